@@ -1,0 +1,110 @@
+#pragma once
+// Every named format with the document that defines it.  A name stands here and in no branch.
+
+#include <array>
+#include <string_view>
+
+#include "binade/float_format.hpp"
+
+namespace binade {
+namespace formats {
+
+inline constexpr float_format e11m52 = ieee_format(11, 52);
+inline constexpr float_format e8m23 = ieee_format(8, 23);
+inline constexpr float_format e8m15 = ieee_format(8, 15);
+inline constexpr float_format e7m16 = ieee_format(7, 16);
+inline constexpr float_format e8m10 = ieee_format(8, 10);
+inline constexpr float_format e5m10 = ieee_format(5, 10);
+inline constexpr float_format e8m7 = ieee_format(8, 7);
+inline constexpr float_format e5m2 = ieee_format(5, 2);
+inline constexpr float_format e4m3 = ieee_format(4, 3);
+inline constexpr float_format e3m4 = ieee_format(3, 4);
+inline constexpr float_format e4m3fn = fn_format(4, 3);
+inline constexpr float_format e3m4fn = fn_format(3, 4);
+inline constexpr float_format e4m3fnuz = fnuz_format(4, 3);
+inline constexpr float_format e5m2fnuz = fnuz_format(5, 2);
+inline constexpr float_format e4m3b11fnuz = fnuz_format(4, 3, 11);
+inline constexpr float_format e3m2fn = finite_format(3, 2);
+inline constexpr float_format e2m3fn = finite_format(2, 3);
+inline constexpr float_format e2m1fn = finite_format(2, 1);
+inline constexpr float_format e3m0 = finite_format(3, 0);
+inline constexpr float_format e1m2 = finite_format(1, 2);
+inline constexpr float_format e8m0fnu = power_format(8, 127);
+inline constexpr float_format ue4m3 = unsigned_format(e4m3fn);
+inline constexpr float_format ue5m3 = unsigned_format(fn_format(5, 3));
+
+}  // namespace formats
+
+struct named_format {
+  std::string_view name;  ///< canonical, lower case
+  float_format format;
+  std::string_view source;
+};
+
+inline constexpr std::array catalogue{
+    named_format{"e11m52", formats::e11m52, "IEEE 754-2019, binary64"},
+    named_format{"e8m23", formats::e8m23, "IEEE 754-2019, binary32"},
+    named_format{"e8m15", formats::e8m15, "Pixar PXR24, FP24 s1e8m15 (convention)"},
+    named_format{"e7m16", formats::e7m16, "ATI R300, FP24 s1e7m16 (convention; specials as IEEE 754)"},
+    named_format{"e8m10", formats::e8m10, "NVIDIA PTX ISA, tf32"},
+    named_format{"e5m10", formats::e5m10, "IEEE 754-2019, binary16"},
+    named_format{"e8m7", formats::e8m7, "bfloat16, as in ml_dtypes"},
+    named_format{"e5m2", formats::e5m2, "OCP OFP8 1.0, E5M2"},
+    named_format{"e4m3", formats::e4m3, "ml_dtypes, float8_e4m3"},
+    named_format{"e3m4", formats::e3m4, "ml_dtypes, float8_e3m4"},
+    named_format{"e4m3fn", formats::e4m3fn, "OCP OFP8 1.0, E4M3"},
+    named_format{"e3m4fn", formats::e3m4fn, "Intel FP8 Emulation Toolkit, E3M4"},
+    named_format{"e4m3fnuz", formats::e4m3fnuz, "ml_dtypes, float8_e4m3fnuz"},
+    named_format{"e5m2fnuz", formats::e5m2fnuz, "ml_dtypes, float8_e5m2fnuz"},
+    named_format{"e4m3b11fnuz", formats::e4m3b11fnuz, "ml_dtypes, float8_e4m3b11fnuz"},
+    named_format{"e3m2fn", formats::e3m2fn, "OCP MX 1.0, FP6 E3M2"},
+    named_format{"e2m3fn", formats::e2m3fn, "OCP MX 1.0, FP6 E2M3"},
+    named_format{"e2m1fn", formats::e2m1fn, "OCP MX 1.0, FP4 E2M1"},
+    named_format{"e3m0", formats::e3m0, "FP4 E3M0 (convention)"},
+    named_format{"e1m2", formats::e1m2, "FP4 E1M2 (convention)"},
+    named_format{"e8m0fnu", formats::e8m0fnu, "OCP MX 1.0, E8M0"},
+    named_format{"ue4m3", formats::ue4m3, "NVIDIA PTX ISA, ue4m3"},
+    named_format{"ue5m3", formats::ue5m3, "NVIDIA PTX ISA, ue5m3"},
+};
+
+/// A second name that input may use; output prints the canonical one.
+struct format_alias {
+  std::string_view alias, name, source;
+};
+
+inline constexpr std::array aliases{
+    format_alias{"f16", "e5m10", "IEEE 754-2019, binary16"},  format_alias{"bf16", "e8m7", "bfloat16"},
+    format_alias{"tf32", "e8m10", "NVIDIA PTX ISA, tf32"},    format_alias{"f32", "e8m23", "IEEE 754-2019, binary32"},
+    format_alias{"f64", "e11m52", "IEEE 754-2019, binary64"},
+};
+
+/// The entry of a name or alias in lower case; nullptr if there is none.
+constexpr const named_format* find_format(std::string_view name) {
+  for (const format_alias& a : aliases)
+    if (a.alias == name) name = a.name;
+  for (const named_format& entry : catalogue)
+    if (entry.name == name) return &entry;
+  return nullptr;
+}
+
+/// The entry whose descriptor this is; nullptr if it has no name.
+constexpr const named_format* find_format(const float_format& f) {
+  for (const named_format& entry : catalogue)
+    if (entry.format == f) return &entry;
+  return nullptr;
+}
+
+namespace detail {
+constexpr bool catalogue_is_sound() {
+  for (const named_format& entry : catalogue)
+    if (!defect(entry.format).empty() || find_format(entry.name) != &entry || find_format(entry.format) != &entry)
+      return false;
+  for (const format_alias& a : aliases)
+    if (find_format(a.alias) == nullptr) return false;
+  return true;
+}
+}  // namespace detail
+static_assert(detail::catalogue_is_sound(),
+              "each catalogue entry is a possible format with a name and values of its own");
+
+}  // namespace binade
