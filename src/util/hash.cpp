@@ -9,7 +9,9 @@ struct byte_hasher::state {
   XXH3_state_t xxh;
 };
 
-byte_hasher::byte_hasher() : state_(std::make_unique<state>()) { XXH3_64bits_reset(&state_->xxh); }
+byte_hasher::byte_hasher() : state_(std::make_unique<state>()) {
+  XXH3_64bits_reset(&state_->xxh);
+}
 byte_hasher::~byte_hasher() = default;
 
 byte_hasher& byte_hasher::add(std::span<const std::byte> bytes) {

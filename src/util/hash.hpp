@@ -27,6 +27,8 @@ class byte_hasher {
 };
 
 /// The digest of a whole text.
-inline std::string hash_of(std::string_view text) { return byte_hasher().add(text).digest(); }
+inline std::string hash_of(std::string_view text) {
+  return byte_hasher().add(text).digest();
+}
 
 }  // namespace binade

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace binade {
+
+/// A named array in a safetensors file.
+struct stored_tensor {
+  std::string name;
+  std::string type;                  ///< "F32" or "F64"
+  std::vector<std::size_t> shape;    ///< row-major; empty: one number
+  std::span<const std::byte> bytes;  ///< little-endian, element size times the product of the shape
+
+  std::size_t count() const;
+  /// The numbers.  @throws std::runtime_error if the type is another one
+  std::span<const float> f32() const;
+  std::span<const double> f64() const;
+};
+
+/// A view of numbers as something to store.
+stored_tensor stored(std::string name, std::vector<std::size_t> shape, std::span<const float> values);
+stored_tensor stored(std::string name, std::vector<std::size_t> shape, std::span<const double> values);
+
+/// Writes the tensors in the safetensors format, atomically.  The metadata gets one more entry, "xxh3": the hash of the
+/// whole file with that entry's 16 digits read as zeros, so that damage anywhere shows.
+/// @throws std::runtime_error as write_atomically
+void write_safetensors(const std::filesystem::path& file, std::span<const stored_tensor> tensors,
+                       const std::map<std::string, std::string>& metadata);
+
+/// A safetensors file in memory.  Header counts are checked against the file's size before anything is believed.
+class safetensors_file {
+ public:
+  /// @throws std::runtime_error that names the file and the reason: missing, truncated, damaged (checksum), not
+  /// safetensors
+  static safetensors_file read(const std::filesystem::path& file);
+
+  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  const std::vector<stored_tensor>& tensors() const { return tensors_; }
+  bool has(const std::string& name) const;
+  /// @throws std::runtime_error that names the file if there is none of that name
+  const stored_tensor& at(const std::string& name) const;
+
+ private:
+  std::filesystem::path file_;
+  std::vector<std::byte> data_;  // the tensors look into it; moving a vector keeps its elements in place
+  std::map<std::string, std::string> metadata_;
+  std::vector<stored_tensor> tensors_;
+};
+
+}  // namespace binade
