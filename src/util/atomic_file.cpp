@@ -54,8 +54,7 @@ void write_atomically(const std::filesystem::path& file, const std::function<voi
     std::ofstream stream(temporary.path, std::ios::binary | std::ios::trunc);
     if (!stream) fail(file, "create", errno);
     write(stream);
-    errno = 0;
-    stream.close();
+    stream.close();  // errno: of the first write that failed, or of this one
     if (!stream) fail(file, "write", errno);
   }
   flush_to_disk(temporary.path, O_RDONLY, file);

@@ -92,10 +92,13 @@ void write_safetensors(const std::filesystem::path& file, std::span<const stored
   text.resize((text.size() + 7) / 8 * 8, ' ');
   const std::uint64_t length = text.size();
   const std::size_t place = text.find(std::string(digest_digits, '0'));
-  const auto length_bytes = std::as_bytes(std::span(&length, 1));
+  const std::span<const std::byte> length_bytes = std::as_bytes(std::span(&length, 1));
   const std::string digest = byte_hasher().add(length_bytes).add(text).add(data).digest();
   text.replace(place, digest_digits, digest);
-  write_atomically(file, {length_bytes, std::as_bytes(std::span(text)), data});
+  write_atomically(file, [&](std::ostream& out) {
+    for (const std::span<const std::byte> piece : {length_bytes, std::as_bytes(std::span(text)), std::as_bytes(std::span(data))})
+      out.write(reinterpret_cast<const char*>(piece.data()), static_cast<std::streamsize>(piece.size()));
+  });
 }
 
 safetensors_file safetensors_file::read(const std::filesystem::path& file) {
@@ -159,6 +162,7 @@ safetensors_file safetensors_file::read(const std::filesystem::path& file) {
     if (byte_hasher().add(length_bytes).add(text).add(data).digest() != found->second)
       damaged(file, "it is damaged: its checksum does not match its content");
     result.metadata_.erase(found);
+    result.has_checksum_ = true;
   }
   return result;
 }

@@ -39,6 +39,9 @@ class safetensors_file {
   /// safetensors
   static safetensors_file read(const std::filesystem::path& file);
 
+  /// True if the file carries the checksum that write_safetensors adds; it matches then.  Other writers have none.
+  bool has_checksum() const { return has_checksum_; }
+  /// Without the checksum.
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::vector<stored_tensor>& tensors() const { return tensors_; }
   bool has(const std::string& name) const;
@@ -48,6 +51,7 @@ class safetensors_file {
  private:
   std::filesystem::path file_;
   std::vector<std::byte> data_;  // the tensors look into it; moving a vector keeps its elements in place
+  bool has_checksum_ = false;
   std::map<std::string, std::string> metadata_;
   std::vector<stored_tensor> tensors_;
 };
