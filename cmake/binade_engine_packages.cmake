@@ -1,0 +1,21 @@
+# Finds all that building the engine and the program takes, and names everything that is missing at once.
+include(binade_engine_dependencies)
+binade_find_engine_dependencies(missing)
+find_package(CLI11 QUIET CONFIG)
+find_path(BINADE_BOOST_INCLUDE_DIR boost/math/distributions/students_t.hpp)
+find_path(BINADE_XXHASH_INCLUDE_DIR xxhash.h)
+mark_as_advanced(BINADE_BOOST_INCLUDE_DIR BINADE_XXHASH_INCLUDE_DIR)
+foreach(found CLI11_FOUND=libcli11-dev BINADE_BOOST_INCLUDE_DIR=libboost-dev
+        BINADE_XXHASH_INCLUDE_DIR=libxxhash-dev)
+  string(REPLACE "=" ";" found ${found})
+  list(GET found 0 variable)
+  list(GET found 1 package)
+  if(NOT ${variable})
+    list(APPEND missing ${package})
+  endif()
+endforeach()
+if(missing)
+  list(JOIN missing " " missing)
+  message(FATAL_ERROR "The engine needs packages that are not here (names of Debian and Ubuntu): ${missing}. Install them, "
+                      "run ./dev setup, or configure with -DBINADE_BUILD_ENGINE=OFF for binade::numbers alone.")
+endif()
