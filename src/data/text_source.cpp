@@ -1,0 +1,130 @@
+#include "data/text_source.hpp"
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <stdexcept>
+#include <vector>
+
+#include "data/mix.hpp"
+#include "util/hash.hpp"
+
+namespace binade {
+namespace {
+
+constexpr double most_control_characters = 0.02;  // random bytes have 10 %
+
+[[noreturn]] void refuse(const std::filesystem::path& file, const std::string& why) {
+  throw std::invalid_argument("text data: " + file.string() + " " + why);
+}
+
+std::string read_whole(const std::filesystem::path& file) {
+  std::error_code error;
+  const auto status = std::filesystem::status(file, error);
+  if (status.type() == std::filesystem::file_type::not_found) refuse(file, "is not there; give a plain text file");
+  if (std::filesystem::is_directory(status)) refuse(file, "is a folder; give a plain text file");
+  if (!std::filesystem::is_regular_file(status)) refuse(file, "is no regular file; give a plain text file");
+  const std::uintmax_t size = std::filesystem::file_size(file, error);
+  std::ifstream in(file, std::ios::binary);
+  if (error || !in) throw std::runtime_error("text data: " + file.string() + " cannot be read; check its permissions");
+  if (size == 0) refuse(file, "is empty; give a plain text file");
+  std::string bytes(size, '\0');
+  in.read(bytes.data(), static_cast<std::streamsize>(size));
+  if (in.gcount() != static_cast<std::streamsize>(size))
+    throw std::runtime_error("text data: " + file.string() + " ended after " + std::to_string(in.gcount()) + " of " +
+                             std::to_string(size) + " bytes; it changed while it was read: run again");
+  return bytes;
+}
+
+void refuse_binary(const std::filesystem::path& file, std::string_view bytes) {
+  const std::size_t nul = bytes.find('\0');
+  if (nul != bytes.npos)
+    refuse(file, "is binary: byte " + std::to_string(nul) +
+                     " is NUL; give plain text (UTF-8 or another encoding of single bytes; convert UTF-16, unpack archives)");
+  constexpr std::string_view usual = "\t\n\v\f\r\b\x1b";
+  const auto controls = std::count_if(bytes.begin(), bytes.end(), [&](char c) {
+    return (static_cast<unsigned char>(c) < 32 || c == 127) && usual.find(c) == usual.npos;
+  });
+  const double share = static_cast<double>(controls) / static_cast<double>(bytes.size());
+  if (share > most_control_characters)
+    refuse(file, "is binary: " + std::to_string(controls) + " of " + std::to_string(bytes.size()) +
+                     " bytes are control characters, more than 2 %; give plain text");
+}
+
+}  // namespace
+
+text_source::text_source(const std::filesystem::path& file, std::size_t context, std::size_t validation_rows)
+    : name_(file.filename().string()), context_(context) {
+  if (context < 1 || validation_rows < 1)
+    throw std::invalid_argument("text_source: context is " + std::to_string(context) + " and validation_rows is " +
+                                std::to_string(validation_rows) + "; both must be at least 1");
+  bytes_ = read_whole(file);
+  training_bytes_ = bytes_.size() / 10 * 9 + bytes_.size() % 10 * 9 / 10;
+  const std::size_t validation_bytes = bytes_.size() - training_bytes_;
+  if (validation_bytes < context || training_bytes_ < context)
+    refuse(file, "has " + std::to_string(bytes_.size()) + " bytes, so that 10 % for validation are " +
+                     std::to_string(validation_bytes) + ", and one sequence is " + std::to_string(context) +
+                     " bytes; give a text of at least " + std::to_string(10 * context) + " bytes or a smaller context");
+  refuse_binary(file, bytes_);
+  digest_ = hash_of(bytes_);
+  validation_pieces_ = validation_bytes / context;
+  validation_rows_ = std::min(validation_rows, validation_pieces_);
+  std::vector<std::uint64_t> counts(256);
+  for (std::size_t i = 0; i < training_bytes_; ++i) ++counts[static_cast<unsigned char>(bytes_[i])];
+  unigram_entropy_ = entropy_of_counts(counts);
+}
+
+token_batch text_source::empty_batch(std::size_t rows) const {
+  return {.rows = rows,
+          .length = context_,
+          .inputs = std::vector<std::int32_t>(rows * context_),
+          .targets = std::vector<std::int32_t>(rows * context_),
+          .predicted = rows * context_,
+          .floor = {}};
+}
+
+void text_source::write_row(token_batch& batch, std::size_t row, std::size_t first_byte) const {
+  std::int32_t before = start;
+  for (std::size_t t = 0; t < context_; ++t) {
+    const auto byte = static_cast<unsigned char>(bytes_[first_byte + t]);
+    batch.inputs[row * context_ + t] = before;
+    batch.targets[row * context_ + t] = byte;
+    before = byte;
+  }
+}
+
+token_batch text_source::training_batch(std::uint64_t data_seed, std::uint64_t step, std::size_t rows) const {
+  token_batch batch = empty_batch(rows);
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::uint64_t u = derived_seed(data_seed, step * rows + r);
+    __extension__ using wide = unsigned __int128;
+    // High half of a 64 x 64 bit product: uniform over the places to within 2^-64 * places.
+    const auto places = static_cast<wide>(training_bytes_ - context_ + 1);
+    write_row(batch, r, static_cast<std::size_t>((static_cast<wide>(u) * places) >> 64));
+  }
+  return batch;
+}
+
+token_batch text_source::validation_batch(std::size_t first, std::size_t rows) const {
+  if (first + rows > validation_rows_)
+    throw std::invalid_argument("text_source::validation_batch: sequences up to " + std::to_string(first + rows) +
+                                " are asked for and there are " + std::to_string(validation_rows_));
+  token_batch batch = empty_batch(rows);
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::size_t piece = (first + r) * validation_pieces_ / validation_rows_;
+    write_row(batch, r, training_bytes_ + piece * context_);
+  }
+  return batch;
+}
+
+std::string text_source::description() const {
+  return "text " + name_ + ": " + std::to_string(bytes_.size()) + " bytes, the last 10 % for validation; validation on " +
+         std::to_string(validation_rows_) + " sequences of " + std::to_string(context_) + " bytes";
+}
+
+std::string text_source::canonical_text() const {
+  return "corpus = \"text\"\nbytes = " + std::to_string(bytes_.size()) + "\nxxh3 = \"" + digest_ +
+         "\"\nvalidation_documents = " + std::to_string(validation_rows_) + "\n";
+}
+
+}  // namespace binade
