@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "train/records.hpp"
+
 namespace binade {
 
 /// What a trial has come to.  `diverged` trials were stopped where they diverged; their rows up to there are kept.
@@ -41,31 +43,6 @@ struct trial_record {
   std::int64_t tokens = 0;           ///< predicted training tokens so far
 };
 
-/// One row of the table `step`: what one optimizer step saw before its update.
-struct step_record {
-  std::int64_t trial = 0, step = 0;
-  double loss = 0;                   ///< nat per token; NaN is stored as NULL and read back as NaN
-  std::optional<double> floor;       ///< true entropy of this batch, nat per token
-  double learning_rate = 0;          ///< of this step, schedule applied
-  double gradient_norm = 0;          ///< before clipping; NaN as for loss
-  bool clipped = false;
-};
-
-/// One row of the table `evaluation`: loss on the validation set after `step` optimizer steps.
-struct evaluation_record {
-  std::int64_t trial = 0, step = 0;
-  double validation_loss = 0;
-};
-
-/// One row of the table `quantization`: the counters of one operand of one GEMM in one step.
-struct quantization_record {
-  std::int64_t trial = 0, step = 0;
-  std::string site, gemm, operand;   ///< e.g. blocks.0.mlp.up, input_gradient, grad_output
-  std::int64_t count = 0, nonzero = 0, saturated = 0, underflowed = 0;
-  double amax = 0;
-  double sqnr_db = 0;                ///< infinite where nothing was lost; NaN is stored as NULL
-};
-
 /// Rows that become visible together.
 struct store_batch {
   std::vector<step_record> steps;
@@ -76,6 +53,8 @@ struct store_batch {
 };
 
 /// Reads and writes DIR/study.db.  One object serves one thread at a time.
+///
+/// NaN is stored as NULL and read back as NaN; infinities are stored as they are.
 ///
 /// Keys of the table `study`: schema_version, binade_version, compiler, cpu, name, config_text (canonical), config_hash,
 /// data (description for people), floor (validation floor, nat per token; absent where unknown), unigram_entropy (nat

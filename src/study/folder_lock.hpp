@@ -1,0 +1,23 @@
+#pragma once
+
+#include <filesystem>
+
+namespace binade {
+
+/// Holds a folder for one process.  The system lets go when the process ends, however it ends.
+class folder_lock {
+ public:
+  /// Takes folder/study.lock, which is created if need be and stays.
+  /// @throws std::runtime_error that names the folder if another process holds it or the file cannot be made
+  explicit folder_lock(const std::filesystem::path& folder);
+  ~folder_lock();
+  folder_lock(const folder_lock&) = delete;
+  folder_lock& operator=(const folder_lock&) = delete;
+
+  static constexpr const char* file_name = "study.lock";
+
+ private:
+  int descriptor_;
+};
+
+}  // namespace binade

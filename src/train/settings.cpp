@@ -1,0 +1,236 @@
+#include "train/settings.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+#include <utility>
+
+#include "data/text_source.hpp"
+#include "data/zm_corpus.hpp"
+#include "report/number_text.hpp"
+#include "util/toml_reader.hpp"
+
+namespace binade {
+namespace {
+
+std::string range_text(std::int64_t low, std::int64_t high) {
+  return std::to_string(low) + ".." + std::to_string(high);
+}
+
+std::int64_t whole(const toml_section& s, const char* key, std::int64_t low, std::int64_t high,
+                   std::optional<std::int64_t> fallback = {}) {
+  const std::int64_t value = s.integer(key, fallback);
+  if (value < low || value > high) s.fail(key, "is " + std::to_string(value) + "; valid is " + range_text(low, high));
+  return value;
+}
+
+std::size_t size(const toml_section& s, const char* key, std::int64_t low, std::int64_t high,
+                 std::optional<std::int64_t> fallback = {}) {
+  return static_cast<std::size_t>(whole(s, key, low, high, fallback));
+}
+
+enum class bound { included, excluded };
+
+double real(const toml_section& s, const char* key, double low, bound low_bound, double high, bound high_bound,
+            std::optional<double> fallback = {}) {
+  const double value = s.number(key, fallback);
+  const bool low_fits = low_bound == bound::included ? value >= low : value > low;
+  const bool high_fits = high_bound == bound::included ? value <= high : value < high;
+  if (low_fits && high_fits) return value;
+  std::string valid = (low_bound == bound::included ? "at least " : "more than ") + exact_text(low);
+  if (std::isfinite(high))
+    valid += (high_bound == bound::included ? " and at most " : " and less than ") + exact_text(high);
+  s.fail(key, "is " + exact_text(value) + "; valid is " + valid);
+}
+
+constexpr double unlimited = std::numeric_limits<double>::infinity();
+
+double positive(const toml_section& s, const char* key, std::optional<double> fallback = {}) {
+  return real(s, key, 0, bound::excluded, unlimited, bound::included, fallback);
+}
+
+std::string one_of(const toml_section& s, const char* key, std::initializer_list<const char*> valid,
+                   std::optional<std::string> fallback = {}) {
+  std::string value = s.text(key, std::move(fallback));
+  if (std::find(valid.begin(), valid.end(), value) != valid.end()) return value;
+  std::string names;
+  for (const char* name : valid) names += (names.empty() ? "" : ", ") + std::string(name);
+  s.fail(key, "is \"" + value + "\"; valid is one of: " + names);
+}
+
+model_settings read_model(const toml_section& s) {
+  model_settings m;
+  m.kind = one_of(s, "kind", {"gpt2", "llama"}, "gpt2");
+  m.layers = size(s, "layers", 1, 256);
+  m.width = size(s, "width", 1, 65536);
+  m.heads = size(s, "heads", 1, static_cast<std::int64_t>(m.width));
+  m.context = size(s, "context", 2, 65536);
+  if (m.width % m.heads != 0)
+    s.fail("heads", "is " + std::to_string(m.heads) + "; it must divide width, which is " + std::to_string(m.width));
+  // Rotary positions turn pairs of channels within a head.
+  if (m.kind == "llama" && m.width / m.heads % 2 != 0)
+    s.fail("heads", "is " + std::to_string(m.heads) + ", so that a head has " + std::to_string(m.width / m.heads) +
+                        " channels; a llama needs an even number");
+  return m;
+}
+
+// A path in a file is relative to that file, so that a study runs from any folder.
+std::filesystem::path beside(const std::filesystem::path& folder, const std::filesystem::path& path) {
+  return path.is_absolute() ? path : folder / path;
+}
+
+data_settings read_data(const toml_section& s, const std::filesystem::path& folder, const std::filesystem::path& given,
+                        std::size_t context) {
+  data_settings d;
+  const bool has_text = s.has("text");
+  d.corpus = one_of(s, "corpus", {"zm", "text"}, has_text ? "text" : "zm");
+  if (has_text) d.text = beside(folder, s.text("text"));
+  d.bits = static_cast<int>(whole(s, "bits", 2, 14, d.bits));
+  d.seed = static_cast<std::uint64_t>(whole(s, "seed", 0, std::numeric_limits<std::int64_t>::max(), 0));
+  d.validation_documents = size(s, "validation_documents", 1, 1 << 20, 256);
+  if (d.validation_documents > (std::size_t{1} << 28) / context)
+    s.fail("validation_documents", "is " + std::to_string(d.validation_documents) + " sequences of " +
+                                       std::to_string(context) + "; valid are up to 2^28 tokens in all");
+  if (!given.empty()) {
+    d.corpus = "text";
+    d.text = given;
+  } else if (d.corpus == "text" && !has_text) {
+    s.fail("corpus", "is \"text\" and no file is named; say text = \"FILE\" here or --data FILE on the command line");
+  } else if (d.corpus != "text" && has_text) {
+    s.fail("text", "is given and corpus is \"" + d.corpus + "\"; remove one of the two");
+  }
+  return d;
+}
+
+train_settings read_train(const toml_section& s) {
+  constexpr std::int64_t most = 1'000'000'000;
+  train_settings t;
+  t.steps = whole(s, "steps", 1, most);
+  t.batch = size(s, "batch", 1, 65536);
+  t.warmup = whole(s, "warmup", 0, t.steps - 1, t.steps / 10);
+  t.weight_decay = real(s, "weight_decay", 0, bound::included, unlimited, bound::included, t.weight_decay);
+  t.clip = positive(s, "clip", t.clip);
+  const std::vector<double> betas = s.numbers("betas", std::vector{t.beta1, t.beta2});
+  if (betas.size() != 2 || !std::all_of(betas.begin(), betas.end(), [](double b) { return b >= 0 && b < 1; }))
+    s.fail("betas", "must be two numbers of at least 0 and less than 1, such as [0.9, 0.95]");
+  t.beta1 = betas[0];
+  t.beta2 = betas[1];
+  t.epsilon = positive(s, "epsilon", t.epsilon);
+  t.final_lr_fraction =
+      real(s, "final_lr_fraction", 0, bound::included, 1, bound::included, t.final_lr_fraction);
+  t.evaluate_every = whole(s, "evaluate_every", 0, most, t.evaluate_every);
+  t.telemetry_every = whole(s, "telemetry_every", 0, most, t.telemetry_every);
+  t.checkpoint_every = whole(s, "checkpoint_every", 1, most, t.checkpoint_every);
+  return t;
+}
+
+run_settings read_run(const toml_section& file, const std::filesystem::path& path, const std::filesystem::path& data) {
+  run_settings r;
+  r.name = file.text("name", path.stem().string());
+  if (r.name.empty() || std::any_of(r.name.begin(), r.name.end(), [](char c) { return c >= 0 && c < 32; }))
+    file.fail("name", "must be a line of text");
+  r.model = read_model(file.section("model"));
+  r.data = read_data(file.section("data"), path.parent_path(), data, r.model.context);
+  r.train = read_train(file.section("train"));
+  return r;
+}
+
+template <class T>
+void refuse_empty_or_repeated(const toml_section& s, const char* key, const std::vector<T>& values) {
+  if (values.empty()) s.fail(key, "is empty; give at least one");
+  if (std::set<T>(values.begin(), values.end()).size() != values.size()) s.fail(key, "names the same value twice");
+}
+
+void require_positive(const toml_section& s, const char* key, const std::vector<double>& values) {
+  for (const double value : values)
+    if (!(value > 0)) s.fail(key, "holds " + exact_text(value) + "; valid is more than 0");
+}
+
+void require_seed(const toml_section& s, const char* key, std::int64_t seed) {
+  if (seed < 0) s.fail(key, "is or holds " + std::to_string(seed) + "; valid is 0 or more");
+}
+
+}  // namespace
+
+train_file read_train_file(const std::filesystem::path& path, const std::filesystem::path& data) {
+  const toml_section file = toml_section::read_file(path);
+  if (file.has("study"))
+    file.fail("study", "makes this a study file, and one run is asked for; use: binade study FILE --out DIR");
+  train_file result;
+  result.folder = path.parent_path();
+  result.run = read_run(file, path, data);
+  const toml_section train = file.section("train");
+  result.recipe = train.text("recipe", result.recipe);
+  result.learning_rate = positive(train, "learning_rate");
+  result.seed = train.integer("seed", 0);
+  require_seed(train, "seed", result.seed);
+  file.finish();
+  return result;
+}
+
+study_file read_study_file(const std::filesystem::path& path, const std::filesystem::path& data) {
+  const toml_section file = toml_section::read_file(path);
+  if (!file.has("study"))
+    file.fail("study", "is missing: a study file has a table [study] with recipes, learning_rates and seeds; for one run "
+                       "use: binade train FILE");
+  study_file result;
+  result.folder = path.parent_path();
+  result.run = read_run(file, path, data);
+  const toml_section train = file.section("train");
+  for (const char* key : {"recipe", "learning_rate", "seed"})
+    if (train.has(key)) train.fail(key, "belongs to a training file; a study says recipes, learning_rates and seeds in [study]");
+  const toml_section study = file.section("study");
+  result.recipes = study.texts("recipes");
+  result.learning_rates = study.numbers("learning_rates");
+  result.seeds = study.integers("seeds");
+  refuse_empty_or_repeated(study, "recipes", result.recipes);
+  refuse_empty_or_repeated(study, "learning_rates", result.learning_rates);
+  refuse_empty_or_repeated(study, "seeds", result.seeds);
+  require_positive(study, "learning_rates", result.learning_rates);
+  for (const std::int64_t seed : result.seeds) require_seed(study, "seeds", seed);
+  result.baseline = study.text("baseline", result.recipes.front());
+  if (std::find(result.recipes.begin(), result.recipes.end(), result.baseline) == result.recipes.end())
+    study.fail("baseline", "is \"" + result.baseline + "\", which is not among recipes");
+  file.finish();
+  return result;
+}
+
+std::unique_ptr<token_source> open_source(const run_settings& settings) {
+  const data_settings& d = settings.data;
+  if (d.corpus == "text")
+    return std::make_unique<text_source>(d.text, settings.model.context, d.validation_documents);
+  return std::make_unique<zm_source>(zm_language(d.bits, settings.model.context, d.seed), d.validation_documents);
+}
+
+std::string canonical_text(const run_settings& r, const token_source& source) {
+  const auto quoted = [](const std::string& text) {
+    std::string out = "\"";
+    for (const char c : text) out += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
+    return out + "\"";
+  };
+  std::string text = "name = " + quoted(r.name) + "\n";
+  const auto line = [&](const char* key, const std::string& value) { text += std::string(key) + " = " + value + "\n"; };
+  text += "\n[model]\n";
+  line("kind", quoted(r.model.kind));
+  line("layers", std::to_string(r.model.layers));
+  line("width", std::to_string(r.model.width));
+  line("heads", std::to_string(r.model.heads));
+  line("context", std::to_string(r.model.context));
+  text += "\n[data]\n" + source.canonical_text();
+  text += "\n[train]\n";
+  line("steps", std::to_string(r.train.steps));
+  line("batch", std::to_string(r.train.batch));
+  line("warmup", std::to_string(r.train.warmup));
+  line("weight_decay", exact_text(r.train.weight_decay));
+  line("clip", exact_text(r.train.clip));
+  line("betas", "[" + exact_text(r.train.beta1) + ", " + exact_text(r.train.beta2) + "]");
+  line("epsilon", exact_text(r.train.epsilon));
+  line("final_lr_fraction", exact_text(r.train.final_lr_fraction));
+  line("evaluate_every", std::to_string(r.train.evaluate_every));
+  line("telemetry_every", std::to_string(r.train.telemetry_every));
+  line("checkpoint_every", std::to_string(r.train.checkpoint_every));
+  return text;
+}
+
+}  // namespace binade
