@@ -238,7 +238,7 @@ std::vector<evaluation_record> study_store::evaluations(std::int64_t trial) cons
 }
 
 void study_store::for_each_quantization(std::int64_t trial,
-                                        const std::function<void(const quantization_record&)>& visit) const {
+                                        const std::function<void(const counter_record&)>& visit) const {
   guarded(state_->file, "read", [&] {
     SQLite::Statement query(state_->database,
                             "SELECT step, site, gemm, operand, count, nonzero, saturated, underflowed, amax, sqnr_db "
@@ -259,9 +259,9 @@ void study_store::for_each_quantization(std::int64_t trial,
   });
 }
 
-std::vector<quantization_record> study_store::quantizations(std::int64_t trial) const {
-  std::vector<quantization_record> rows;
-  for_each_quantization(trial, [&](const quantization_record& row) { rows.push_back(row); });
+std::vector<counter_record> study_store::quantizations(std::int64_t trial) const {
+  std::vector<counter_record> rows;
+  for_each_quantization(trial, [&](const counter_record& row) { rows.push_back(row); });
   return rows;
 }
 
@@ -304,7 +304,7 @@ void study_store::write(const store_batch& batch) {
       evaluation.reset();
     }
     SQLite::Statement quantization(state_->database, "INSERT INTO quantization VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-    for (const quantization_record& r : batch.quantizations) {
+    for (const counter_record& r : batch.quantizations) {
       quantization.bind(1, r.trial);
       quantization.bind(2, r.step);
       quantization.bindNoCopy(3, r.site);

@@ -47,7 +47,7 @@ struct trial_record {
 struct store_batch {
   std::vector<step_record> steps;
   std::vector<evaluation_record> evaluations;
-  std::vector<quantization_record> quantizations;
+  std::vector<counter_record> quantizations;
   std::vector<trial_record> trials;  ///< replace the rows of the same id
   bool empty() const { return steps.empty() && evaluations.empty() && quantizations.empty() && trials.empty(); }
 };
@@ -85,10 +85,10 @@ class study_store {
   std::vector<step_record> steps(std::int64_t trial) const;    ///< ascending step
   std::vector<evaluation_record> evaluations(std::int64_t trial) const;
   /// Ascending (step, site, gemm, operand).
-  std::vector<quantization_record> quantizations(std::int64_t trial) const;
+  std::vector<counter_record> quantizations(std::int64_t trial) const;
 
   /// Calls visit for each row of the trial without holding them all: ascending (step, site, gemm, operand).
-  void for_each_quantization(std::int64_t trial, const std::function<void(const quantization_record&)>& visit) const;
+  void for_each_quantization(std::int64_t trial, const std::function<void(const counter_record&)>& visit) const;
 
   /// Sets properties in one transaction.
   void set_properties(const std::map<std::string, std::string>& values);

@@ -24,7 +24,7 @@ struct evaluation_record {
 };
 
 /// The counters of one operand of one GEMM in one step.
-struct quantization_record {
+struct counter_record {
   std::int64_t trial = 0, step = 0;
   std::string site, gemm, operand;   ///< e.g. blocks.0.mlp.up, input_gradient, grad_output
   std::int64_t count = 0, nonzero = 0, saturated = 0, underflowed = 0;
