@@ -29,8 +29,8 @@ if(CMAKE_CUDA_COMPILER OR DEFINED ENV{CUDACXX})
 endif()
 if(CMAKE_CUDA_COMPILER)
   enable_language(CUDA)
-  set(CMAKE_CUDA_STANDARD 20)
-  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+  # CMake before 3.26 knows no C++20 for nvcc; the switch says it to every version.
+  add_compile_options($<$<COMPILE_LANGUAGE:CUDA>:-std=c++20>)
   set(BINADE_CUDA_FOUND ON)
 elseif(BINADE_CUDA STREQUAL "ON")
   message(FATAL_ERROR "BINADE_CUDA is ON and no working nvcc was found on the PATH or under /usr/local/cuda*. "

@@ -1,0 +1,90 @@
+"""Each rule about source text finds the mistake that it is there for, and leaves alone what is allowed."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+import source_checks  # noqa: E402
+
+NAMES = {"e4m3fn", "e5m2", "mxfp4"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if (f == formats::e4m3fn) return 1;",
+        'if (name == "e4m3fn") return 1;',
+        'const bool narrow = text != "mxfp4";',
+        'return "e5m2" == text;',
+        "while (f.format == E5M2) step();",
+        "if constexpr (is_same<F, e5m2>()) {}",
+        "if (any_of(list,\n    formats::e5m2)) {}",
+        "switch (kind_of(e4m3fn)) {}",
+        "switch (kind) { case kind::e4m3fn: break; }",
+        "int bias = same(f, e4m3fn) ? 7 : 15;",
+        "for (int i = 0; i < count(e4m3fn); ++i) {}",
+    ],
+)
+def test_a_format_name_in_a_branch_is_found(code):
+    assert len(source_checks.format_names_in_branches("x.cpp", code, NAMES)) == 1
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "inline constexpr float_format e4m3fn = fn_format(4, 3);",
+        'named_format{"e4m3fn", formats::e4m3fn, "OCP OFP8 1.0"},',
+        "static_assert(decode(formats::e4m3fn, 0x7e) == 448);",
+        "// if (f == e4m3fn) is what nobody may write",
+        "/* f == e4m3fn ? */ int x;",
+        "for (const auto& f : {formats::e4m3fn, formats::e5m2}) use(f);",
+        "if (f == best_of4m3fn) return;",
+        "while (c == '(') next(); f = e4m3fn;",
+        'if (c == "(;?") next(); f = e4m3fn;',
+        "const auto big = max(a, b) ? 1 : 0; use(e4m3fn);",
+    ],
+)
+def test_a_format_name_outside_a_branch_is_allowed(code):
+    assert source_checks.format_names_in_branches("x.cpp", code, NAMES) == []
+
+
+def test_the_line_of_a_finding_is_that_of_the_name():
+    (finding,) = source_checks.format_names_in_branches("x.cpp", "int a;\n\nif (a &&\n    f == e5m2) {}\n", NAMES)
+    assert str(finding).startswith("x.cpp:4: ")
+
+
+def test_names_come_from_every_catalogue():
+    text = 'inline constexpr std::array catalogue{named_format{"e4m3fn", f, "source"},\n named_quantizer{ "mxfp4", q}};'
+    assert source_checks.catalogue_names([text, "int x;"]) == {"e4m3fn", "mxfp4"}
+
+
+def test_the_catalogue_of_this_project_is_found():
+    headers = (Path(__file__).resolve().parents[2] / "include").rglob("*.hpp")
+    assert {"e4m3fn", "e5m2", "e2m1fn", "e8m0fnu"} <= source_checks.catalogue_names(h.read_text() for h in headers)
+
+
+@pytest.mark.parametrize("code", ["y = std::exp(x);", "y = ::tanh(x);", "y = expf(x);", "y = std::powf(x, 2);", "y = std::log(\n x);"])
+def test_a_call_of_the_c_librarys_elementary_functions_is_found(code):
+    assert len(source_checks.libm_calls("x.cpp", code)) == 1
+
+
+@pytest.mark.parametrize("code", ["y = math::exp(x);", "y = exp(x);", "y = v.exp(x);", "// std::exp(x)", "y = std::sqrt(x) + std::fma(a, b, c);", 's = "std::exp(x)";'])
+def test_our_own_elementary_functions_and_exact_ones_are_allowed(code):
+    assert source_checks.libm_calls("x.cpp", code) == []
+
+
+@pytest.mark.parametrize("text", ["fetch https://example.invalid/file", "<script src='https://cdn.example.com/a.js'>", "index = files.example.org"])
+def test_an_outside_host_is_found(text):
+    assert len(source_checks.outside_hosts("x.md", text)) == 1
+
+
+@pytest.mark.parametrize("text", ['<svg xmlns="http://www.w3.org/2000/svg">', "std::ostream", "arxiv.org/abs/2310.10537", "a.size()", "someone@example.org"])
+def test_names_of_documents_are_allowed(text):
+    assert source_checks.outside_hosts("x.md", text) == []
+
+
+def test_comments_are_blanked_and_lines_keep_their_numbers():
+    code = source_checks.without_comments('a; /* b\n c */ d; // e\n"//f" 1\'000 // g\n')
+    assert code.splitlines()[1].strip() == "d;" and code.splitlines()[2].rstrip() == "\"//f\" 1'000"
