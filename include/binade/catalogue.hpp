@@ -99,8 +99,12 @@ constexpr bool catalogue_is_sound() {
   for (const named_format& entry : catalogue)
     if (!defect(entry.format).empty() || find_format(entry.name) != &entry || find_format(entry.format) != &entry)
       return false;
-  for (const format_alias& a : aliases)
-    if (find_format(a.alias) == nullptr) return false;
+  for (const format_alias& a : aliases) {
+    // Not find_format(a.alias) != nullptr: with -fsanitize=undefined g++ 12 takes that for no constant expression.
+    bool found = false;
+    for (const named_format& entry : catalogue) found = found || entry.name == a.name;
+    if (!found) return false;
+  }
   return true;
 }
 }  // namespace detail
