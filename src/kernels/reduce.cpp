@@ -1,0 +1,108 @@
+#include "kernels/reduce.hpp"
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "binade/reduction.hpp"
+#include "kernels/cpu.hpp"
+
+namespace binade::kernels {
+namespace {
+
+/// Chunks per tile: 64 KiB of float.
+constexpr std::size_t tile_chunks = 4;
+
+/// Columns summed side by side: two cache lines, so that the 32 lanes take 4 KiB.
+template <class T>
+constexpr std::size_t column_width = 128 / sizeof(T);
+
+/// The sum of term(i) for i in [0, count): chunks in parallel, then the tree over them.
+template <class T, class Term>
+T sum_terms(thread_pool& pool, std::size_t count, const Term& term) {
+  using reduction::chunk_size;
+  const std::size_t chunks = (count + chunk_size - 1) / chunk_size;
+  std::vector<T> chunk_sums(chunks);
+  T* const sums = chunk_sums.data();
+  pool.parallel_ranges(chunks, tile_chunks, [&](std::size_t first, std::size_t last) {
+    multiversion([&term, sums, first, last, count]() BINADE_KERNEL_BODY {
+      for (std::size_t chunk = first; chunk < last; ++chunk) {
+        const std::size_t begin = chunk * chunk_size, end = count - begin < chunk_size ? count : begin + chunk_size;
+        sums[chunk] = reduction::sum_chunk<T>(begin, end, term);
+      }
+    });
+  });
+  reduction::neighbour_tree<T> tree;
+  for (const T chunk_sum : chunk_sums) tree.push(chunk_sum);
+  return tree.root();
+}
+
+}  // namespace
+
+template <class T>
+T sum(thread_pool& pool, std::span<const T> x) {
+  const T* const p = x.data();
+  return sum_terms<T>(pool, x.size(), [p](std::size_t i) BINADE_KERNEL_BODY { return p[i]; });
+}
+
+template <class T>
+T sum_of_squares(thread_pool& pool, std::span<const T> x) {
+  const T* const p = x.data();
+  return sum_terms<T>(pool, x.size(), [p](std::size_t i) BINADE_KERNEL_BODY { return p[i] * p[i]; });
+}
+
+template <class T>
+T dot(thread_pool& pool, std::span<const T> x, std::span<const T> y) {
+  if (x.size() != y.size())
+    throw std::invalid_argument("dot: x has " + std::to_string(x.size()) + " elements and y has " +
+                                std::to_string(y.size()) + "; they must have the same number");
+  const T *const p = x.data(), *const q = y.data();
+  return sum_terms<T>(pool, x.size(), [p, q](std::size_t i) BINADE_KERNEL_BODY { return p[i] * q[i]; });
+}
+
+template <class T>
+T max_abs(thread_pool& pool, std::span<const T> x) {
+  constexpr std::size_t tile = tile_chunks * reduction::chunk_size;
+  std::vector<T> tile_maxima((x.size() + tile - 1) / tile);
+  pool.parallel_ranges(x.size(), tile, [&](std::size_t begin, std::size_t end) {
+    const T* const p = x.data() + begin;
+    T& maximum = tile_maxima[begin / tile];
+    multiversion([p, begin, end, &maximum]() BINADE_KERNEL_BODY { maximum = reduction::max_abs(p, end - begin); });
+  });
+  return reduction::max_abs(tile_maxima.data(), tile_maxima.size());
+}
+
+template <class T>
+void column_sum(thread_pool& pool, std::span<const T> x, std::size_t rows, std::size_t columns, std::span<T> out,
+                bool accumulate) {
+  if (x.size() != rows * columns || out.size() != columns)
+    throw std::invalid_argument("column_sum: x has " + std::to_string(x.size()) + " elements and out " +
+                                std::to_string(out.size()) + "; (" + std::to_string(rows) + ", " +
+                                std::to_string(columns) + ") needs " + std::to_string(rows * columns) + " and " +
+                                std::to_string(columns));
+  const T* const data = x.data();
+  pool.parallel_ranges(columns, column_width<T>, [&](std::size_t begin, std::size_t end) {
+    T sums[column_width<T>];
+    multiversion([data, rows, columns, begin, end, &sums]() BINADE_KERNEL_BODY {
+      if (end - begin == column_width<T>) {
+        reduction::column_sum<T, column_width<T>>(data + begin, rows, columns, sums);
+      } else {
+        for (std::size_t j = begin; j < end; ++j)
+          reduction::column_sum<T, 1>(data + j, rows, columns, &sums[j - begin]);
+      }
+    });
+    for (std::size_t j = begin; j < end; ++j) out[j] = accumulate ? out[j] + sums[j - begin] : sums[j - begin];
+  });
+}
+
+#define BINADE_INSTANTIATE(T)                                                                               \
+  template T sum(thread_pool&, std::span<const T>);                                                         \
+  template T sum_of_squares(thread_pool&, std::span<const T>);                                              \
+  template T dot(thread_pool&, std::span<const T>, std::span<const T>);                                     \
+  template T max_abs(thread_pool&, std::span<const T>);                                                     \
+  template void column_sum(thread_pool&, std::span<const T>, std::size_t, std::size_t, std::span<T>, bool);
+BINADE_INSTANTIATE(float)
+BINADE_INSTANTIATE(double)
+#undef BINADE_INSTANTIATE
+
+}  // namespace binade::kernels
