@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+namespace binade {
+
+/// Blocks of memory that are kept for the next request of their size.
+///
+/// A training step asks for the same sizes as the one before it, so from the second step on it takes every tensor from
+/// here instead of from the system.  Sizes are rounded up to an eighth of a power of two, so that nearly equal requests
+/// share blocks.  What is kept never exceeds what was in use at once at some time.  Thread-safe.
+class buffer_pool {
+ public:
+  static constexpr std::size_t alignment = 64;  ///< one cache line, one AVX-512 register
+
+  struct statistics {
+    std::size_t in_use = 0;              ///< bytes in blocks handed out
+    std::size_t peak = 0;                ///< the largest in_use so far
+    std::size_t kept = 0;                ///< bytes in blocks waiting for the next request
+    std::uint64_t system_requests = 0;   ///< blocks ever taken from the system
+  };
+
+  /// The pool of all tensors of the process; it outlives every static object.
+  static buffer_pool& instance();
+
+  buffer_pool() = default;
+  ~buffer_pool() { trim(); }
+  buffer_pool(const buffer_pool&) = delete;
+  buffer_pool& operator=(const buffer_pool&) = delete;
+
+  /// At least `bytes` bytes at a multiple of `alignment`, not cleared.  The pool must outlive the result.
+  /// @throws std::bad_alloc
+  std::shared_ptr<std::byte> take(std::size_t bytes);
+
+  /// Gives the blocks that nobody uses back to the system.
+  void trim();
+
+  statistics usage() const;
+
+ private:
+  void give_back(std::byte* block, std::size_t size) noexcept;
+
+  mutable std::mutex mutex_;
+  std::unordered_map<std::size_t, std::vector<std::byte*>> kept_;
+  statistics usage_;
+};
+
+}  // namespace binade
