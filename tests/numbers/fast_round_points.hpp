@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <sstream>
@@ -30,8 +31,10 @@ struct sequence {
 };
 
 /// The first x and noise at which the vector loops disagree with round() or encode(), in words.  @pre covers(e)
+/// @param values_of_codes  decode() of every code, to spare round() in long runs; empty: round() is called
 inline std::optional<std::string> disagreement(const element& e, std::span<const float> x,
-                                               std::span<const std::uint32_t> noise) {
+                                               std::span<const std::uint32_t> noise,
+                                               std::span<const float> values_of_codes = {}) {
   const fast_rounder rounder(e);
   const std::vector<float> ones(x.size(), 1.0f);
   std::vector<float> values(x.size());
@@ -39,8 +42,11 @@ inline std::optional<std::string> disagreement(const element& e, std::span<const
   detail::fast_quantize(rounder, e.rounding, x.data(), ones.data(), noise.data(), values.data(), x.size());
   detail::fast_encode(rounder, e.rounding, x.data(), ones.data(), noise.data(), codes.data(), x.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
-    const auto value = std::bit_cast<std::uint32_t>(round(e, x[i], noise[i]));
     const std::uint64_t code = encode(e, x[i], noise[i]);
+    const float rounded = values_of_codes.empty() ? round(e, x[i], noise[i])
+                          : x[i] != x[i]          ? std::numeric_limits<float>::quiet_NaN()
+                                                  : values_of_codes[code];
+    const auto value = std::bit_cast<std::uint32_t>(rounded);
     if (std::bit_cast<std::uint32_t>(values[i]) == value && codes[i] == code) continue;
     std::ostringstream text;
     text << std::hexfloat << "width " << e.format.width << " precision " << e.format.precision << " bias "
