@@ -3,7 +3,7 @@
 //   kernels::multiversion([&]() BINADE_KERNEL_BODY { for (std::size_t i = 0; i < n; ++i) y[i] = math::exp(x[i]); });
 //
 // The body is inlined into one function per instruction set, so the compiler vectorises it for each.  Whatever the body
-// calls in its loop must be inlined too (BINADE_ALWAYS_INLINE).  The
+// calls in its loop must be inlined too (BINADE_KERNEL_INLINE).  The
 // levels differ in speed alone: the project's flags forbid contraction and reassociation, so the bits are the same.
 #pragma once
 
@@ -14,6 +14,8 @@
 
 /// Goes after the parameter list of a lambda that is the body of a kernel.
 #define BINADE_KERNEL_BODY __attribute__((always_inline))
+/// Goes before a function that kernel bodies call in their loops.
+#define BINADE_KERNEL_INLINE BINADE_ALWAYS_INLINE
 
 #if defined(__x86_64__)
 #define BINADE_TARGET_V3 __attribute__((target("avx,avx2,bmi,bmi2,f16c,fma,lzcnt,movbe,popcnt")))
