@@ -28,6 +28,11 @@ void expect_part(const std::string& text, const std::string& part) {
   EXPECT_NE(text.find(part), std::string::npos) << "no '" << part << "' in: " << text;
 }
 
+std::string contents_of(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
 std::optional<quantizer> some(const char* text) {
   return parse_quantizer(text);
 }
@@ -265,8 +270,7 @@ TEST(recipe, every_file_of_experiments_recipes_is_shipped_under_its_own_name) {
   std::vector<std::string> shipped;
   for (const shipped_recipe& s : shipped_recipes()) {
     shipped.emplace_back(s.name);
-    std::ifstream in(BINADE_SOURCE_DIR "/experiments/recipes/" + std::string(s.name) + ".toml", std::ios::binary);
-    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), s.text) << s.name;
+    EXPECT_EQ(contents_of(BINADE_SOURCE_DIR "/experiments/recipes/" + std::string(s.name) + ".toml"), s.text);
   }
   EXPECT_EQ(shipped, files);
 }
@@ -283,6 +287,27 @@ TEST(recipe, a_shipped_recipe_named_like_a_quantizer_means_that_quantizer) {
     }
   }
   EXPECT_GT(both, 0);
+}
+
+TEST(recipe, the_example_of_the_documentation_is_the_shipped_recipe_that_it_is_named_after) {
+  const std::string page = contents_of(BINADE_SOURCE_DIR "/docs/recipes.md");
+  const std::string fence = "```toml\n";
+  const std::size_t start = page.find(fence) + fence.size();
+  const recipe example = parse_recipe(page.substr(start, page.find("```", start) - start), "docs/recipes.md");
+  EXPECT_EQ(example.rules, find_recipe(example.name).rules);
+}
+
+TEST(recipe, the_documentation_lists_every_shipped_recipe_and_every_named_quantizer) {
+  const std::string recipes = contents_of(BINADE_SOURCE_DIR "/docs/recipes.md");
+  for (const shipped_recipe& shipped : shipped_recipes())
+    expect_part(recipes, "| `" + std::string(shipped.name) + "` |");
+  const std::string text_form = contents_of(BINADE_SOURCE_DIR "/docs/text_form.md");
+  for (const named_quantizer& named : quantizer_catalogue) {
+    const std::string row = "| `" + std::string(named.name) + "` | `";
+    const std::size_t start = text_form.find(row) + row.size();
+    ASSERT_GE(start, row.size()) << named.name;
+    EXPECT_EQ(parse_quantizer(text_form.substr(start, text_form.find('`', start) - start)), named.value);
+  }
 }
 
 TEST(recipe, fp8_hybrid_is_e4m3_forward_and_e5m2_for_gradients) {
