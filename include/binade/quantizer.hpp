@@ -32,6 +32,9 @@ enum class scale_rule : std::uint8_t {
   static_scale,  ///< static_value, whatever the data
 };
 
+/// What float itself holds: the storage of `f32` and `pow2` scales.
+inline constexpr float_format float_storage = formats::e8m23;
+
 /// One level of scales.
 ///
 /// A scale is at least the smallest normal value of its format and at most the largest finite one; between them the
@@ -40,7 +43,7 @@ enum class scale_rule : std::uint8_t {
 struct scaling {
   granularity per = granularity::tensor;
   std::uint32_t tile_rows = 0, tile_cols = 0;  ///< of granularity tile: 1 or more; 0 for the others
-  float_format format = formats::e8m23;        ///< a scale is stored as a code of this
+  float_format format = float_storage;         ///< a scale is stored as a code of this
   bool power_of_two = false;                   ///< `pow2`: a power of two stored in float32
   scale_rule rule = scale_rule::amax;
   float static_value = 0;  ///< of rule static_scale; 0 for the others
@@ -68,7 +71,7 @@ constexpr scaling scale_per_block(std::uint32_t size) {
 constexpr std::string_view defect(const scaling& s) {
   if (const std::string_view why = defect(s.format); !why.empty()) return why;
   if (!s.format.fits_float()) return "a scale is used in float32, which cannot hold every value of this scale format";
-  if (s.power_of_two && s.format != formats::e8m23)
+  if (s.power_of_two && s.format != float_storage)
     return "pow2 is a storage of its own: give no scale format beside it";
   if (s.per == granularity::tile ? s.tile_rows == 0 || s.tile_cols == 0 : s.tile_rows != 0 || s.tile_cols != 0)
     return "a tile has 1 or more rows and columns, and only a tile has a size";

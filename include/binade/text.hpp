@@ -112,6 +112,8 @@ inline constexpr std::array rule_words{
     text_word<scale_rule>{"ceil", scale_rule::ceil},   text_word<scale_rule>{"even", scale_rule::even},
     text_word<scale_rule>{"rceil", scale_rule::rceil},
 };
+/// How scales call their formats, where that is not to_string().
+inline constexpr std::array scale_format_words{text_word<float_format>{"f32", formats::e8m23}};
 inline constexpr std::array nan_words{
     text_word<nan_code>{"max", nan_code::max},
     text_word<nan_code>{"zero", nan_code::zero},
@@ -273,6 +275,8 @@ inline std::optional<p3109_name> match_p3109(std::string_view name) {
 /// behind it; finish() refuses what is left.
 class text_parser {
  public:
+  static constexpr std::string_view pow2_word = "pow2";
+
   explicit text_parser(std::string_view text) : text_(text), lower_(text) {
     for (char& c : lower_) {
       if (c >= 'A' && c <= 'Z') c = char(c - 'A' + 'a');
@@ -397,7 +401,7 @@ class text_parser {
           if (item == pow2_word) {
             at_ += item.size();
             s.power_of_two = true;
-            s.format = formats::e8m23;
+            s.format = float_storage;
           } else {
             if (item.empty()) fail_missing(item_at, "an item", valid_item, {});
             if (s.rule != scale_rule::static_scale) defect_at = item_at;
@@ -432,8 +436,7 @@ class text_parser {
   static constexpr std::string_view valid_item =
       "sizes of block and tile, a scale format (f32, pow2, e8m0fnu, any format), a rule (amax, floor, ceil, even, "
       "rceil, static=X)";
-  static constexpr std::string_view block_word = "block", static_word = "static", delayed_word = "delayed",
-                                    pow2_word = "pow2";
+  static constexpr std::string_view block_word = "block", static_word = "static", delayed_word = "delayed";
 
   struct format_options {
     std::optional<int> bias = {};
@@ -720,8 +723,10 @@ inline std::string scaling_text(const scaling& s, bool every_choice) {
     }
     items.push_back(std::to_string(s.tile_cols));
   }
-  if (every_choice || s.power_of_two || s.format != default_scaling(s.per).format)
-    items.push_back(s.power_of_two ? "pow2" : s.format == formats::e8m23 ? "f32" : to_string(s.format));
+  if (every_choice || s.power_of_two || s.format != default_scaling(s.per).format) {
+    std::string format(s.power_of_two ? text_parser::pow2_word : word_of(scale_format_words, s.format));
+    items.push_back(format.empty() ? to_string(s.format) : std::move(format));
+  }
   if (s.rule == scale_rule::static_scale) {
     std::array<char, 32> digits;
     const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), s.static_value);
