@@ -11,23 +11,23 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def formats_page(program):
-    """docs/formats.md: what `binade formats --json` says about every named format."""
-    document = json.loads(subprocess.run([program, "formats", "--json"], check=True, capture_output=True, text=True).stdout)
-    rows = document["formats"]
+def table(rows):
+    """The rows' plain values as a Markdown table, one column per key."""
     columns = [key for key in rows[0] if all(not isinstance(row.get(key), (dict, list)) for row in rows)]
-    lines = [
-        "# Formats",
-        "",
-        "Every named format, as `binade formats --json` gives it; `binade formats NAME` says more about one.",
-        "",
-        "| " + " | ".join(column.replace("_", " ") for column in columns) + " |",
-        "| " + " | ".join("---" for _ in columns) + " |",
-    ]
+    lines = ["| " + " | ".join(column.replace("_", " ") for column in columns) + " |", "| " + " | ".join("---" for _ in columns) + " |"]
     for row in rows:
-        cells = (row.get(column) for column in columns)
-        lines.append("| " + " | ".join("" if cell is None else str(cell).replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+        cells = ("" if row.get(column) is None else str(row[column]) for column in columns)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def formats_page(program):
+    """docs/formats.md: what `binade formats --json` says about every named format and quantizer."""
+    document = json.loads(subprocess.run([program, "formats", "--json"], check=True, capture_output=True, text=True).stdout)
+    return (
+        "# Formats\n\nEvery named format, as `binade formats --json` gives it; `binade formats NAME` says more about one.\n\n"
+        f"{table(document['formats'])}\n\n## Named quantizers\n\n{table(document['quantizers'])}\n"
+    )
 
 
 def main():
