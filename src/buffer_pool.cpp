@@ -52,7 +52,7 @@ void buffer_pool::give_back(std::byte* block, std::size_t size) noexcept {
     const std::lock_guard lock(mutex_);
     usage_.in_use -= size;
     std::vector<std::byte*>& waiting = kept_.find(size)->second;
-    if (usage_.kept + size <= usage_.peak && waiting.size() < waiting.capacity()) {
+    if (usage_.kept + size <= 2 * usage_.peak && waiting.size() < waiting.capacity()) {
       waiting.push_back(block);
       usage_.kept += size;
       return;

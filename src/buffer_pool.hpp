@@ -13,16 +13,17 @@ namespace binade {
 ///
 /// A training step asks for the same sizes as the one before it, so from the second step on it takes every tensor from
 /// here instead of from the system.  Sizes are rounded up to an eighth of a power of two, so that nearly equal requests
-/// share blocks.  What is kept never exceeds what was in use at once at some time.  Thread-safe.
+/// share blocks.  The sizes in use change in the course of a step, so that more is kept than ever is in use at once; it
+/// never exceeds twice the most that was.  Thread-safe.
 class buffer_pool {
  public:
   static constexpr std::size_t alignment = 64;  ///< one cache line, one AVX-512 register
 
   struct statistics {
-    std::size_t in_use = 0;              ///< bytes in blocks handed out
-    std::size_t peak = 0;                ///< the largest in_use so far
-    std::size_t kept = 0;                ///< bytes in blocks waiting for the next request
-    std::uint64_t system_requests = 0;   ///< blocks ever taken from the system
+    std::size_t in_use = 0;             ///< bytes in blocks handed out
+    std::size_t peak = 0;               ///< the largest in_use so far
+    std::size_t kept = 0;               ///< bytes in blocks waiting for the next request
+    std::uint64_t system_requests = 0;  ///< blocks ever taken from the system
   };
 
   /// The pool of all tensors of the process; it outlives every static object.

@@ -66,11 +66,11 @@ TEST(buffer_pool, a_block_that_comes_back_serves_the_next_request_of_its_size) {
   EXPECT_EQ(pool.usage().kept, 0u);
 }
 
-TEST(buffer_pool, what_is_kept_never_exceeds_what_was_in_use_at_once) {
+TEST(buffer_pool, what_is_kept_never_exceeds_twice_the_most_that_was_in_use) {
   buffer_pool pool;
   for (std::size_t bytes = 1000; bytes < 1000000; bytes += bytes / 3) {
     pool.take(bytes);
-    EXPECT_LE(pool.usage().kept, pool.usage().peak);
+    EXPECT_LE(pool.usage().kept, 2 * pool.usage().peak);
   }
 }
 
