@@ -1,0 +1,171 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "kernels/elementwise.hpp"
+#include "kernels/parallel.hpp"
+#include "tensor.hpp"
+
+namespace binade {
+
+/// A tensor in a computation, together with the derivative of the loss by it.  Copies are the same variable.
+template <class T>
+class variable {
+ public:
+  /// No variable; what an absent optional operand (a bias, say) is passed as.
+  variable() = default;
+  explicit variable(tensor<T> value, bool requires_gradient = false)
+      : node_(std::make_shared<node>(node{std::move(value), {}, requires_gradient})) {}
+
+  explicit operator bool() const { return node_ != nullptr; }
+  const tensor<T>& value() const { return node_->value; }
+  const extents& shape() const { return node_->value.shape(); }
+  /// For who owns the parameters (initialisation, optimizer, checkpoint), between a backward pass and the next forward.
+  tensor<T>& mutable_value() const { return node_->value; }
+
+  bool requires_gradient() const { return node_ && node_->requires_gradient; }
+  /// The sum of the contributions since the last clear_gradient(); empty before the first.
+  const tensor<T>& gradient() const { return node_->gradient; }
+  void clear_gradient() const { node_->gradient.release(); }
+
+  /// Adds a contribution: the first is taken as it is, each further one is added to the sum so far, element by element.
+  /// The caller may keep its tensor: it is never written.  Without effect on a variable that requires no gradient.
+  /// @throws std::invalid_argument unless the contribution has the shape of the value
+  void add_gradient(tensor<T> contribution, thread_pool& pool) const {
+    if (!requires_gradient()) return;
+    require_shape("variable::add_gradient", "contribution", contribution.shape(), shape());
+    tensor<T>& sum = node_->gradient;
+    if (sum.empty()) {
+      sum = std::move(contribution);
+      return;
+    }
+    // A sum that somebody else also holds (a residual connection hands one tensor to both branches) is not written.
+    tensor<T> result = sum.is_sole_owner() ? sum : tensor<T>::uninitialized(shape());
+    const T* const a = sum.data();
+    const T* const b = contribution.data();
+    T* const out = result.data();
+    kernels::for_each_element(pool, result.size(),
+                              [a, b, out](std::size_t i) BINADE_KERNEL_BODY { out[i] = a[i] + b[i]; });
+    sum = std::move(result);
+  }
+
+  /// For operations that add in place.
+  struct gradient_target {
+    tensor<T>& sum;
+    bool accumulate;  ///< false: sum holds anything and every element must be written; true: it is added to
+  };
+  /// @pre requires_gradient()
+  gradient_target target() const {
+    tensor<T>& sum = node_->gradient;
+    const bool accumulate = !sum.empty();
+    if (!accumulate) sum = tensor<T>::uninitialized(shape());
+    if (!sum.is_sole_owner()) sum = sum.clone();
+    return {sum, accumulate};
+  }
+
+ private:
+  struct node {
+    tensor<T> value, gradient;
+    bool requires_gradient;
+  };
+  std::shared_ptr<node> node_;
+};
+
+/// The backward steps of the operations that ran, in the order in which they ran.
+template <class T>
+class tape {
+ public:
+  /// @param backward  reads the gradient of the operation's result and adds to those of its operands
+  void record(std::function<void()> backward) { steps_.push_back(std::move(backward)); }
+  std::size_t size() const { return steps_.size(); }
+  void clear() { steps_.clear(); }
+
+  /// Runs the steps from the last to the first, starting from d loss / d loss = 1.  A gradient's contributions are
+  /// therefore added in the reverse order of the operations that read the variable, always the same one.  Each step is
+  /// freed, with the tensors that it saved, before the next one runs; the tape is empty afterwards.
+  /// @param loss  a variable of one element that requires a gradient
+  /// @throws std::invalid_argument if it is not
+  void backward(const variable<T>& loss, thread_pool& pool) {
+    if (!loss.requires_gradient() || loss.value().size() != 1)
+      throw std::invalid_argument(
+          "tape::backward: the loss must be one element that depends on a variable that requires a gradient; given "
+          "is " +
+          (loss ? "shape " + to_string(loss.shape()) : std::string("no variable")) +
+          (loss && !loss.requires_gradient() ? ", which requires none" : ""));
+    loss.add_gradient(tensor<T>::full(loss.shape(), T(1)), pool);
+    while (!steps_.empty()) {
+      const std::function<void()> step = std::move(steps_.back());
+      steps_.pop_back();
+      step();
+    }
+  }
+
+ private:
+  std::vector<std::function<void()>> steps_;
+};
+
+class bound_recipe;          // recipe/quantized_matmul.hpp
+struct quantization_record;  // recipe/quantized_matmul.hpp
+
+/// What the quantized operands of a step draw on.
+struct quantization_context {
+  const bound_recipe* recipe = nullptr;  ///< none: nothing is quantized
+  std::uint64_t seed = 0;                ///< of stochastic rounding
+  std::uint32_t step = 0;                ///< number of the forward and backward pass, counted over micro-batches too
+  /// Receives the counters of every quantized operand; empty: none are taken.
+  std::function<void(const quantization_record&)> observer = {};
+};
+
+/// One forward and backward pass: where operations run, what they record and how matrix products quantize.
+///
+///     graph<float> pass(pool, {.recipe = &recipe, .seed = seeds.rounding, .step = step});
+///     variable<float> loss = model.loss(pass, tokens, targets);
+///     pass.backward(loss);
+///
+/// It must outlive the backward pass; the variables may live longer.
+template <class T>
+class graph {
+ public:
+  explicit graph(thread_pool& pool, quantization_context quantization = {}, bool records = true)
+      : pool_(pool), quantization_(std::move(quantization)), records_(records) {}
+  graph(const graph&) = delete;
+  graph& operator=(const graph&) = delete;
+
+  thread_pool& pool() const { return pool_; }
+  const quantization_context& quantization() const { return quantization_; }
+  /// False for a forward pass alone (validation): nothing is saved.
+  bool records() const { return records_; }
+
+  /// True if an operation on these operands has to record its backward step.
+  bool differentiates(std::initializer_list<const variable<T>*> operands) const {
+    return records_ && std::any_of(operands.begin(), operands.end(), [](auto* v) { return v->requires_gradient(); });
+  }
+  void record(std::function<void()> backward) { tape_.record(std::move(backward)); }
+  /// The result of an operation on the operands.
+  /// @param backward  called with the gradient of the result if one arrived
+  template <class Backward>
+  variable<T> result(tensor<T> value, std::initializer_list<const variable<T>*> operands, Backward backward) {
+    variable<T> output(std::move(value), differentiates(operands));
+    if (output.requires_gradient())
+      record([output, backward = std::move(backward)] {
+        if (!output.gradient().empty()) backward(output.gradient());
+      });
+    return output;
+  }
+
+  void backward(const variable<T>& loss) { tape_.backward(loss, pool_); }
+
+ private:
+  thread_pool& pool_;
+  quantization_context quantization_;
+  bool records_;
+  tape<T> tape_;
+};
+
+}  // namespace binade
