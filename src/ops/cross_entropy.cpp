@@ -1,0 +1,105 @@
+#include "ops/cross_entropy.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "binade/elementary.hpp"
+#include "binade/reduction.hpp"
+#include "kernels/elementwise.hpp"
+#include "kernels/reduce.hpp"
+
+namespace binade {
+namespace {
+
+/// Largest of x, NaN aside; -infinity for no element.  Free of order, so the lanes are only for the vectoriser.
+template <class T>
+BINADE_KERNEL_INLINE T largest(const T* x, std::size_t count) {
+  T lanes[reduction::lane_count];
+  for (T& lane : lanes) lane = -std::numeric_limits<T>::infinity();
+  std::size_t i = 0;
+  for (; count - i >= reduction::lane_count; i += reduction::lane_count)
+    for (std::size_t l = 0; l < reduction::lane_count; ++l) lanes[l] = x[i + l] > lanes[l] ? x[i + l] : lanes[l];
+  for (; i < count; ++i) lanes[0] = x[i] > lanes[0] ? x[i] : lanes[0];
+  for (std::size_t l = 1; l < reduction::lane_count; ++l) lanes[0] = lanes[l] > lanes[0] ? lanes[l] : lanes[0];
+  return lanes[0];
+}
+
+std::size_t count_targets(std::span<const std::int32_t> targets, std::size_t positions, std::size_t vocabulary) {
+  if (targets.size() != positions)
+    throw std::invalid_argument("cross_entropy: " + std::to_string(targets.size()) + " targets given for logits of " +
+                                std::to_string(positions) + " positions");
+  std::size_t predicted = 0;
+  for (std::size_t position = 0; position < positions; ++position) {
+    const std::int32_t target = targets[position];
+    if (target == no_target) continue;
+    if (target < 0 || std::size_t(target) >= vocabulary)
+      throw std::invalid_argument("cross_entropy: target " + std::to_string(target) + " at position " +
+                                  std::to_string(position) + " is outside the vocabulary (0 to " +
+                                  std::to_string(vocabulary - 1) + ", or -1 for no target)");
+    ++predicted;
+  }
+  if (predicted == 0) throw std::invalid_argument("cross_entropy: no position has a target; at least one must");
+  return predicted;
+}
+
+}  // namespace
+
+template <class T>
+language_model_loss<T> cross_entropy(graph<T>& pass, const variable<T>& logits, std::span<const std::int32_t> targets,
+                                     std::size_t vocabulary) {
+  if (logits.shape().rank() == 0 || vocabulary == 0 || vocabulary > logits.shape().back())
+    throw std::invalid_argument("cross_entropy: logits have shape " + to_string(logits.shape()) +
+                                "; their last size must hold a vocabulary of " + std::to_string(vocabulary) +
+                                " (at least 1)");
+  const std::size_t columns = logits.shape().back(), rows = logits.value().size() / columns;
+  const std::size_t predicted = count_targets(targets, rows, vocabulary);
+  thread_pool& pool = pass.pool();
+
+  tensor<T> positions = tensor<T>::uninitialized({rows}), probabilities = tensor<T>::uninitialized(logits.shape());
+  kernels::for_each_row(pool, rows, columns,
+                        [in = logits.value().data(), out = probabilities.data(), losses = positions.data(),
+                         target = targets.data(), columns, vocabulary](std::size_t row) BINADE_KERNEL_BODY {
+                          const T* __restrict const x = in + row * columns;
+                          T* __restrict const p = out + row * columns;
+                          if (target[row] == no_target) {
+                            losses[row] = T(0);
+                            return;
+                          }
+                          const T top = largest(x, vocabulary);
+                          for (std::size_t j = 0; j < vocabulary; ++j) p[j] = math::exp(x[j] - top);
+                          const T sum = reduction::sum(p, vocabulary);
+                          for (std::size_t j = 0; j < vocabulary; ++j) p[j] = p[j] / sum;
+                          losses[row] = math::log(sum) - (x[target[row]] - top);
+                        });
+  const T mean = kernels::sum<T>(pool, positions.values()) / T(predicted);
+
+  std::vector<std::int32_t> saved(targets.begin(), targets.end());
+  variable<T> loss =
+      pass.result(tensor<T>::full({1}, mean), {&logits},
+                  [&pool, logits, probabilities, saved = std::move(saved), predicted, rows, columns,
+                   vocabulary](const tensor<T>& gradient) {
+                    tensor<T> logits_gradient = tensor<T>::uninitialized(logits.shape());
+                    const T factor = gradient[0] / T(predicted);
+                    kernels::for_each_row(pool, rows, columns,
+                                          [p = probabilities.data(), target = saved.data(), dx = logits_gradient.data(),
+                                           factor, columns, vocabulary](std::size_t row) BINADE_KERNEL_BODY {
+                                            const T* __restrict const a = p + row * columns;
+                                            T* __restrict const d = dx + row * columns;
+                                            const std::size_t used = target[row] == no_target ? 0 : vocabulary;
+                                            for (std::size_t j = 0; j < used; ++j) d[j] = a[j] * factor;
+                                            for (std::size_t j = used; j < columns; ++j) d[j] = T(0);
+                                            if (used != 0) d[target[row]] = (a[target[row]] - T(1)) * factor;
+                                          });
+                    logits.add_gradient(std::move(logits_gradient), pool);
+                  });
+  return {std::move(loss), std::move(positions), predicted};
+}
+
+template language_model_loss<float> cross_entropy(graph<float>&, const variable<float>&, std::span<const std::int32_t>,
+                                                  std::size_t);
+template language_model_loss<double> cross_entropy(graph<double>&, const variable<double>&,
+                                                   std::span<const std::int32_t>, std::size_t);
+
+}  // namespace binade

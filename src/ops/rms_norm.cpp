@@ -1,0 +1,60 @@
+#include "ops/rms_norm.hpp"
+
+#include <cmath>
+
+#include "binade/reduction.hpp"
+#include "kernels/elementwise.hpp"
+#include "kernels/reduce.hpp"
+
+namespace binade {
+
+template <class T>
+variable<T> rms_norm(graph<T>& pass, const variable<T>& x, const variable<T>& weight, double epsilon) {
+  const extents shape = x.shape();
+  if (shape.rank() == 0) throw std::invalid_argument("rms_norm: x holds nothing");
+  const std::size_t width = shape.back(), rows = shape.count() / width;
+  require_shape("rms_norm", "weight", weight.shape(), {width});
+
+  tensor<T> y = tensor<T>::uninitialized(shape), inverses = tensor<T>::uninitialized({rows});
+  kernels::for_each_row(pass.pool(), rows, width,
+                        [in = x.value().data(), w = weight.value().data(), out = y.data(), inverses = inverses.data(),
+                         width, epsilon = T(epsilon)](std::size_t row) BINADE_KERNEL_BODY {
+                          const T* __restrict const a = in + row * width;
+                          T* __restrict const c = out + row * width;
+                          const T inverse = T(1) / std::sqrt(reduction::sum_of_squares(a, width) / T(width) + epsilon);
+                          for (std::size_t j = 0; j < width; ++j) c[j] = a[j] * inverse * w[j];
+                          inverses[row] = inverse;
+                        });
+  return pass.result(
+      std::move(y), {&x, &weight}, [&pool = pass.pool(), x, weight, inverses, width, rows](const tensor<T>& gradient) {
+        // With n = x / root and g = dy weight:  dx = (g - n mean(g n)) / root.
+        tensor<T> x_gradient = tensor<T>::uninitialized(x.shape()), products = tensor<T>::uninitialized(x.shape());
+        kernels::for_each_row(
+            pool, rows, width,
+            [in = x.value().data(), w = weight.value().data(), dy = gradient.data(), dx = x_gradient.data(),
+             product = products.data(), inverses = inverses.data(), width](std::size_t row) BINADE_KERNEL_BODY {
+              const T* __restrict const a = in + row * width;
+              const T* __restrict const d = dy + row * width;
+              T* __restrict const out = dx + row * width;
+              T* __restrict const p = product + row * width;
+              const T inverse = inverses[row];
+              for (std::size_t j = 0; j < width; ++j) {
+                out[j] = a[j] * inverse;
+                p[j] = d[j] * out[j];
+              }
+              const auto gn = [d, w, out](std::size_t j) BINADE_KERNEL_BODY { return d[j] * w[j] * out[j]; };
+              const T mean_gn = reduction::sum_terms<T>(width, gn) / T(width);
+              for (std::size_t j = 0; j < width; ++j) out[j] = (d[j] * w[j] - out[j] * mean_gn) * inverse;
+            });
+        x.add_gradient(std::move(x_gradient), pool);
+        if (weight.requires_gradient()) {
+          const auto target = weight.target();
+          kernels::column_sum<T>(pool, products.values(), rows, width, target.sum.values(), target.accumulate);
+        }
+      });
+}
+
+template variable<float> rms_norm(graph<float>&, const variable<float>&, const variable<float>&, double);
+template variable<double> rms_norm(graph<double>&, const variable<double>&, const variable<double>&, double);
+
+}  // namespace binade
