@@ -22,6 +22,12 @@ std::vector<double> tails(const oracle::grid& g, std::uint64_t code, int noise_b
   for (const double k : {0.0, 1.0, 2.0, std::floor(last / 2), last - 1, last})
     for (const double part : {0.0, 0.25, 0.5, 0.75, 0x1p-8, 0.5 - 0x1p-8, 0.5 + 0x1p-8})
       inputs.push_back(low + (k + part) * resolution);
+  // Just beside a tie of the kept tail, as far below the smallest value as a double's own bits reach.
+  if (code == 0)
+    for (const double k : {0.5, 1.5, 2.5}) {
+      inputs.push_back(std::nextafter(low + k * resolution, 0.0));
+      inputs.push_back(std::nextafter(low + k * resolution, HUGE_VAL));
+    }
   std::erase_if(inputs, [&](double x) { return !(x >= low && x <= low + step); });
   return inputs;
 }
