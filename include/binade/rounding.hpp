@@ -24,8 +24,8 @@ BINADE_HD constexpr bool is_stochastic(rounding_mode mode) {
          mode == rounding_mode::stochastic_c;
 }
 
-/// True if the mode never lets a finite magnitude of this sign grow beyond the next value below it, or decides by
-/// parity alone: such a mode stops at the largest finite value.
+/// True if the mode takes no finite magnitude of this sign beyond the largest finite value: the inward directions, and
+/// to_odd, which stops there whatever the parity (P3109's SatNone differs: where_beyond()).
 BINADE_HD constexpr bool is_inward(rounding_mode mode, bool negative) {
   return mode == rounding_mode::toward_zero || mode == rounding_mode::to_odd ||
          (mode == rounding_mode::up && negative) || (mode == rounding_mode::down && !negative);

@@ -19,7 +19,7 @@ constexpr float_format judged[] = {formats::e4m3fn, formats::e5m2, formats::e2m1
 TEST_P(fast_round_of, every_float_equals_the_reference) {
   const auto [index, mode] = GetParam();
   const element e{.format = judged[index], .rounding = mode};
-  constexpr std::uint64_t chunk = 1 << 16, chunks = (std::uint64_t(1) << 32) / chunk;
+  constexpr std::uint64_t chunk = 1 << 14, chunks = (std::uint64_t(1) << 32) / chunk;
   const unsigned workers = std::max(1u, std::thread::hardware_concurrency());
   std::vector<float> values;
   for (std::uint64_t code = 0; code <= e.format.code_mask(); ++code) values.push_back(decode<float>(e.format, code));
