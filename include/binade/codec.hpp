@@ -30,7 +30,7 @@ struct unpacked {
 
 BINADE_HD constexpr unpacked normalized(bool negative, std::uint64_t significand, int exponent) {
   if (significand == 0) return {.negative = negative};
-  const int zeros = std::countl_zero(significand);
+  const int zeros = leading_zeros(significand);
   return {.negative = negative, .exponent = exponent + 63 - zeros, .significand = significand << zeros};
 }
 

@@ -1,7 +1,10 @@
 #pragma once
 // What every header of binade assumes about the compiler, checked where it can be.
 
+#include <bit>
+#include <cstdint>
 #include <limits>
+#include <type_traits>
 
 #if defined(__CUDACC__)
 /// Marks what both host and device call; nvcc needs --expt-relaxed-constexpr (std::bit_cast is a host function to it).
@@ -27,5 +30,17 @@ static_assert(std::numeric_limits<float>::is_iec559 && std::numeric_limits<float
               "binade needs float to be IEEE 754 binary32");
 static_assert(std::numeric_limits<double>::is_iec559 && std::numeric_limits<double>::digits == 53,
               "binade needs double to be IEEE 754 binary64");
+
+namespace detail {
+
+/// std::countl_zero that the device computes too: nvcc 13.0 takes the host's and silently folds it to its width.
+BINADE_HD constexpr int leading_zeros(std::uint64_t x) {
+#if defined(__CUDA_ARCH__)
+  if (!std::is_constant_evaluated()) return __clzll(static_cast<long long>(x));
+#endif
+  return std::countl_zero(x);
+}
+
+}  // namespace detail
 
 }  // namespace binade

@@ -22,7 +22,7 @@ namespace detail {
 BINADE_HD constexpr double exact_double(bool negative, std::uint64_t significand, int exponent) {
   std::uint64_t bits = 0;
   if (significand != 0) {
-    const int zeros = std::countl_zero(significand), leading = 63 - zeros + exponent;
+    const int zeros = leading_zeros(significand), leading = 63 - zeros + exponent;
     bits = leading >= -1022 ? (std::uint64_t(leading + 1023) << 52) | ((significand << zeros << 1) >> 12)
                             : significand << (exponent + 1074);
   }
@@ -81,7 +81,7 @@ struct float_format {
   /// floor(log2(largest finite value)); what MX calls emax.
   BINADE_HD constexpr int max_exponent() const {
     const std::uint64_t code = max_finite_code(), field = code >> trailing_bits();
-    if (field == 0 && has_subnormals) return min_exponent() - trailing_bits() + int(std::bit_width(code)) - 1;
+    if (field == 0 && has_subnormals) return min_exponent() - trailing_bits() + 63 - detail::leading_zeros(code);
     return int(field) - bias;
   }
   /// Value of a finite magnitude.  @pre magnitude <= max_finite_code()

@@ -157,7 +157,7 @@ class scale_finder {
     if (divides_) return in_storage(amax / largest_);
     // amax = (1 + trailing / 2^23) 2^exponent, a subnormal one normalized first.
     const std::uint32_t bits = std::bit_cast<std::uint32_t>(amax);
-    const int shift = bits < 0x800000 ? std::countl_zero(bits) - 8 : 0;
+    const int shift = bits < 0x800000 ? detail::leading_zeros(bits) - 40 : 0;
     const std::uint32_t trailing = (bits << shift) & 0x7fffff;
     const int exponent = (bits < 0x800000 ? 1 - shift : int(bits >> 23)) - 127;
     const int power = exponent + int(trailing >= carry_from_) - element_exponent_;
