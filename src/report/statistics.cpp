@@ -118,7 +118,10 @@ double learning_rate_sensitivity(std::span<const capped_losses> grid) {
   require_values(grid.size(), 1, "learning_rate_sensitivity");
   std::vector<double> means;
   for (const capped_losses& losses : grid) means.push_back(mean(losses));
-  return mean(means) - *std::min_element(means.begin(), means.end());
+  // The differences first: a flat curve gives exactly 0.
+  const double best = *std::min_element(means.begin(), means.end());
+  for (double& value : means) value -= best;
+  return mean(means);
 }
 
 std::optional<interval> sensitivity_interval(std::span<const capped_losses> grid, double confidence, int resamples) {
