@@ -1,0 +1,1 @@
+"""binade from Python: so far, reading the studies that the program `binade` leaves behind (binade.store)."""
