@@ -283,6 +283,15 @@ void study_store::write(const store_batch& batch) {
   if (batch.empty()) return;
   guarded(state_->file, "write", [&] {
     SQLite::Transaction transaction(state_->database);
+    for (const store_batch::truncation& t : batch.truncations)
+      for (const char* sql : {"DELETE FROM step WHERE trial = ? AND step >= ?",
+                              "DELETE FROM quantization WHERE trial = ? AND step >= ?",
+                              "DELETE FROM evaluation WHERE trial = ? AND step > ?"}) {
+        SQLite::Statement remove(state_->database, sql);
+        remove.bind(1, t.trial);
+        remove.bind(2, t.steps);
+        remove.exec();
+      }
     SQLite::Statement step(state_->database, "INSERT INTO step VALUES(?, ?, ?, ?, ?, ?, ?)");
     for (const step_record& r : batch.steps) {
       step.bind(1, r.trial);
@@ -344,21 +353,6 @@ void study_store::write(const store_batch& batch) {
       trial.bind(19, r.tokens);
       trial.exec();
       trial.reset();
-    }
-    transaction.commit();
-  });
-}
-
-void study_store::truncate(std::int64_t trial, std::int64_t step) {
-  guarded(state_->file, "write", [&] {
-    SQLite::Transaction transaction(state_->database);
-    for (const char* sql : {"DELETE FROM step WHERE trial = ? AND step >= ?",
-                            "DELETE FROM quantization WHERE trial = ? AND step >= ?",
-                            "DELETE FROM evaluation WHERE trial = ? AND step > ?"}) {
-      SQLite::Statement remove(state_->database, sql);
-      remove.bind(1, trial);
-      remove.bind(2, step);
-      remove.exec();
     }
     transaction.commit();
   });

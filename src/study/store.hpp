@@ -40,16 +40,24 @@ struct trial_record {
   std::string cpu, compiler, binade_version;
   std::string started;               ///< UTC, ISO 8601
   double seconds = 0;                ///< time spent training, over all resumptions
-  std::int64_t tokens = 0;           ///< predicted training tokens so far
+  std::int64_t tokens = 0;           ///< positions that went through the model in training so far
 };
 
 /// Rows that become visible together.
 struct store_batch {
+  /// Before anything is added: the trial goes on after `steps` steps, and what a resumption writes again is deleted: steps
+  /// and quantizations numbered `steps` and above, evaluations after more than `steps` steps.
+  struct truncation {
+    std::int64_t trial = 0, steps = 0;
+  };
+  std::vector<truncation> truncations;
   std::vector<step_record> steps;
   std::vector<evaluation_record> evaluations;
   std::vector<counter_record> quantizations;
   std::vector<trial_record> trials;  ///< replace the rows of the same id
-  bool empty() const { return steps.empty() && evaluations.empty() && quantizations.empty() && trials.empty(); }
+  bool empty() const {
+    return truncations.empty() && steps.empty() && evaluations.empty() && quantizations.empty() && trials.empty();
+  }
 };
 
 /// Reads and writes DIR/study.db.  One object serves one thread at a time.
@@ -94,9 +102,6 @@ class study_store {
   void set_properties(const std::map<std::string, std::string>& values);
   /// Stores everything in the batch in one durable transaction: all of it or nothing.
   void write(const store_batch& batch);
-  /// Deletes the trial's rows that a resumption from `step` steps will write again, in one transaction: steps and
-  /// quantizations numbered `step` and above, evaluations after more than `step` steps.
-  void truncate(std::int64_t trial, std::int64_t step);
 
  private:
   struct state;

@@ -36,6 +36,7 @@ void store_writer::add(store_batch batch) {
   {
     const std::lock_guard lock(mutex_);
     rethrow_failure();
+    append(waiting_.truncations, batch.truncations);
     append(waiting_.steps, batch.steps);
     append(waiting_.evaluations, batch.evaluations);
     append(waiting_.quantizations, batch.quantizations);

@@ -21,6 +21,7 @@ class store_writer {
   store_writer& operator=(const store_writer&) = delete;
 
   /// Takes the rows for a later commit.  Rows of one call become visible together; calls of one thread in their order.
+  /// @pre truncations are of trials that have had no rows in this object yet
   /// @throws what an earlier commit threw
   void add(store_batch batch);
   /// Returns when everything added before is on the disk.  @throws what a commit threw

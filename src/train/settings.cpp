@@ -50,28 +50,20 @@ double positive(const toml_section& s, const char* key, std::optional<double> fa
   return real(s, key, 0, bound::excluded, unlimited, bound::included, fallback);
 }
 
-std::string one_of(const toml_section& s, const char* key, std::initializer_list<const char*> valid,
-                   std::optional<std::string> fallback = {}) {
-  std::string value = s.text(key, std::move(fallback));
-  if (std::find(valid.begin(), valid.end(), value) != valid.end()) return value;
-  std::string names;
-  for (const char* name : valid) names += (names.empty() ? "" : ", ") + std::string(name);
-  s.fail(key, "is \"" + value + "\"; valid is one of: " + names);
-}
-
-model_settings read_model(const toml_section& s) {
-  model_settings m;
-  m.kind = one_of(s, "kind", {"gpt2", "llama"}, "gpt2");
+model_config read_model(const toml_section& s) {
+  model_config m;
+  m.kind = s.text("kind", m.kind);
   m.layers = size(s, "layers", 1, 256);
   m.width = size(s, "width", 1, 65536);
-  m.heads = size(s, "heads", 1, static_cast<std::int64_t>(m.width));
+  m.heads = size(s, "heads", 1, 65536);
   m.context = size(s, "context", 2, 65536);
-  if (m.width % m.heads != 0)
-    s.fail("heads", "is " + std::to_string(m.heads) + "; it must divide width, which is " + std::to_string(m.width));
-  // Rotary positions turn pairs of channels within a head.
-  if (m.kind == "llama" && m.width / m.heads % 2 != 0)
-    s.fail("heads", "is " + std::to_string(m.heads) + ", so that a head has " + std::to_string(m.width / m.heads) +
-                        " channels; a llama needs an even number");
+  m.hidden = size(s, "hidden", 1, 1 << 20, static_cast<std::int64_t>(m.hidden_width()));
+  m.tied_head = s.flag("tied_head", m.ties_head());
+  try {
+    m.validate();
+  } catch (const std::invalid_argument& e) {
+    s.fail("width", e.what());
+  }
   return m;
 }
 
@@ -84,7 +76,9 @@ data_settings read_data(const toml_section& s, const std::filesystem::path& fold
                         std::size_t context) {
   data_settings d;
   const bool has_text = s.has("text");
-  d.corpus = one_of(s, "corpus", {"zm", "text"}, has_text ? "text" : "zm");
+  d.corpus = s.text("corpus", has_text ? "text" : "zm");
+  if (d.corpus != "zm" && d.corpus != "text")
+    s.fail("corpus", "is \"" + d.corpus + "\"; valid are \"zm\" (synthetic, with a known entropy) and \"text\" (a file)");
   if (has_text) d.text = beside(folder, s.text("text"));
   d.bits = static_cast<int>(whole(s, "bits", 2, 14, d.bits));
   d.seed = static_cast<std::uint64_t>(whole(s, "seed", 0, std::numeric_limits<std::int64_t>::max(), 0));
@@ -110,7 +104,7 @@ train_settings read_train(const toml_section& s) {
   t.batch = size(s, "batch", 1, 65536);
   t.warmup = whole(s, "warmup", 0, t.steps - 1, t.steps / 10);
   t.weight_decay = real(s, "weight_decay", 0, bound::included, unlimited, bound::included, t.weight_decay);
-  t.clip = positive(s, "clip", t.clip);
+  t.clip = real(s, "clip", 0, bound::included, unlimited, bound::included, t.clip);
   const std::vector<double> betas = s.numbers("betas", std::vector{t.beta1, t.beta2});
   if (betas.size() != 2 || !std::all_of(betas.begin(), betas.end(), [](double b) { return b >= 0 && b < 1; }))
     s.fail("betas", "must be two numbers of at least 0 and less than 1, such as [0.9, 0.95]");
@@ -196,11 +190,16 @@ study_file read_study_file(const std::filesystem::path& path, const std::filesys
   return result;
 }
 
-std::unique_ptr<token_source> open_source(const run_settings& settings) {
+std::unique_ptr<token_source> open_source(run_settings& settings) {
   const data_settings& d = settings.data;
+  const std::size_t context = settings.model.context;
+  std::unique_ptr<token_source> source;
   if (d.corpus == "text")
-    return std::make_unique<text_source>(d.text, settings.model.context, d.validation_documents);
-  return std::make_unique<zm_source>(zm_language(d.bits, settings.model.context, d.seed), d.validation_documents);
+    source = std::make_unique<text_source>(d.text, context, d.validation_documents);
+  else
+    source = std::make_unique<zm_source>(zm_language(d.bits, context, d.seed), d.validation_documents);
+  settings.model.vocabulary = source->vocabulary();
+  return source;
 }
 
 std::string canonical_text(const run_settings& r, const token_source& source) {
@@ -217,6 +216,8 @@ std::string canonical_text(const run_settings& r, const token_source& source) {
   line("width", std::to_string(r.model.width));
   line("heads", std::to_string(r.model.heads));
   line("context", std::to_string(r.model.context));
+  line("hidden", std::to_string(r.model.hidden_width()));
+  line("tied_head", r.model.ties_head() ? "true" : "false");
   text += "\n[data]\n" + source.canonical_text();
   text += "\n[train]\n";
   line("steps", std::to_string(r.train.steps));

@@ -10,17 +10,9 @@
 #include <vector>
 
 #include "data/token_source.hpp"
+#include "model/model_config.hpp"
 
 namespace binade {
-
-/// [model]
-struct model_settings {
-  std::string kind;          ///< gpt2 | llama
-  std::size_t layers = 0;    ///< 1..256
-  std::size_t width = 0;     ///< 1..65536, a multiple of heads (llama: of 2 heads)
-  std::size_t heads = 0;     ///< 1..width
-  std::size_t context = 0;   ///< tokens per sequence, 2..65536
-};
 
 /// [data]
 struct data_settings {
@@ -37,7 +29,7 @@ struct train_settings {
   std::size_t batch = 0;               ///< sequences per step, 1..65536
   std::int64_t warmup = 0;             ///< steps of linear warm-up, below steps; default a tenth of the steps
   double weight_decay = 0.1;           ///< >= 0, times the learning rate
-  double clip = 1;                     ///< largest gradient norm, > 0
+  double clip = 1;                     ///< largest gradient norm, >= 0; 0: no clipping
   double beta1 = 0.9, beta2 = 0.95;    ///< 0 <= beta < 1
   double epsilon = 1e-8;               ///< > 0
   double final_lr_fraction = 0.1;      ///< the cosine ends at this share of the learning rate, 0..1
@@ -49,11 +41,12 @@ struct train_settings {
 /// What every kind of run has.
 struct run_settings {
   std::string name;
-  model_settings model;
+  model_config model;  ///< its vocabulary is the data's: see open_source()
   data_settings data;
   train_settings train;
 
-  std::size_t tokens_per_step() const { return train.batch * model.context; }
+  /// Positions that go through the model in one training step.
+  std::int64_t tokens_per_step() const { return static_cast<std::int64_t>(train.batch * model.context); }
 };
 
 /// A training file: one run.
@@ -83,8 +76,8 @@ train_file read_train_file(const std::filesystem::path& file, const std::filesys
 /// Reads a study file.  As read_train_file.
 study_file read_study_file(const std::filesystem::path& file, const std::filesystem::path& data = {});
 
-/// Opens the data that the settings name.  @throws as text_source
-std::unique_ptr<token_source> open_source(const run_settings& settings);
+/// Opens the data that the settings name and sets the model's vocabulary to theirs.  @throws as text_source
+std::unique_ptr<token_source> open_source(run_settings& settings);
 
 /// The settings with every default spelled out, as TOML; a function of the values alone.  Two runs with equal text,
 /// recipe, learning rate and seed are the same run.  Data are named by content, not by path.

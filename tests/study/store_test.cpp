@@ -61,7 +61,7 @@ TEST_F(store, every_value_comes_back_as_it_was_written) {
   {
     auto s = study_store::create(file);
     s.set_properties({{"name", "demo"}, {"config_text", "a = 1\n"}});
-    s.write({.steps = {{.trial = 3, .step = 0, .loss = 0.1, .floor = 1.0 / 3, .learning_rate = 1e-300, .gradient_norm = 2,
+    s.write({.truncations = {}, .steps = {{.trial = 3, .step = 0, .loss = 0.1, .floor = 1.0 / 3, .learning_rate = 1e-300, .gradient_norm = 2,
                         .clipped = true},
                        {.trial = 3, .step = 1, .loss = 5e-324, .floor = {}, .learning_rate = 0, .gradient_norm = 0,
                         .clipped = false}},
@@ -108,7 +108,7 @@ TEST_F(store, every_value_comes_back_as_it_was_written) {
 TEST_F(store, nan_comes_back_as_nan_and_infinity_as_infinity) {
   auto s = study_store::create(file);
   const double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
-  s.write({.steps = {{.trial = 0, .step = 0, .loss = nan, .floor = {}, .learning_rate = 1, .gradient_norm = infinity,
+  s.write({.truncations = {}, .steps = {{.trial = 0, .step = 0, .loss = nan, .floor = {}, .learning_rate = 1, .gradient_norm = infinity,
                       .clipped = false}},
            .evaluations = {{.trial = 0, .step = 1, .validation_loss = nan}},
            .quantizations = {{.trial = 0, .step = 0, .site = "s", .gemm = "g", .operand = "o", .count = 1, .nonzero = 1,
@@ -127,12 +127,12 @@ TEST_F(store, a_batch_is_stored_whole_or_not_at_all) {
                         .clipped = false};
   step_record next = row;
   next.step = 1;
-  EXPECT_NE(message([&] { s.write({.steps = {next, row, row}, .evaluations = {}, .quantizations = {}, .trials = {}}); }),
+  EXPECT_NE(message([&] { s.write({.truncations = {}, .steps = {next, row, row}, .evaluations = {}, .quantizations = {}, .trials = {}}); }),
             "");
   EXPECT_TRUE(s.steps(0).empty());
 }
 
-TEST_F(store, truncate_removes_what_a_resumption_writes_again_and_nothing_else) {
+TEST_F(store, a_truncation_removes_what_a_resumption_writes_again_and_nothing_else) {
   auto s = study_store::create(file);
   store_batch batch;
   for (std::int64_t trial = 0; trial < 2; ++trial)
@@ -144,7 +144,7 @@ TEST_F(store, truncate_removes_what_a_resumption_writes_again_and_nothing_else) 
       batch.evaluations.push_back({.trial = trial, .step = step, .validation_loss = 1});
     }
   s.write(batch);
-  s.truncate(1, 4);
+  s.write({.truncations = {{.trial = 1, .steps = 4}}, .steps = {}, .evaluations = {}, .quantizations = {}, .trials = {}});
   EXPECT_EQ(s.steps(0).size(), 6u);
   EXPECT_EQ(s.steps(1).size(), 4u);            // steps 0..3 ran before the checkpoint
   EXPECT_EQ(s.quantizations(1).size(), 4u);
@@ -172,7 +172,7 @@ TEST_F(store, create_never_overwrites) {
 TEST_F(store, can_be_read_while_it_is_written) {
   auto writer = study_store::create(file);
   const auto reader = study_store::open_read_only(file);
-  writer.write({.steps = {}, .evaluations = {}, .quantizations = {}, .trials = {a_trial}});
+  writer.write({.truncations = {}, .steps = {}, .evaluations = {}, .quantizations = {}, .trials = {a_trial}});
   EXPECT_EQ(reader.trials().size(), 1u);
 }
 

@@ -1,4 +1,4 @@
-#include "study/folder_lock.hpp"
+#include "util/folder_lock.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -27,5 +27,16 @@ folder_lock::folder_lock(const std::filesystem::path& folder)
 }
 
 folder_lock::~folder_lock() { ::close(descriptor_); }
+
+void make_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) throw std::runtime_error("cannot create the folder " + folder.string() + ": " + error.message());
+}
+
+void remove_temporary_files(const std::filesystem::path& folder) {
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (entry.path().filename().string().find(".tmp") != std::string::npos) std::filesystem::remove(entry.path());
+}
 
 }  // namespace binade
