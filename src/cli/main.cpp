@@ -1,0 +1,115 @@
+// The program `binade`.  Everything it can do is in the engine; here are names, help and exit codes.
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <iostream>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "binade/nearest_name.hpp"
+#include "binade/version.hpp"
+#include "cli/commands.hpp"
+#include "kernels/cpu.hpp"
+
+namespace binade::cli {
+namespace {
+
+/// Somebody closed the pipe that we print into (`binade formats | head`): no result, and nobody to tell.
+struct closed_pipe : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// A file opened later must not become standard output by taking its number: a database would receive our messages.
+// Opened for reading, so that whoever prints to it gets an error.
+void occupy_closed_descriptors() {
+  for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(descriptor, F_GETFD) < 0 && errno == EBADF) ::open("/dev/null", O_RDONLY);
+}
+
+// The parser says only that a subcommand is required when the first word is none.
+std::string unknown_command(const CLI::App& program, const std::string& given) {
+  std::vector<std::string> names;
+  std::string list;
+  for (const CLI::App* command : program.get_subcommands({})) {
+    names.push_back(command->get_name());
+    list += (list.empty() ? "" : ", ") + names.back();
+  }
+  return "there is no command '" + given + "'; the nearest is '" + std::string(nearest_name(given, names)) +
+         "'; commands: " + list;
+}
+
+int report_error(const std::string& message, int code) {
+  std::cerr << "binade: error: " << message << std::endl;
+  return code;
+}
+
+int run(int argc, char** argv) {
+  // Before anything else: the engine is compiled for machines with fused multiply-add.
+  kernels::detected_isa();
+
+  CLI::App program("binade: what happens to a computation or a training run if its numbers look like that?", "binade");
+  program.set_version_flag("--version", "binade " + std::string(version_and_commit));
+  program.require_subcommand(1);
+  program.failure_message(CLI::FailureMessage::simple);
+  program.footer(
+      "Examples:\n"
+      "  binade formats e4m3fn                            what a number format can represent\n"
+      "  binade train experiments/train_example.toml      train one small model\n"
+      "  binade study experiments/demo.toml --out runs/demo   compare formats, with a report\n"
+      "\nbinade COMMAND --help says more.  Exit codes: 0 done, 1 failed while running, 2 wrong use, 130 interrupted.");
+  int result = exit_code::done;
+  add_study_command(program, result);
+  add_train_command(program, result);
+  add_report_command(program, result);
+  add_formats_command(program, result);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() == 0) {
+      program.exit(e);  // prints help or version
+    } else if (program.get_subcommands().empty() && argc > 1 && argv[1][0] != '-') {
+      return report_error(unknown_command(program, argv[1]), exit_code::wrong_use);
+    } else {
+      return report_error(e.what() + std::string("; see binade --help"), exit_code::wrong_use);
+    }
+  }
+  finish_output();
+  return result;
+}
+
+}  // namespace
+
+void finish_output() {
+  errno = 0;
+  std::cout.flush();
+  if (std::cout.good()) return;
+  if (errno == EPIPE) throw closed_pipe("standard output was closed");
+  throw std::runtime_error("cannot write to standard output" +
+                           (errno == 0 ? std::string() : ": " + std::generic_category().message(errno)));
+}
+
+}  // namespace binade::cli
+
+int main(int argc, char** argv) {
+  using namespace binade::cli;
+  occupy_closed_descriptors();
+  ::signal(SIGPIPE, SIG_IGN);  // a write into a closed pipe is an error like others: a study goes on without its audience
+  ::signal(SIGXFSZ, SIG_IGN);  // so is a write beyond the allowed file size
+  try {
+    return run(argc, argv);
+  } catch (const closed_pipe&) {
+    return exit_code::failed_while_running;
+  } catch (const std::invalid_argument& e) {
+    return report_error(e.what(), exit_code::wrong_use);
+  } catch (const std::bad_alloc&) {
+    return report_error("not enough memory; use a smaller model, batch or number of jobs", exit_code::failed_while_running);
+  } catch (const std::exception& e) {
+    return report_error(e.what(), exit_code::failed_while_running);
+  }
+}

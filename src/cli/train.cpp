@@ -1,0 +1,265 @@
+// binade train: one model, live progress, metrics and a checkpoint.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+
+#include "binade/elementary.hpp"
+#include "binade/version.hpp"
+#include "cli/commands.hpp"
+#include "cli/interruption.hpp"
+#include "cli/progress.hpp"
+#include "report/number_text.hpp"
+#include "study/plan.hpp"
+#include "train/run.hpp"
+#include "util/atomic_file.hpp"
+#include "util/folder_lock.hpp"
+#include "util/machine.hpp"
+
+namespace binade::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using json = nlohmann::ordered_json;
+
+struct train_options {
+  fs::path file, out, data;
+  std::size_t threads = 0;
+  bool resume = false, as_json = false;
+};
+
+// metrics.jsonl: one JSON object per line.  A number that is not finite is null.
+class metrics_file {
+ public:
+  explicit metrics_file(fs::path file) : file_(std::move(file)) {}
+  ~metrics_file() {
+    if (stream_ != nullptr) std::fclose(stream_);
+  }
+  metrics_file(const metrics_file&) = delete;
+  metrics_file& operator=(const metrics_file&) = delete;
+
+  // Keeps what is about steps before the resumption; a line torn by a kill is dropped.
+  void start_at(std::int64_t step) {
+    std::string kept;
+    std::ifstream old(file_, std::ios::binary);
+    for (std::string line; step > 0 && std::getline(old, line);) {
+      const json entry = json::parse(line, nullptr, false);
+      if (!entry.is_object() || !entry.contains("step")) continue;
+      if (entry["step"].get<std::int64_t>() < step + (entry.contains("validation_loss") ? 1 : 0)) kept += line + "\n";
+    }
+    write_atomically(file_, kept);
+    stream_ = std::fopen(file_.c_str(), "ab");
+    if (stream_ == nullptr) fail();
+  }
+  void add(const json& entry) {
+    const std::string line = entry.dump() + "\n";
+    if (std::fwrite(line.data(), 1, line.size(), stream_) != line.size()) fail();
+  }
+  void flush() {
+    if (std::fflush(stream_) != 0 || ::fsync(::fileno(stream_)) != 0) fail();
+  }
+
+ private:
+  [[noreturn]] void fail() const {
+    throw std::runtime_error("cannot write " + file_.string() + ": " + std::generic_category().message(errno) +
+                             "; make room and go on with --resume");
+  }
+
+  fs::path file_;
+  std::FILE* stream_ = nullptr;
+};
+
+json to_json(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
+
+class train_observer final : public run_observer {
+ public:
+  train_observer(metrics_file& metrics, progress_line& progress, const run_settings& run)
+      : metrics_(metrics), progress_(progress), run_(run) {}
+
+  void starts_at(std::int64_t step, double) override {
+    metrics_.start_at(step);
+    first_step_ = step;
+    if (step > 0) progress_.say("resuming after step " + std::to_string(step));
+  }
+  void step_done(const step_record& r, const std::vector<counter_record>& counters) override {
+    metrics_.add({{"step", r.step},
+                  {"loss", r.loss},
+                  {"floor", to_json(r.floor)},
+                  {"learning_rate", r.learning_rate},
+                  {"gradient_norm", r.gradient_norm},
+                  {"clipped", r.clipped}});
+    for (const counter_record& c : counters)
+      metrics_.add({{"step", c.step},
+                    {"site", c.site},
+                    {"gemm", c.gemm},
+                    {"operand", c.operand},
+                    {"count", c.count},
+                    {"nonzero", c.nonzero},
+                    {"saturated", c.saturated},
+                    {"underflowed", c.underflowed},
+                    {"amax", c.amax},
+                    {"sqnr_db", c.sqnr_db}});
+    if (progress_.due()) show(r);
+  }
+  void evaluated(const evaluation_record& r) override {
+    metrics_.add({{"step", r.step}, {"validation_loss", r.validation_loss}});
+    validation_ = "   validation " + fixed_text(r.validation_loss);
+  }
+  void before_checkpoint(std::int64_t, double) override { metrics_.flush(); }
+
+ private:
+  using clock = std::chrono::steady_clock;
+
+  void show(const step_record& r) {
+    const double seconds = std::chrono::duration<double>(clock::now() - start_).count();
+    const std::int64_t steps = r.step + 1 - first_step_;
+    const double steps_per_second = static_cast<double>(steps) / seconds;
+    progress_.show("step " + std::to_string(r.step + 1) + "/" + std::to_string(run_.train.steps) + "   loss " +
+                   fixed_text(r.loss) + validation_ + "   " +
+                   count_text(steps_per_second * static_cast<double>(run_.tokens_per_step())) + " tokens/s   " +
+                   duration_text(static_cast<double>(run_.train.steps - r.step - 1) / steps_per_second) + " left");
+  }
+
+  metrics_file& metrics_;
+  progress_line& progress_;
+  const run_settings& run_;
+  const clock::time_point start_ = clock::now();
+  std::int64_t first_step_ = 0;
+  std::string validation_;
+};
+
+json summary_of(const run_settings& run, const token_source& source, const trial_settings& trial,
+                const std::string& recipe_label, std::size_t parameters, const run_result& r) {
+  json s{{"name", run.name},
+         {"outcome", r.end == run_end::finished   ? "finished"
+                     : r.end == run_end::diverged ? "diverged"
+                                                  : "interrupted"},
+         {"divergence", r.divergence.empty() ? json(nullptr) : json(r.divergence)},
+         {"recipe", recipe_label},
+         {"learning_rate", trial.learning_rate},
+         {"seed", trial.seed},
+         {"parameters", parameters},
+         {"data", source.description()},
+         {"steps", r.steps_done()},
+         {"tokens", r.tokens},
+         {"initial_loss", to_json(r.initial_loss)},
+         {"final_train_loss", to_json(r.final_train_loss)},
+         {"validation_loss", to_json(r.validation_loss)},
+         {"validation_floor", to_json(source.validation_floor())},
+         {"unit", source.unit()}};
+  if (r.validation_loss && source.unit() == "byte") s["bits_per_byte"] = *r.validation_loss / math::log(2.0);
+  s["weights_digest"] = r.weights_digest;
+  s["seconds"] = r.seconds;
+  s["binade_version"] = version_and_commit;
+  s["compiler"] = compiler_name();
+  s["cpu"] = cpu_name();
+  return s;
+}
+
+void print_summary(const json& s, const token_source& source, const fs::path& out) {
+  const auto number = [&](const char* key) {
+    return s[key].is_number() ? std::optional(s[key].get<double>()) : std::nullopt;
+  };
+  std::cout << s["outcome"].get<std::string>() << " after " << s["steps"] << " steps, "
+            << count_text(s["tokens"].get<double>()) << " tokens, " << duration_text(s["seconds"].get<double>());
+  if (s["divergence"].is_string()) std::cout << " (" << s["divergence"].get<std::string>() << ")";
+  std::cout << "\n";
+  if (s["validation_loss"].is_number()) {
+    const double loss = *number("validation_loss");
+    std::cout << "training loss    " << fixed_text(number("final_train_loss")) << " nat per " << source.unit()
+              << " (mean of the last 10 % of the steps)\n"
+              << "validation loss  " << fixed_text(loss) << " nat per " << source.unit();
+    if (const auto floor = source.validation_floor())
+      std::cout << ", " << fixed_text(loss - *floor) << " above the true entropy " << fixed_text(*floor)
+                << " of the same documents";
+    if (s.contains("bits_per_byte")) std::cout << " = " << fixed_text(number("bits_per_byte")) << " bits per byte";
+    std::cout << "\n";
+  }
+  std::cout << "weights          " << (out / "checkpoint.safetensors").string() << "\n"
+            << "metrics          " << (out / "metrics.jsonl").string() << "\n";
+}
+
+int run_train(const train_options& options) {
+  train_file file = read_train_file(options.file, options.data);
+  const fs::path out = options.out.empty() ? fs::path("runs") / options.file.stem() : options.out;
+  const auto source = open_source(file.run);
+  const std::size_t threads =
+      options.threads != 0 ? options.threads : std::max<std::size_t>(1, std::thread::hardware_concurrency());
+  const trial_settings trial{.formats = checked_recipe(file.recipe, file.folder, file.run.model),
+                             .learning_rate = file.learning_rate,
+                             .seed = file.seed,
+                             .threads = threads};
+
+  const fs::path checkpoint = out / "checkpoint.safetensors", metrics_path = out / "metrics.jsonl";
+  if (fs::exists(out) && !fs::is_directory(out))
+    throw std::invalid_argument(out.string() + " is a file; --out needs a folder");
+  if (!options.resume)
+    for (const fs::path& result : {checkpoint, metrics_path})
+      if (fs::exists(result))
+        throw std::invalid_argument(result.string() +
+                                    " is there from another run; go on with it by --resume, or choose another --out");
+  make_folder(out);
+  const folder_lock lock(out);
+  remove_temporary_files(out);
+
+  const interruption interruption;
+  progress_line progress;
+  trainer t(file.run, *source, trial);
+  progress.say(file.run.name + ": " + count_text(static_cast<double>(t.parameter_count())) + " parameters, recipe " +
+               file.recipe + ", learning rate " + rate_text(file.learning_rate) + ", seed " + std::to_string(file.seed) +
+               "; " + source->description());
+  metrics_file metrics(metrics_path);
+  train_observer observer(metrics, progress, file.run);
+  const run_result result = run_training(t, file.run, *source, checkpoint, observer,
+                                         [&] { return interruption.requested().load(); });
+  metrics.flush();
+  progress.clear();
+  if (result.end == run_end::interrupted) {
+    progress.say("interrupted after step " + std::to_string(result.steps_done()) + ", nothing is lost; go on with: binade train " +
+                 options.file.string() + " --out " + out.string() + " --resume");
+  } else {
+    if (result.end == run_end::finished) t.save(checkpoint, {.losses = result.losses, .seconds = result.seconds});
+  }
+  const json summary = summary_of(file.run, *source, trial, file.recipe, t.parameter_count(), result);
+  if (result.end != run_end::interrupted) write_atomically(out / "summary.json", summary.dump(2) + "\n");
+  if (options.as_json)
+    std::cout << summary.dump(2) << "\n";
+  else if (result.end != run_end::interrupted)
+    print_summary(summary, *source, out);
+  return result.end == run_end::interrupted ? exit_code::interrupted : exit_code::done;
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& program, int& result) {
+  auto options = std::make_shared<train_options>();
+  CLI::App* command = program.add_subcommand("train", "Train one model under one recipe of number formats");
+  command->add_option("FILE", options->file, "training file (TOML)")->required();
+  command->add_option("--out", options->out, "folder for metrics.jsonl, checkpoint.safetensors and summary.json "
+                                             "(default: runs/ and the file's name)");
+  command->add_option("--data", options->data, "any plain text file, read as bytes, in place of what [data] says");
+  command->add_option("--threads", options->threads, "threads; the results do not depend on it (default: all processors)")
+      ->check(CLI::Range(1, 1024));
+  command->add_flag("--resume", options->resume, "go on with an interrupted run in the folder, with the same bits");
+  command->add_flag("--json", options->as_json, "print the summary as one JSON document");
+  command->footer(
+      "Examples:\n"
+      "  binade train experiments/train_example.toml\n"
+      "  binade train experiments/train_example.toml --data book.txt --out runs/book\n"
+      "  binade train experiments/train_example.toml --out runs/book --resume");
+  command->callback([options, &result] { result = run_train(*options); });
+}
+
+}  // namespace binade::cli
