@@ -294,10 +294,16 @@ class text_parser {
     const std::optional<p3109_name> p3109 = match_p3109(name);
     if (!entry && !split && !p3109) fail_unknown_format(start, name);
     const format_options options = read_options();
-    float_format f = options.specials   ? with_specials(start, name, split, options)
-                     : entry != nullptr ? entry->format
-                     : split            ? from_split(start, name, *split)
-                                        : from_p3109(start, *p3109);
+    float_format f{};
+    if (options.specials != nullptr) {
+      f = with_specials(start, name, split, options);
+    } else if (entry != nullptr) {
+      f = entry->format;
+    } else if (split) {
+      f = from_split(start, name, *split);
+    } else if (p3109) {
+      f = from_p3109(start, *p3109);
+    }
     if (options.bias) f.bias = *options.bias;
     if (options.nan != nan_code::refuse) {
       if (f.has_nan()) fail(options.nan_at, "a choice for NaN is only for formats without a NaN code", "");

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <stdexcept>
-#include <utility>
 
 #include "binade/nearest_name.hpp"
 #include "binade/text.hpp"
@@ -13,7 +12,8 @@
 namespace binade {
 namespace {
 
-constexpr std::string_view none_text = "none";
+constexpr std::string_view none_text = "none";        // an operand, or a whole recipe, without quantizers
+constexpr std::string_view unquantized_name = "f32";  // the recipe without quantizers, by its usual name
 
 std::string lower_case(std::string_view text) {
   std::string result(text);
@@ -58,8 +58,8 @@ recipe_rule read_rule(const toml_section& section) {
   recipe_rule rule{.layers = read_layers(section)};
   rule.operands.fill(read_choice(section, "operands"));
   for (const site_operand_names& names : site_operands) {
-    if (auto choice = read_choice(section.section(names.gemm), names.name))
-      rule.operands[static_cast<std::size_t>(names.operand)] = std::move(choice);
+    if (const auto choice = read_choice(section.section(names.gemm), names.name))
+      rule.operands[static_cast<std::size_t>(names.operand)] = choice;
   }
   return rule;
 }
@@ -163,8 +163,9 @@ recipe read_recipe(const std::filesystem::path& file) {
 
 recipe find_recipe(std::string_view reference, const std::filesystem::path& folder) {
   const std::string lower = lower_case(reference);
-  if (lower == "f32" || lower == none_text)
-    return {.name = "f32", .description = "no quantizer: every operand in float32", .rules = {}};
+  if (lower == unquantized_name || lower == none_text)
+    return {
+        .name = std::string(unquantized_name), .description = "no quantizer: every operand in float32", .rules = {}};
   if (lower.ends_with(".toml")) return read_recipe(folder / std::filesystem::path(reference));
   std::string why;
   try {

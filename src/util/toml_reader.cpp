@@ -232,6 +232,7 @@ std::vector<toml_section> toml_section::sections(std::string_view key) const {
     return children;
   });
   std::vector<toml_section> result;
+  result.reserve(tables.size());
   for (const auto& child : tables) result.push_back(toml_section(child));
   return result;
 }

@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "binade/text.hpp"
+#include "model/model_config.hpp"
 #include "recipe/shipped_recipes.hpp"
 
 namespace binade {
@@ -307,6 +308,15 @@ TEST(recipe, the_documentation_lists_every_shipped_recipe_and_every_named_quanti
     const std::size_t start = text_form.find(row) + row.size();
     ASSERT_GE(start, row.size()) << named.name;
     EXPECT_EQ(parse_quantizer(text_form.substr(start, text_form.find('`', start) - start)), named.value);
+  }
+}
+
+TEST(recipe, every_glob_of_a_shipped_recipe_matches_a_site_of_each_kind_of_model) {
+  for (const architecture& kind : architectures) {
+    const std::vector<std::string> sites = gemm_sites({.kind = std::string(kind.name)});
+    for (const shipped_recipe& shipped : shipped_recipes())
+      EXPECT_EQ(find_unmatched_layers(find_recipe(shipped.name), sites), std::vector<unmatched_layers>{})
+          << shipped.name;
   }
 }
 
