@@ -1,0 +1,337 @@
+// `binade formats`: what number formats can represent.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <iostream>
+#include <limits>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "binade/codec.hpp"
+#include "binade/text.hpp"
+#include "cli/commands.hpp"
+#include "report/number_text.hpp"
+
+namespace binade::cli {
+namespace {
+
+using json = nlohmann::ordered_json;
+
+constexpr int widest_table = 8;  // bits; 256 lines
+
+std::string code_text(const float_format& f, std::uint64_t code) {
+  std::array<char, 16> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), code, 16).ptr;
+  const std::string hex(digits.data(), end);
+  const std::size_t width = static_cast<std::size_t>((f.width + 3) / 4);
+  return "0x" + std::string(width > hex.size() ? width - hex.size() : 0, '0') + hex;
+}
+
+/// "7*2^13": a finite value as an odd whole number times a power of two; whole numbers below 1000 as they are.
+std::string power_text(double x) {
+  if (x == 0) return std::signbit(x) ? "-0" : "0";
+  int exponent = 0;
+  double significand = std::frexp(x, &exponent);
+  while (significand != std::floor(significand)) {
+    significand *= 2;
+    --exponent;
+  }
+  if (exponent == 0 || (exponent > 0 && std::fabs(x) < 1000)) return exact_text(x);
+  const std::string power = "2^" + std::to_string(exponent);
+  if (std::fabs(significand) == 1) return (x < 0 ? "-" : "") + power;
+  return exact_text(significand) + "*" + power;
+}
+
+/// "448" or "0.015625 = 2^-6"
+std::string both_texts(double x) {
+  const std::string decimal = exact_text(x), power = power_text(x);
+  return decimal == power ? decimal : decimal + " = " + power;
+}
+
+/// At most six significant digits, for the overview.
+std::string short_text(double x) {
+  std::array<char, 32> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), x, std::chars_format::general, 6).ptr;
+  return {digits.data(), end};
+}
+
+// ---- facts ---------------------------------------------------------------------------------------------------------
+
+std::string_view source_of(const float_format& f) {
+  const named_format* entry = find_format(f);
+  return entry ? entry->source : std::string_view();
+}
+
+std::vector<std::string> aliases_of(const float_format& f) {
+  std::vector<std::string> names;
+  for (const format_alias& a : aliases) {
+    if (find_format(a.name)->format == f) names.emplace_back(a.alias);
+  }
+  return names;
+}
+
+std::uint64_t nan_count(const float_format& f) {
+  return f.high_nans * (f.is_signed ? 2 : 1) + (f.is_signed && !f.has_negative_zero ? 1 : 0);
+}
+
+std::optional<double> min_subnormal(const float_format& f) {
+  const bool has_any = f.has_subnormals && f.precision > 1;
+  return has_any ? std::optional<double>(f.smallest_positive()) : std::nullopt;
+}
+
+/// The magnitudes that nearest-even rounding sends beyond the largest finite value: above, or from, half a unit in the
+/// last place above it; none where binary64 has no such number.
+struct overflow_threshold {
+  double value;
+  bool included;  // the tie goes away from an odd code
+};
+std::optional<overflow_threshold> find_overflow(const float_format& f) {
+  // The largest value less half the step below it has the distance that the threshold has above it; with precision 1
+  // the step doubles there.
+  const int quantum = f.max_exponent() - f.trailing_bits();
+  const int lowest = f.min_exponent() - f.trailing_bits();
+  const double half_step = std::ldexp(1.0, std::max(quantum, lowest) - 1);
+  const double threshold = f.max_finite() + half_step;
+  if (!std::isfinite(threshold) || threshold - f.max_finite() != half_step) return {};
+  return overflow_threshold{threshold, f.max_finite_code() % 2 == 1};
+}
+
+std::string specials_text(const float_format& f) {
+  std::vector<std::string> parts;
+  if (f.has_infinity) parts.emplace_back("inf");
+  if (f.high_nans == 1 && !f.has_infinity) parts.emplace_back("NaN (all ones)");
+  if (f.high_nans > 1 || (f.high_nans == 1 && f.has_infinity)) parts.emplace_back("NaN");
+  if (f.is_signed && !f.has_negative_zero) parts.emplace_back("NaN at -0");
+  if (!f.has_zero) parts.emplace_back("no zero");
+  std::string text;
+  for (const std::string& part : parts) text += (text.empty() ? "" : ", ") + part;
+  return text.empty() ? "none" : text;
+}
+
+std::string layout_text(const float_format& f) {
+  return std::to_string(static_cast<int>(f.is_signed)) + "/" + std::to_string(f.exponent_bits()) + "/" +
+         std::to_string(f.trailing_bits());
+}
+
+std::string_view kind_of(const float_format& f, std::uint64_t code) {
+  const double value = decode(f, code);
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return "infinity";
+  if (value == 0) return "zero";
+  return f.has_subnormals && (code & f.magnitude_mask()) < f.leading() ? "subnormal" : "normal";
+}
+
+/// Sign, exponent field and trailing significand field, with a blank between.
+std::string bits_text(const float_format& f, std::uint64_t code) {
+  std::string text;
+  for (int bit = f.width - 1; bit >= 0; --bit) {
+    text += (code >> bit & 1) != 0 ? '1' : '0';
+    if (bit > 0 && (bit == f.magnitude_bits() || bit == f.trailing_bits())) text += ' ';
+  }
+  return text;
+}
+
+/// Storage of one element with its share of the scale; none where the share depends on the shape of the array.
+std::optional<double> bits_per_element(const quantizer& q) {
+  if (q.levels == 0) return q.elem.format.width;
+  const scaling& s = q.scalings[0];
+  if (s.per != granularity::tile) return {};
+  return q.elem.format.width + s.format.width / (double(s.tile_rows) * double(s.tile_cols));
+}
+
+// ---- JSON ----------------------------------------------------------------------------------------------------------
+
+json json_or_null(std::optional<double> x) {
+  return x ? json(*x) : json(nullptr);
+}
+
+json format_json(const float_format& f) {
+  json result{{"name", to_string(f)},
+              {"bits", f.width},
+              {"sign_bits", static_cast<int>(f.is_signed)},
+              {"exponent_bits", f.exponent_bits()},
+              {"trailing_bits", f.trailing_bits()},
+              {"bias", f.bias},
+              {"max", f.max_finite()},
+              {"min_normal", f.min_normal()},
+              {"min_subnormal", json_or_null(min_subnormal(f))},
+              {"has_infinity", f.has_infinity},
+              {"nan_codes", nan_count(f)},
+              {"has_negative_zero", f.has_negative_zero},
+              {"has_zero", f.has_zero},
+              {"finite_values", f.finite_count()},
+              {"aliases", aliases_of(f)}};
+  result["source"] = source_of(f).empty() ? json(nullptr) : json(source_of(f));
+  return result;
+}
+
+json overview_json() {
+  json formats = json::array(), quantizers = json::array();
+  for (const named_format& entry : catalogue) formats.push_back(format_json(entry.format));
+  for (const named_quantizer& entry : quantizer_catalogue)
+    quantizers.push_back({{"name", entry.name}, {"expanded", expanded(entry.value)}, {"source", entry.source}});
+  return {{"formats", std::move(formats)}, {"quantizers", std::move(quantizers)}};
+}
+
+json detail_json(const quantizer& q) {
+  const float_format& f = q.elem.format;
+  json result{{"text", to_string(q)}, {"expanded", expanded(q)}};
+  result["bits_per_element"] = json_or_null(bits_per_element(q));
+  result["format"] = format_json(f);
+  json& format = result["format"];
+  format["max_code"] = f.max_finite_code();
+  format["smallest_positive"] = f.smallest_positive();
+  format["max_exponent"] = f.max_exponent();
+  format["min_exponent"] = f.min_exponent();
+  format["canonical_nan_code"] = f.has_nan() ? json(f.canonical_nan()) : json(nullptr);
+  format["infinity_code"] = f.has_infinity ? json(f.infinity_code()) : json(nullptr);
+  const auto overflow = find_overflow(f);
+  format["nearest_even_overflow"] =
+      overflow ? json{{"threshold", overflow->value}, {"included", overflow->included}} : json(nullptr);
+  format["float32_holds_every_value"] = f.fits_float();
+  if (f.width <= widest_table) {
+    json values = json::array();
+    for (std::uint64_t code = 0; code <= f.code_mask(); ++code) {
+      const double value = decode(f, code);
+      json row{{"code", code}, {"kind", kind_of(f, code)}, {"negative", std::signbit(value)}};
+      row["value"] = std::isfinite(value) ? json(value) : json(nullptr);  // JSON has no infinity and no NaN
+      values.push_back(std::move(row));
+    }
+    format["values"] = std::move(values);
+  }
+  return result;
+}
+
+// ---- text ----------------------------------------------------------------------------------------------------------
+
+/// Prints rows as columns, all but the last padded to the widest cell.
+void print_columns(const std::vector<std::vector<std::string>>& rows, const std::string& indent) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const auto& row : rows) {
+    std::cout << indent;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      std::cout << row[i];
+      if (i + 1 < row.size()) std::cout << std::string(widths[i] - row[i].size() + 2, ' ');
+    }
+    std::cout << '\n';
+  }
+}
+
+void print_overview() {
+  std::vector<std::vector<std::string>> rows{
+      {"name", "bits", "S/E/M", "bias", "max", "min normal", "min subnormal", "specials", "also", "source"}};
+  for (const named_format& entry : catalogue) {
+    const float_format& f = entry.format;
+    const auto subnormal = min_subnormal(f);
+    std::string also;
+    for (const std::string& alias : aliases_of(f)) also += (also.empty() ? "" : ", ") + alias;
+    rows.push_back({std::string(entry.name), std::to_string(f.width), layout_text(f), std::to_string(f.bias),
+                    short_text(f.max_finite()), power_text(f.min_normal()), subnormal ? power_text(*subnormal) : "none",
+                    specials_text(f), also, std::string(entry.source)});
+  }
+  print_columns(rows, "");
+  std::cout << "\nOther formats: eXmY (IEEE specials), eXmYfn (one NaN), eXmYfnuz, eXmY:specials=ieee|nan|none|fnuz (X "
+               "1..11, Y 0..52),\nbinaryKpP{s|u}{e|f} (IEEE P3109); each with :bias=B.\n\nQuantizers:\n";
+  rows.clear();
+  for (const named_quantizer& entry : quantizer_catalogue)
+    rows.push_back({std::string(entry.name), expanded(entry.value), std::string(entry.source)});
+  print_columns(rows, "");
+  std::cout << "\nbinade formats NAME says more about one.\n";
+}
+
+std::string nan_text(const float_format& f) {
+  const std::uint64_t count = nan_count(f);
+  if (count == 0)
+    return f.nan == nan_code::refuse
+               ? "none: encoding a NaN is an error"
+               : "none: encoding a NaN gives code " + code_text(f, f.nan == nan_code::max ? f.max_finite_code() : 0);
+  return std::to_string(count) + (count == 1 ? " code, " : " codes, canonical ") + code_text(f, f.canonical_nan());
+}
+
+std::string overflow_text(const float_format& f) {
+  const auto overflow = find_overflow(f);
+  if (!overflow) return "beyond the range of binary64";
+  return std::string("|x| ") + (overflow->included ? ">= " : "> ") + both_texts(overflow->value);
+}
+
+void print_detail(const quantizer& q) {
+  const float_format& f = q.elem.format;
+  std::vector<std::vector<std::string>> rows{{"text form", to_string(q)}, {"every choice", expanded(q)}};
+  if (!source_of(f).empty()) rows.push_back({"format from", std::string(source_of(f))});
+  rows.push_back({"bits", std::to_string(f.width) + ": " + std::to_string(int(f.is_signed)) + " sign, " +
+                              std::to_string(f.exponent_bits()) + " exponent, " + std::to_string(f.trailing_bits()) +
+                              " trailing significand"});
+  if (const auto bits = bits_per_element(q); bits && q.levels > 0)
+    rows.push_back({"bits per element", exact_text(*bits) + ", scale included"});
+  rows.push_back({"bias", std::to_string(f.bias)});
+  rows.push_back({"largest", both_texts(f.max_finite()) + ", code " + code_text(f, f.max_finite_code())});
+  rows.push_back({"smallest normal", both_texts(f.min_normal())});
+  const auto subnormal = min_subnormal(f);
+  rows.push_back({"smallest subnormal", subnormal ? both_texts(*subnormal) : "none"});
+  rows.push_back({"finite values", std::to_string(f.finite_count())});
+  rows.push_back({"infinity", f.has_infinity ? "code " + code_text(f, f.infinity_code()) : "none"});
+  rows.push_back({"NaN", nan_text(f)});
+  rows.push_back({"negative zero", f.has_negative_zero ? "code " + code_text(f, f.sign_bit()) : "none"});
+  if (!f.has_zero) rows.push_back({"zero", "none"});
+  rows.push_back({"overflow (rne)", overflow_text(f)});
+  rows.push_back({"float32 holds it", f.fits_float() ? "every value" : "not every value"});
+  print_columns(rows, "");
+  if (f.width > widest_table) return;
+  std::cout << '\n';
+  rows.assign(1, {"code", "bits", "value", "exact"});
+  for (std::uint64_t code = 0; code <= f.code_mask(); ++code) {
+    const double value = decode(f, code);
+    const bool finite = std::isfinite(value);
+    const std::string special = std::isnan(value) ? "NaN" : value > 0 ? "inf" : "-inf";
+    rows.push_back({code_text(f, code), bits_text(f, code), finite ? exact_text(value) : special,
+                    finite ? power_text(value) : ""});
+  }
+  print_columns(rows, "");
+}
+
+}  // namespace
+
+void add_formats_command(CLI::App& program, int& result) {
+  struct options {
+    std::string name;
+    bool as_json = false;
+  };
+  const auto given = std::make_shared<options>();
+  CLI::App* command = program.add_subcommand("formats", "Show what number formats can represent");
+  command->add_option("NAME", given->name,
+                      "A format, element or quantizer in the text form, e.g. e4m3fn, e5m3:bias=10, mxfp4");
+  command->add_flag("--json", given->as_json, "Print one JSON document");
+  command->footer(
+      "Examples:\n"
+      "  binade formats                       every named format\n"
+      "  binade formats e4m3fn                one format, with every value where it has 8 bits or fewer\n"
+      "  binade formats 'e2m1fn@block(16)'    quote a text with parentheses for the shell\n"
+      "  binade formats e6m9 --json");
+  command->callback([command, given, &result] {
+    // An empty NAME is a mistake of its own (an unset variable in a script), not a question for the overview.
+    const bool has_name = command->count("NAME") > 0;
+    if (given->as_json) {
+      std::cout << (has_name ? detail_json(parse_quantizer(given->name)) : overview_json()).dump(2) << '\n';
+    } else if (has_name) {
+      print_detail(parse_quantizer(given->name));
+    } else {
+      print_overview();
+    }
+    result = exit_code::done;
+  });
+}
+
+}  // namespace binade::cli
