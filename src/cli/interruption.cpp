@@ -39,6 +39,8 @@ interruption::~interruption() {
   ::sigaction(SIGTERM, &old_terminate, nullptr);
 }
 
-const std::atomic<bool>& interruption::requested() const { return flag; }
+const std::atomic<bool>& interruption::requested() const {
+  return flag;
+}
 
 }  // namespace binade::cli

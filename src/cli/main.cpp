@@ -99,7 +99,8 @@ void finish_output() {
 int main(int argc, char** argv) {
   using namespace binade::cli;
   occupy_closed_descriptors();
-  ::signal(SIGPIPE, SIG_IGN);  // a write into a closed pipe is an error like others: a study goes on without its audience
+  ::signal(SIGPIPE,
+           SIG_IGN);  // a write into a closed pipe is an error like others: a study goes on without its audience
   ::signal(SIGXFSZ, SIG_IGN);  // so is a write beyond the allowed file size
   try {
     return run(argc, argv);
@@ -108,7 +109,8 @@ int main(int argc, char** argv) {
   } catch (const std::invalid_argument& e) {
     return report_error(e.what(), exit_code::wrong_use);
   } catch (const std::bad_alloc&) {
-    return report_error("not enough memory; use a smaller model, batch or number of jobs", exit_code::failed_while_running);
+    return report_error("not enough memory; use a smaller model, batch or number of jobs",
+                        exit_code::failed_while_running);
   } catch (const std::exception& e) {
     return report_error(e.what(), exit_code::failed_while_running);
   }

@@ -22,7 +22,9 @@ int terminal_width(int descriptor, int otherwise) {
 // Not on a terminal the first line comes after a full interval: a run shorter than that needs none.
 progress_line::progress_line() : terminal_(::isatty(STDERR_FILENO) != 0), last_(clock::now()) {}
 
-progress_line::~progress_line() { clear(); }
+progress_line::~progress_line() {
+  clear();
+}
 
 bool progress_line::due() const {
   const auto since = clock::now() - last_;

@@ -5,7 +5,8 @@
 
 namespace binade::cli {
 
-/// Live progress on standard error: one line that renews itself on a terminal, now and then a line of its own elsewhere.
+/// Live progress on standard error: one line that renews itself on a terminal, now and then a line of its own
+/// elsewhere.
 class progress_line {
  public:
   progress_line();

@@ -39,8 +39,8 @@ void show_results(const std::filesystem::path& folder, bool as_json, const std::
     return;
   }
   const bool colour = ::isatty(STDOUT_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr;
-  std::cout << terminal_table(store, terminal_width(STDOUT_FILENO, 120), colour) << "\nreport: "
-            << (folder / "report.html").string() << "\n";
+  std::cout << terminal_table(store, terminal_width(STDOUT_FILENO, 120), colour)
+            << "\nreport: " << (folder / "report.html").string() << "\n";
   if (!csv.empty()) std::cout << "csv:    " << csv.string() << "\n";
 }
 

@@ -76,7 +76,8 @@ std::string progress_text(const study_plan& plan, const study_progress& p) {
 
 int run_study_command(const study_options& options) {
   if (options.out.empty() && !options.dry_run)
-    throw std::invalid_argument("study: --out DIR is needed: the folder for the results (or --dry-run for the cost alone)");
+    throw std::invalid_argument(
+        "study: --out DIR is needed: the folder for the results (or --dry-run for the cost alone)");
   const study_plan plan = make_plan(read_study_file(options.file, options.data));
   const std::size_t processors = std::max<std::size_t>(1, std::thread::hardware_concurrency());
   const std::size_t jobs = std::min(options.jobs != 0 ? options.jobs : processors, plan.trial_count());
@@ -104,8 +105,8 @@ int run_study_command(const study_options& options) {
       });
   progress.clear();
   if (end == study_end::interrupted) {
-    progress.say("interrupted, nothing is lost; the same command goes on: binade study " + options.file.string() + " --out " +
-                 options.out.string() + (options.data.empty() ? "" : " --data " + options.data.string()));
+    progress.say("interrupted, nothing is lost; the same command goes on: binade study " + options.file.string() +
+                 " --out " + options.out.string() + (options.data.empty() ? "" : " --data " + options.data.string()));
     return exit_code::interrupted;
   }
   show_results(options.out, options.as_json, options.csv);
@@ -116,18 +117,22 @@ int run_study_command(const study_options& options) {
 
 void add_study_command(CLI::App& program, int& result) {
   auto options = std::make_shared<study_options>();
-  CLI::App* command = program.add_subcommand("study", "Train under many recipes, learning rates and seeds, and compare");
+  CLI::App* command =
+      program.add_subcommand("study", "Train under many recipes, learning rates and seeds, and compare");
   command->add_option("FILE", options->file, "study file (TOML)")->required();
   command->add_option("--out", options->out,
                       "folder for the store and report.html; one that holds this study already is gone on with");
   command->add_flag("--dry-run", options->dry_run, "say what it will cost and stop; writes nothing");
-  command->add_option("--jobs", options->jobs, "trials at a time; the results do not depend on it (default: all processors)")
+  command
+      ->add_option("--jobs", options->jobs,
+                   "trials at a time; the results do not depend on it (default: all processors)")
       ->check(CLI::Range(1, 1024));
   command->add_option("--data", options->data, "any plain text file, read as bytes, in place of what [data] says");
   command->add_option("--csv", options->csv, "folder for the whole store as CSV files");
   command->add_flag("--json", options->as_json, "print the result as one JSON document");
   command->footer(
-      "Ctrl-C finishes the current steps and keeps everything; the same command goes on, with the same bits, also after\n"
+      "Ctrl-C finishes the current steps and keeps everything; the same command goes on, with the same bits, also "
+      "after\n"
       "a kill or a power cut.\n"
       "Examples:\n"
       "  binade study experiments/demo.toml --dry-run\n"

@@ -81,7 +81,9 @@ class metrics_file {
   std::FILE* stream_ = nullptr;
 };
 
-json to_json(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
+json to_json(const std::optional<double>& value) {
+  return value ? json(*value) : json(nullptr);
+}
 
 class train_observer final : public run_observer {
  public:
@@ -218,17 +220,18 @@ int run_train(const train_options& options) {
   progress_line progress;
   trainer t(file.run, *source, trial);
   progress.say(file.run.name + ": " + count_text(static_cast<double>(t.parameter_count())) + " parameters, recipe " +
-               file.recipe + ", learning rate " + rate_text(file.learning_rate) + ", seed " + std::to_string(file.seed) +
-               "; " + source->description());
+               file.recipe + ", learning rate " + rate_text(file.learning_rate) + ", seed " +
+               std::to_string(file.seed) + "; " + source->description());
   metrics_file metrics(metrics_path);
   train_observer observer(metrics, progress, file.run);
-  const run_result result = run_training(t, file.run, *source, checkpoint, observer,
-                                         [&] { return interruption.requested().load(); });
+  const run_result result =
+      run_training(t, file.run, *source, checkpoint, observer, [&] { return interruption.requested().load(); });
   metrics.flush();
   progress.clear();
   if (result.end == run_end::interrupted) {
-    progress.say("interrupted after step " + std::to_string(result.steps_done()) + ", nothing is lost; go on with: binade train " +
-                 options.file.string() + " --out " + out.string() + " --resume");
+    progress.say("interrupted after step " + std::to_string(result.steps_done()) +
+                 ", nothing is lost; go on with: binade train " + options.file.string() + " --out " + out.string() +
+                 " --resume");
   } else {
     if (result.end == run_end::finished) t.save(checkpoint, {.losses = result.losses, .seconds = result.seconds});
   }
@@ -247,10 +250,12 @@ void add_train_command(CLI::App& program, int& result) {
   auto options = std::make_shared<train_options>();
   CLI::App* command = program.add_subcommand("train", "Train one model under one recipe of number formats");
   command->add_option("FILE", options->file, "training file (TOML)")->required();
-  command->add_option("--out", options->out, "folder for metrics.jsonl, checkpoint.safetensors and summary.json "
-                                             "(default: runs/ and the file's name)");
+  command->add_option("--out", options->out,
+                      "folder for metrics.jsonl, checkpoint.safetensors and summary.json "
+                      "(default: runs/ and the file's name)");
   command->add_option("--data", options->data, "any plain text file, read as bytes, in place of what [data] says");
-  command->add_option("--threads", options->threads, "threads; the results do not depend on it (default: all processors)")
+  command
+      ->add_option("--threads", options->threads, "threads; the results do not depend on it (default: all processors)")
       ->check(CLI::Range(1, 1024));
   command->add_flag("--resume", options->resume, "go on with an interrupted run in the folder, with the same bits");
   command->add_flag("--json", options->as_json, "print the summary as one JSON document");

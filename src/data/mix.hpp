@@ -14,10 +14,12 @@ constexpr std::uint64_t mix(std::uint64_t z) {
 static_assert(mix(0) == 0xE220A8397B1DCDAFu);  // first output of SplitMix64 seeded with 0
 
 /// The seed for the purpose `tag` of everything that starts from `seed`.  Different tags give unrelated seeds.
-constexpr std::uint64_t derived_seed(std::uint64_t seed, std::uint64_t tag) { return mix(mix(seed) ^ tag); }
+constexpr std::uint64_t derived_seed(std::uint64_t seed, std::uint64_t tag) {
+  return mix(mix(seed) ^ tag);
+}
 
-/// The three independent seeds of a trial.  Trials of equal seed share all three, whatever their recipe: they start from
-/// the same weights, read the same data and draw the same rounding noise where they round alike.
+/// The three independent seeds of a trial.  Trials of equal seed share all three, whatever their recipe: they start
+/// from the same weights, read the same data and draw the same rounding noise where they round alike.
 struct trial_seeds {
   std::uint64_t initialization, data, rounding;
 

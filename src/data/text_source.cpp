@@ -39,8 +39,9 @@ std::string read_whole(const std::filesystem::path& file) {
 void refuse_binary(const std::filesystem::path& file, std::string_view bytes) {
   const std::size_t nul = bytes.find('\0');
   if (nul != bytes.npos)
-    refuse(file, "is binary: byte " + std::to_string(nul) +
-                     " is NUL; give plain text (UTF-8 or another encoding of single bytes; convert UTF-16, unpack archives)");
+    refuse(file,
+           "is binary: byte " + std::to_string(nul) +
+               " is NUL; give plain text (UTF-8 or another encoding of single bytes; convert UTF-16, unpack archives)");
   constexpr std::string_view usual = "\t\n\v\f\r\b\x1b";
   const auto controls = std::count_if(bytes.begin(), bytes.end(), [&](char c) {
     return (static_cast<unsigned char>(c) < 32 || c == 127) && usual.find(c) == usual.npos;
@@ -118,8 +119,9 @@ token_batch text_source::validation_batch(std::size_t first, std::size_t rows) c
 }
 
 std::string text_source::description() const {
-  return "text " + name_ + ": " + std::to_string(bytes_.size()) + " bytes, the last 10 % for validation; validation on " +
-         std::to_string(validation_rows_) + " sequences of " + std::to_string(context_) + " bytes";
+  return "text " + name_ + ": " + std::to_string(bytes_.size()) +
+         " bytes, the last 10 % for validation; validation on " + std::to_string(validation_rows_) + " sequences of " +
+         std::to_string(context_) + " bytes";
 }
 
 std::string text_source::canonical_text() const {

@@ -12,8 +12,8 @@ namespace binade {
 /// Any plain text file as bytes: ids 0..255 are the bytes, 256 starts every sequence.
 ///
 /// The first 90 % of the file are for training, the rest for validation.  A training sequence is `context` bytes from a
-/// place drawn at random; the validation sequences are disjoint pieces, spread evenly over their part.  Bits per byte are
-/// loss / ln 2.
+/// place drawn at random; the validation sequences are disjoint pieces, spread evenly over their part.  Bits per byte
+/// are loss / ln 2.
 ///
 /// The file is read whole, so that nothing that happens to it later changes a run.
 class text_source final : public token_source {
@@ -23,7 +23,8 @@ class text_source final : public token_source {
   /// @param context           bytes per sequence, >= 1
   /// @param validation_rows   validation sequences, >= 1; as many as there are, if there are fewer
   /// @throws std::runtime_error if the file cannot be read
-  /// @throws std::invalid_argument if it is not there, no regular file, empty, too short for one validation sequence, or
+  /// @throws std::invalid_argument if it is not there, no regular file, empty, too short for one validation sequence,
+  /// or
   ///         no text: a NUL byte, or more than 2 % other control characters
   text_source(const std::filesystem::path& file, std::size_t context, std::size_t validation_rows);
 

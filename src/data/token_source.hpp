@@ -16,7 +16,7 @@ struct token_batch {
   std::vector<std::int32_t> inputs;   ///< (rows, length), ids below the vocabulary
   std::vector<std::int32_t> targets;  ///< (rows, length): the id that follows; no_target where nothing follows
   std::size_t predicted = 0;          ///< targets that are not no_target
-  std::optional<double> floor;        ///< true entropy of the predicted tokens, nat per token, where the corpus knows it
+  std::optional<double> floor;  ///< true entropy of the predicted tokens, nat per token, where the corpus knows it
 };
 
 /// Where training and validation sequences come from.  Every sequence is a function of its number: reading changes
@@ -28,8 +28,8 @@ class token_source {
   /// Number of different ids.
   virtual std::size_t vocabulary() const = 0;
 
-  /// Rows step * rows .. step * rows + rows - 1 of the training order that data_seed selects: a function of the arguments
-  /// alone.
+  /// Rows step * rows .. step * rows + rows - 1 of the training order that data_seed selects: a function of the
+  /// arguments alone.
   virtual token_batch training_batch(std::uint64_t data_seed, std::uint64_t step, std::size_t rows) const = 0;
 
   /// Size of the validation set; the same sequences for everybody.
@@ -39,7 +39,8 @@ class token_source {
   /// True entropy of the whole validation set, nat per token; empty where nobody knows it.
   virtual std::optional<double> validation_floor() const = 0;
 
-  /// Entropy of the frequencies of single ids in training data, nat per token: what a model reaches that ignores context.
+  /// Entropy of the frequencies of single ids in training data, nat per token: what a model reaches that ignores
+  /// context.
   virtual double unigram_entropy() const = 0;
 
   /// What one predicted token is: "token" or "byte".

@@ -13,13 +13,14 @@
 namespace binade {
 namespace {
 
-constexpr std::uint64_t golden = 0x9E3779B97F4A7C15u;            // increment between the raw draws of a document
+constexpr std::uint64_t golden = 0x9E3779B97F4A7C15u;               // increment between the raw draws of a document
 constexpr std::array<int, zm_language::orders> weight{2, 6, 5, 3};  // of the orders, in sixteenths
-constexpr double marker_share = 1.0 / 64;                        // chance of a marker where one may come
+constexpr double marker_share = 1.0 / 64;                           // chance of a marker where one may come
 constexpr std::array<std::size_t, zm_language::markers> distance_sixteenths{1, 2, 4, 6};
 constexpr std::size_t shortest_distance = 12;
 
-// Sum in a fixed tree of halves, so that the rounding error grows with log n and the result is a function of the values.
+// Sum in a fixed tree of halves, so that the rounding error grows with log n and the result is a function of the
+// values.
 double pairwise_sum(std::span<const double> x) {
   if (x.size() <= 2) return x.empty() ? 0.0 : x.size() == 1 ? x[0] : x[0] + x[1];
   const std::size_t half = x.size() / 2;
@@ -33,8 +34,7 @@ double mean_surprise(std::span<const double> log_probabilities, std::size_t pred
 
 }  // namespace
 
-zm_language::zm_language(int bits, std::size_t length, std::uint64_t seed)
-    : bits_(bits), length_(length), seed_(seed) {
+zm_language::zm_language(int bits, std::size_t length, std::uint64_t seed) : bits_(bits), length_(length), seed_(seed) {
   // 14: ids are packed 16 bits each, and 2^14 + 4 of them still leave every marker below 2^16.
   if (bits < 2 || bits > 14)
     throw std::invalid_argument("zm_language: bits is " + std::to_string(bits) + "; valid is 2..14");

@@ -11,20 +11,20 @@ namespace binade {
 
 /// A synthetic language with a known entropy: a Zipf-Markov mixture with copy runs.
 ///
-/// Each token comes from one of four hidden sources: a Zipf law on its own, or a Zipf-weighted choice that is fixed by the
-/// last one, two or three tokens (hashes, so the table is never stored and never exhausted).  Now and then a marker starts
-/// a run of 8 tokens copied from a fixed distance back, which only attention can predict.  Because the generator is known,
-/// so is the true probability of every token: the mean of -log p over the validation set is the floor that no model
-/// beats on average, and loss - floor is a direct estimate of the Kullback-Leibler divergence.
+/// Each token comes from one of four hidden sources: a Zipf law on its own, or a Zipf-weighted choice that is fixed by
+/// the last one, two or three tokens (hashes, so the table is never stored and never exhausted).  Now and then a marker
+/// starts a run of 8 tokens copied from a fixed distance back, which only attention can predict.  Because the generator
+/// is known, so is the true probability of every token: the mean of -log p over the validation set is the floor that no
+/// model beats on average, and loss - floor is a direct estimate of the Kullback-Leibler divergence.
 ///
 /// Documents have random access: document d of a split is a function of (parameters, split, d).
 class zm_language {
  public:
   enum class split : std::uint64_t { training = 0, validation = 1, probe = 2 };
 
-  static constexpr int orders = 4;         ///< context lengths 0..3
-  static constexpr int ranks = 8;          ///< alternatives per context
-  static constexpr std::size_t run = 8;    ///< copied tokens per marker
+  static constexpr int orders = 4;       ///< context lengths 0..3
+  static constexpr int ranks = 8;        ///< alternatives per context
+  static constexpr std::size_t run = 8;  ///< copied tokens per marker
   static constexpr int markers = 4;
 
   /// @param bits    ids 1 .. 2^bits - 1 are regular, 0 starts a document, the next 4 are copy markers; 2..14
@@ -66,8 +66,9 @@ class zm_language {
   std::array<std::size_t, markers> distance_{};
 };
 
-/// The synthetic language as a source of sequences: one document is one sequence, predicted are positions 1 .. length - 1.
-/// Training documents come in the order 0, 1, 2, ... offset by data_seed * 2^32 (mod 2^64); no document comes twice.
+/// The synthetic language as a source of sequences: one document is one sequence, predicted are positions 1 .. length
+/// - 1. Training documents come in the order 0, 1, 2, ... offset by data_seed * 2^32 (mod 2^64); no document comes
+/// twice.
 class zm_source final : public token_source {
  public:
   /// @param validation_rows  documents in the validation set, >= 1

@@ -26,8 +26,12 @@ bool is_file_reference(const std::string& reference) {
 
 }  // namespace
 
-std::int64_t study_plan::total_steps() const { return static_cast<std::int64_t>(trial_count()) * run.train.steps; }
-std::int64_t study_plan::total_tokens() const { return total_steps() * run.tokens_per_step(); }
+std::int64_t study_plan::total_steps() const {
+  return static_cast<std::int64_t>(trial_count()) * run.train.steps;
+}
+std::int64_t study_plan::total_tokens() const {
+  return total_steps() * run.tokens_per_step();
+}
 
 trial_record study_plan::trial(std::size_t i) const {
   const std::size_t per_recipe = learning_rates.size() * seeds.size();
@@ -79,7 +83,8 @@ study_plan make_plan(const study_file& file) {
                      "seeds = " + list_text(plan.seeds, [](std::int64_t s) { return std::to_string(s); }) + "\n" +
                      "baseline = \"" + plan.baseline + "\"\n";
   for (const labelled_recipe& r : plan.recipes)
-    plan.config_text += "\n[[study.recipe]]\nlabel = \"" + r.label + "\"\nrules = '''\n" + r.formats.canonical_text() + "'''\n";
+    plan.config_text +=
+        "\n[[study.recipe]]\nlabel = \"" + r.label + "\"\nrules = '''\n" + r.formats.canonical_text() + "'''\n";
   return plan;
 }
 

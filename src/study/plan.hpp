@@ -27,7 +27,7 @@ struct study_plan {
   std::vector<labelled_recipe> recipes;
   std::vector<double> learning_rates;
   std::vector<std::int64_t> seeds;
-  std::string baseline;        ///< label of a recipe
+  std::string baseline;  ///< label of a recipe
   std::size_t parameters = 0;
   /// Settings, data by content, recipes spelled out and grid, as TOML: two studies are the same study if it is equal.
   std::string config_text;
@@ -41,7 +41,8 @@ struct study_plan {
 };
 
 /// Opens the data, finds the recipes and checks that they fit the model.
-/// @throws std::invalid_argument for data or recipes that cannot be used: missing, damaged, two of one label, a rule that
+/// @throws std::invalid_argument for data or recipes that cannot be used: missing, damaged, two of one label, a rule
+/// that
 ///         is for no layer of this model
 study_plan make_plan(const study_file& file);
 
@@ -50,7 +51,7 @@ recipe checked_recipe(const std::string& reference, const std::filesystem::path&
 
 /// What a study will take.
 struct study_cost {
-  double seconds = 0;          ///< of wall-clock time
+  double seconds = 0;            ///< of wall-clock time
   double tokens_per_second = 0;  ///< of all jobs together
 };
 

@@ -32,7 +32,9 @@ fs::path checkpoint_file(const fs::path& folder, std::int64_t trial) {
   return folder / checkpoint_folder / ("trial-" + std::to_string(trial) + ".safetensors");
 }
 
-bool has_ended(const trial_record& t) { return t.status == trial_status::done || t.status == trial_status::diverged; }
+bool has_ended(const trial_record& t) {
+  return t.status == trial_status::done || t.status == trial_status::diverged;
+}
 
 // The first line in which two texts differ, for people.
 std::string first_difference(const std::string& there, const std::string& here) {
@@ -319,9 +321,10 @@ study_folder look_at_folder(const fs::path& folder, const study_plan& plan) {
   const std::string begun_by = store.property("binade_version").value_or("");
   const auto trials = store.trials();
   if (begun_by != version_and_commit && !std::all_of(trials.begin(), trials.end(), has_ended))
-    throw std::invalid_argument(folder.string() + " holds a study begun by binade " + begun_by + ", and this is " +
-                                std::string(version_and_commit) +
-                                ": their numbers must not be mixed; finish it with that program, or choose another folder");
+    throw std::invalid_argument(
+        folder.string() + " holds a study begun by binade " + begun_by + ", and this is " +
+        std::string(version_and_commit) +
+        ": their numbers must not be mixed; finish it with that program, or choose another folder");
   return study_folder::same_study;
 }
 

@@ -36,13 +36,15 @@ struct study_progress {
 
 enum class study_end { complete, interrupted };
 
-/// Runs every trial that has not ended, `jobs` at a time, each on one thread; starts the folder or goes on in it.  Which
+/// Runs every trial that has not ended, `jobs` at a time, each on one thread; starts the folder or goes on in it. Which
 /// numbers come out does not depend on jobs, on interruptions or on kills.
 ///
-/// @param stop   true: every running trial finishes its step and writes its checkpoint, no other begins; any thread asks
+/// @param stop   true: every running trial finishes its step and writes its checkpoint, no other begins; any thread
+/// asks
 /// @param watch  is called on this thread several times a second and after the last trial
 /// @throws std::invalid_argument as look_at_folder
-/// @throws std::runtime_error if the folder is in use, a checkpoint is damaged, the disk is full, ...: everything stored
+/// @throws std::runtime_error if the folder is in use, a checkpoint is damaged, the disk is full, ...: everything
+/// stored
 ///         so far stays, and the next call goes on from there
 study_end run_study(const study_plan& plan, const std::filesystem::path& folder, std::size_t jobs,
                     const std::function<bool()>& stop, const std::function<void(const study_progress&)>& watch);

@@ -79,7 +79,8 @@ auto guarded(const std::filesystem::path& file, const char* doing, Work work) ->
     if (e.getErrorCode() == SQLITE_FULL) hint = "; free space on the disk and run the same command again to resume";
     if (e.getErrorCode() == SQLITE_CORRUPT || e.getErrorCode() == SQLITE_NOTADB)
       hint = "; the file is damaged or not a study: restore it from a copy or choose another folder";
-    throw std::runtime_error(std::string("study_store: cannot ") + doing + " " + file.string() + ": " + e.what() + hint);
+    throw std::runtime_error(std::string("study_store: cannot ") + doing + " " + file.string() + ": " + e.what() +
+                             hint);
   }
 }
 
@@ -123,8 +124,8 @@ study_store study_store::create(const std::filesystem::path& file) {
     throw std::runtime_error("study_store::create: " + file.string() + " exists; open it or choose another folder");
   return guarded(file, "create", [&] {
     auto s = std::make_unique<state>(file, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
-    // WAL: readers (a report of a running study) never block the writer.  FULL: a commit is on the disk when it returns,
-    // which the order "rows first, then the checkpoint" relies on.
+    // WAL: readers (a report of a running study) never block the writer.  FULL: a commit is on the disk when it
+    // returns, which the order "rows first, then the checkpoint" relies on.
     s->database.exec("PRAGMA journal_mode = WAL");
     s->database.exec("PRAGMA synchronous = FULL");
     SQLite::Transaction transaction(s->database);
@@ -284,9 +285,9 @@ void study_store::write(const store_batch& batch) {
   guarded(state_->file, "write", [&] {
     SQLite::Transaction transaction(state_->database);
     for (const store_batch::truncation& t : batch.truncations)
-      for (const char* sql : {"DELETE FROM step WHERE trial = ? AND step >= ?",
-                              "DELETE FROM quantization WHERE trial = ? AND step >= ?",
-                              "DELETE FROM evaluation WHERE trial = ? AND step > ?"}) {
+      for (const char* sql :
+           {"DELETE FROM step WHERE trial = ? AND step >= ?", "DELETE FROM quantization WHERE trial = ? AND step >= ?",
+            "DELETE FROM evaluation WHERE trial = ? AND step > ?"}) {
         SQLite::Statement remove(state_->database, sql);
         remove.bind(1, t.trial);
         remove.bind(2, t.steps);
@@ -312,7 +313,8 @@ void study_store::write(const store_batch& batch) {
       evaluation.exec();
       evaluation.reset();
     }
-    SQLite::Statement quantization(state_->database, "INSERT INTO quantization VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    SQLite::Statement quantization(state_->database,
+                                   "INSERT INTO quantization VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     for (const counter_record& r : batch.quantizations) {
       quantization.bind(1, r.trial);
       quantization.bind(2, r.step);
@@ -328,9 +330,8 @@ void study_store::write(const store_batch& batch) {
       quantization.exec();
       quantization.reset();
     }
-    SQLite::Statement trial(state_->database,
-                            std::string("INSERT OR REPLACE INTO trial(") + trial_columns +
-                                ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    SQLite::Statement trial(state_->database, std::string("INSERT OR REPLACE INTO trial(") + trial_columns +
+                                                  ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     for (const trial_record& r : batch.trials) {
       trial.bind(1, r.id);
       trial.bind(2, r.recipe);

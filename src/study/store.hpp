@@ -24,29 +24,29 @@ std::string_view to_string(trial_status status);
 
 /// One row of the table `trial`: one (recipe, learning rate, seed).  Fields that are not known yet are empty.
 struct trial_record {
-  std::int64_t id = 0;               ///< position in the grid, counted from 0
-  std::string recipe;                ///< label: the text of the recipe in the study file, or the name in the recipe's file
-  std::string recipe_text;           ///< canonical text of the recipe, every choice spelled out
-  double learning_rate = 0;          ///< peak learning rate
-  std::int64_t seed = 0;             ///< trials of equal seed share initial weights and data
+  std::int64_t id = 0;       ///< position in the grid, counted from 0
+  std::string recipe;        ///< label: the text of the recipe in the study file, or the name in the recipe's file
+  std::string recipe_text;   ///< canonical text of the recipe, every choice spelled out
+  double learning_rate = 0;  ///< peak learning rate
+  std::int64_t seed = 0;     ///< trials of equal seed share initial weights and data
   trial_status status = trial_status::pending;
-  std::string divergence;            ///< nonfinite | blowup (status diverged), stuck | slow (status done), or empty
-  std::int64_t steps_done = 0;       ///< optimizer steps whose rows are stored
-  std::optional<double> initial_loss;      ///< training loss of step 0, before any update (nat per token)
+  std::string divergence;              ///< nonfinite | blowup (status diverged), stuck | slow (status done), or empty
+  std::int64_t steps_done = 0;         ///< optimizer steps whose rows are stored
+  std::optional<double> initial_loss;  ///< training loss of step 0, before any update (nat per token)
   std::optional<double> final_train_loss;  ///< mean training loss of the last 10 % of the steps
   std::optional<double> validation_loss;   ///< loss on the validation set after the last step
   std::optional<double> validation_floor;  ///< true entropy of the same validation tokens, where the corpus knows it
-  std::string weights_digest;        ///< hash of names, shapes and bits of the final weights
+  std::string weights_digest;              ///< hash of names, shapes and bits of the final weights
   std::string cpu, compiler, binade_version;
-  std::string started;               ///< UTC, ISO 8601
-  double seconds = 0;                ///< time spent training, over all resumptions
-  std::int64_t tokens = 0;           ///< positions that went through the model in training so far
+  std::string started;      ///< UTC, ISO 8601
+  double seconds = 0;       ///< time spent training, over all resumptions
+  std::int64_t tokens = 0;  ///< positions that went through the model in training so far
 };
 
 /// Rows that become visible together.
 struct store_batch {
-  /// Before anything is added: the trial goes on after `steps` steps, and what a resumption writes again is deleted: steps
-  /// and quantizations numbered `steps` and above, evaluations after more than `steps` steps.
+  /// Before anything is added: the trial goes on after `steps` steps, and what a resumption writes again is deleted:
+  /// steps and quantizations numbered `steps` and above, evaluations after more than `steps` steps.
   struct truncation {
     std::int64_t trial = 0, steps = 0;
   };
@@ -64,11 +64,11 @@ struct store_batch {
 ///
 /// NaN is stored as NULL and read back as NaN; infinities are stored as they are.
 ///
-/// Keys of the table `study`: schema_version, binade_version, compiler, cpu, name, config_text (canonical), config_hash,
-/// data (description for people), floor (validation floor, nat per token; absent where unknown), unigram_entropy (nat
-/// per token, a landmark: what a model without context can reach), validation_documents, validation_tokens, vocabulary,
-/// unit (token | byte), parameters, steps, batch, context, tokens_per_step, baseline, created.
-/// Numbers are printed so that they parse back to the same value.
+/// Keys of the table `study`: schema_version, binade_version, compiler, cpu, name, config_text (canonical),
+/// config_hash, data (description for people), floor (validation floor, nat per token; absent where unknown),
+/// unigram_entropy (nat per token, a landmark: what a model without context can reach), validation_documents,
+/// validation_tokens, vocabulary, unit (token | byte), parameters, steps, batch, context, tokens_per_step, baseline,
+/// created. Numbers are printed so that they parse back to the same value.
 ///
 /// @throws std::runtime_error that names the file, for everything SQLite refuses (damaged file, full disk, ...)
 class study_store {
@@ -87,10 +87,10 @@ class study_store {
   study_store& operator=(study_store&&) noexcept;
   ~study_store();
 
-  std::map<std::string, std::string> properties() const;      ///< the table `study`
+  std::map<std::string, std::string> properties() const;  ///< the table `study`
   std::optional<std::string> property(const std::string& key) const;
-  std::vector<trial_record> trials() const;                    ///< ascending id
-  std::vector<step_record> steps(std::int64_t trial) const;    ///< ascending step
+  std::vector<trial_record> trials() const;                  ///< ascending id
+  std::vector<step_record> steps(std::int64_t trial) const;  ///< ascending step
   std::vector<evaluation_record> evaluations(std::int64_t trial) const;
   /// Ascending (step, site, gemm, operand).
   std::vector<counter_record> quantizations(std::int64_t trial) const;

@@ -25,7 +25,8 @@ class divergence_monitor {
 
   /// @param warmup           steps without blow-up detection
   /// @param unigram_entropy  nat per token
-  divergence_monitor(std::int64_t warmup, double unigram_entropy) : warmup_(warmup), unigram_entropy_(unigram_entropy) {}
+  divergence_monitor(std::int64_t warmup, double unigram_entropy)
+      : warmup_(warmup), unigram_entropy_(unigram_entropy) {}
 
   /// Looks at the next step.  @returns the class if the run has diverged and must stop
   std::optional<std::string> observe(double loss, bool everything_finite);

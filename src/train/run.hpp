@@ -28,21 +28,21 @@ enum class run_end { finished, diverged, interrupted };
 
 struct run_result {
   run_end end = run_end::finished;
-  std::string divergence;                  ///< see divergence_monitor; stuck and slow go with `finished`
-  std::vector<double> losses;              ///< of all steps, resumed ones included
+  std::string divergence;      ///< see divergence_monitor; stuck and slow go with `finished`
+  std::vector<double> losses;  ///< of all steps, resumed ones included
   std::optional<double> initial_loss, final_train_loss;
-  std::optional<double> validation_loss;   ///< of a finished run
-  std::string weights_digest;              ///< of a finished or diverged run
-  double seconds = 0;                      ///< over all resumptions
-  std::int64_t tokens = 0;                 ///< positions that went through the model in training
+  std::optional<double> validation_loss;  ///< of a finished run
+  std::string weights_digest;             ///< of a finished or diverged run
+  double seconds = 0;                     ///< over all resumptions
+  std::int64_t tokens = 0;                ///< positions that went through the model in training
 
   std::int64_t steps_done() const { return static_cast<std::int64_t>(losses.size()); }
 };
 
 /// Runs to the end, to divergence, or to the first step boundary where stop() is true.
 ///
-/// If the checkpoint file is there, goes on from it; it is written every checkpoint_every steps and on a stop.  After the
-/// end the file is still there as of its last writing; the caller keeps or removes it.
+/// If the checkpoint file is there, goes on from it; it is written every checkpoint_every steps and on a stop.  After
+/// the end the file is still there as of its last writing; the caller keeps or removes it.
 ///
 /// @throws std::runtime_error as trainer::save and restore, and what the observer throws
 run_result run_training(trainer& t, const run_settings& settings, const token_source& source,

@@ -78,7 +78,8 @@ data_settings read_data(const toml_section& s, const std::filesystem::path& fold
   const bool has_text = s.has("text");
   d.corpus = s.text("corpus", has_text ? "text" : "zm");
   if (d.corpus != "zm" && d.corpus != "text")
-    s.fail("corpus", "is \"" + d.corpus + "\"; valid are \"zm\" (synthetic, with a known entropy) and \"text\" (a file)");
+    s.fail("corpus",
+           "is \"" + d.corpus + "\"; valid are \"zm\" (synthetic, with a known entropy) and \"text\" (a file)");
   if (has_text) d.text = beside(folder, s.text("text"));
   d.bits = static_cast<int>(whole(s, "bits", 2, 14, d.bits));
   d.seed = static_cast<std::uint64_t>(whole(s, "seed", 0, std::numeric_limits<std::int64_t>::max(), 0));
@@ -111,8 +112,7 @@ train_settings read_train(const toml_section& s) {
   t.beta1 = betas[0];
   t.beta2 = betas[1];
   t.epsilon = positive(s, "epsilon", t.epsilon);
-  t.final_lr_fraction =
-      real(s, "final_lr_fraction", 0, bound::included, 1, bound::included, t.final_lr_fraction);
+  t.final_lr_fraction = real(s, "final_lr_fraction", 0, bound::included, 1, bound::included, t.final_lr_fraction);
   t.evaluate_every = whole(s, "evaluate_every", 0, most, t.evaluate_every);
   t.telemetry_every = whole(s, "telemetry_every", 0, most, t.telemetry_every);
   t.checkpoint_every = whole(s, "checkpoint_every", 1, most, t.checkpoint_every);
@@ -166,14 +166,16 @@ train_file read_train_file(const std::filesystem::path& path, const std::filesys
 study_file read_study_file(const std::filesystem::path& path, const std::filesystem::path& data) {
   const toml_section file = toml_section::read_file(path);
   if (!file.has("study"))
-    file.fail("study", "is missing: a study file has a table [study] with recipes, learning_rates and seeds; for one run "
-                       "use: binade train FILE");
+    file.fail("study",
+              "is missing: a study file has a table [study] with recipes, learning_rates and seeds; for one run "
+              "use: binade train FILE");
   study_file result;
   result.folder = path.parent_path();
   result.run = read_run(file, path, data);
   const toml_section train = file.section("train");
   for (const char* key : {"recipe", "learning_rate", "seed"})
-    if (train.has(key)) train.fail(key, "belongs to a training file; a study says recipes, learning_rates and seeds in [study]");
+    if (train.has(key))
+      train.fail(key, "belongs to a training file; a study says recipes, learning_rates and seeds in [study]");
   const toml_section study = file.section("study");
   result.recipes = study.texts("recipes");
   result.learning_rates = study.numbers("learning_rates");

@@ -25,17 +25,17 @@ struct data_settings {
 
 /// [train], all but what a study varies
 struct train_settings {
-  std::int64_t steps = 0;              ///< optimizer steps, 1..10^9
-  std::size_t batch = 0;               ///< sequences per step, 1..65536
-  std::int64_t warmup = 0;             ///< steps of linear warm-up, below steps; default a tenth of the steps
-  double weight_decay = 0.1;           ///< >= 0, times the learning rate
-  double clip = 1;                     ///< largest gradient norm, >= 0; 0: no clipping
-  double beta1 = 0.9, beta2 = 0.95;    ///< 0 <= beta < 1
-  double epsilon = 1e-8;               ///< > 0
-  double final_lr_fraction = 0.1;      ///< the cosine ends at this share of the learning rate, 0..1
-  std::int64_t evaluate_every = 0;     ///< steps between validations; 0: only after the last step
-  std::int64_t telemetry_every = 10;   ///< steps between records of the quantizers' counters; 0: none
-  std::int64_t checkpoint_every = 100; ///< steps between checkpoints, >= 1
+  std::int64_t steps = 0;               ///< optimizer steps, 1..10^9
+  std::size_t batch = 0;                ///< sequences per step, 1..65536
+  std::int64_t warmup = 0;              ///< steps of linear warm-up, below steps; default a tenth of the steps
+  double weight_decay = 0.1;            ///< >= 0, times the learning rate
+  double clip = 1;                      ///< largest gradient norm, >= 0; 0: no clipping
+  double beta1 = 0.9, beta2 = 0.95;     ///< 0 <= beta < 1
+  double epsilon = 1e-8;                ///< > 0
+  double final_lr_fraction = 0.1;       ///< the cosine ends at this share of the learning rate, 0..1
+  std::int64_t evaluate_every = 0;      ///< steps between validations; 0: only after the last step
+  std::int64_t telemetry_every = 10;    ///< steps between records of the quantizers' counters; 0: none
+  std::int64_t checkpoint_every = 100;  ///< steps between checkpoints, >= 1
 };
 
 /// What every kind of run has.
@@ -61,10 +61,10 @@ struct train_file {
 /// A study file: a grid of runs.
 struct study_file {
   run_settings run;
-  std::vector<std::string> recipes;   ///< references as above, no two alike
-  std::vector<double> learning_rates; ///< > 0, no two alike
-  std::vector<std::int64_t> seeds;    ///< >= 0, no two alike
-  std::string baseline;               ///< one of recipes
+  std::vector<std::string> recipes;    ///< references as above, no two alike
+  std::vector<double> learning_rates;  ///< > 0, no two alike
+  std::vector<std::int64_t> seeds;     ///< >= 0, no two alike
+  std::string baseline;                ///< one of recipes
   std::filesystem::path folder;
 };
 

@@ -98,8 +98,12 @@ trainer::trainer(const run_settings& run, const token_source& source, const tria
     : state_(std::make_unique<state>(run, source, trial)) {}
 trainer::~trainer() = default;
 
-std::size_t trainer::parameter_count() const { return count_parameters(state_->run.model).total; }
-std::int64_t trainer::steps_done() const { return static_cast<std::int64_t>(state_->optimizer.steps()); }
+std::size_t trainer::parameter_count() const {
+  return count_parameters(state_->run.model).total;
+}
+std::int64_t trainer::steps_done() const {
+  return static_cast<std::int64_t>(state_->optimizer.steps());
+}
 
 trainer::step_result trainer::step(bool count) {
   state& s = *state_;
@@ -114,9 +118,7 @@ trainer::step_result trainer::step(bool count) {
 
   quantization_context quantization = s.quantization();
   if (count)
-    quantization.observer = [&](const quantization_record& q) {
-      result.counters.push_back(to_record(record.step, q));
-    };
+    quantization.observer = [&](const quantization_record& q) { result.counters.push_back(to_record(record.step, q)); };
   graph<float> pass(s.pool, quantization);
   s.model.clear_gradients();
   const language_model_loss<float> loss = s.model.loss(pass, batch.inputs, batch.targets, batch.rows);
@@ -126,8 +128,7 @@ trainer::step_result trainer::step(bool count) {
   const double factor = clip_factor(record.gradient_norm, s.run.train.clip);
   record.clipped = factor < 1;
   s.optimizer.step(record.learning_rate, factor, s.pool);
-  result.finite =
-      std::isfinite(record.loss) && std::isfinite(record.gradient_norm) && all_finite(s.model.parameters());
+  result.finite = std::isfinite(record.loss) && std::isfinite(record.gradient_norm) && all_finite(s.model.parameters());
   std::sort(result.counters.begin(), result.counters.end(), [](const counter_record& a, const counter_record& b) {
     return std::tie(a.site, a.gemm, a.operand) < std::tie(b.site, b.gemm, b.operand);
   });
@@ -149,7 +150,9 @@ double trainer::validation_loss() {
   return sum / static_cast<double>(predicted);
 }
 
-std::string trainer::weights_digest() const { return binade::weights_digest(state_->model.parameters()); }
+std::string trainer::weights_digest() const {
+  return binade::weights_digest(state_->model.parameters());
+}
 
 std::string trainer::identity() const {
   const state& s = *state_;
@@ -193,10 +196,13 @@ checkpoint_notes trainer::restore(const std::filesystem::path& file) {
   };
   if (note("format") != checkpoint_format || !saved.has_checksum()) refuse("it is no checkpoint of this program");
   if (note("identity") != identity())
-    refuse("it belongs to another run (its settings, data, recipe, learning rate or seed differ); choose another folder, or "
-           "remove it to start over");
+    refuse(
+        "it belongs to another run (its settings, data, recipe, learning rate or seed differ); choose another folder, "
+        "or "
+        "remove it to start over");
 
-  // Identity is equal and the checksum right, so that names and shapes can only fit; at() and from() check all the same.
+  // Identity is equal and the checksum right, so that names and shapes can only fit; at() and from() check all the
+  // same.
   const auto parameters = s.model.parameters();
   const auto load = [&](const std::string& name, const extents& shape) {
     return tensor<float>::from(shape, saved.at(name).f32());

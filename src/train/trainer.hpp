@@ -19,7 +19,7 @@ namespace binade {
 
 /// What sets one run apart from another with the same settings.
 struct trial_settings {
-  recipe formats;           ///< none for an operand: it is used as it is
+  recipe formats;  ///< none for an operand: it is used as it is
   double learning_rate = 0;
   std::int64_t seed = 0;
   std::size_t threads = 1;  ///< changes nothing but the speed
@@ -31,8 +31,8 @@ struct checkpoint_notes {
   double seconds = 0;          ///< spent so far
 };
 
-/// A run's state after any number of steps is a function of settings, data and trial alone: not of threads, of the machine,
-/// or of where it was stopped and resumed.
+/// A run's state after any number of steps is a function of settings, data and trial alone: not of threads, of the
+/// machine, or of where it was stopped and resumed.
 class trainer {
  public:
   /// @param source  outlives the trainer
@@ -48,8 +48,9 @@ class trainer {
 
   struct step_result {
     step_record record;
-    std::vector<counter_record> counters;  ///< of the quantized operands, in the order of site, GEMM, operand; if asked for
-    bool finite = true;                    ///< loss, gradients and updated weights; if not, the weights may be anything
+    std::vector<counter_record>
+        counters;        ///< of the quantized operands, in the order of site, GEMM, operand; if asked for
+    bool finite = true;  ///< loss, gradients and updated weights; if not, the weights may be anything
   };
   /// Makes the next step.  @param count  take the quantizers' counters
   step_result step(bool count);

@@ -26,7 +26,9 @@ folder_lock::folder_lock(const std::filesystem::path& folder)
                            std::generic_category().message(error));
 }
 
-folder_lock::~folder_lock() { ::close(descriptor_); }
+folder_lock::~folder_lock() {
+  ::close(descriptor_);
+}
 
 void make_folder(const std::filesystem::path& folder) {
   std::error_code error;

@@ -96,7 +96,8 @@ void write_safetensors(const std::filesystem::path& file, std::span<const stored
   const std::string digest = byte_hasher().add(length_bytes).add(text).add(data).digest();
   text.replace(place, digest_digits, digest);
   write_atomically(file, [&](std::ostream& out) {
-    for (const std::span<const std::byte> piece : {length_bytes, std::as_bytes(std::span(text)), std::as_bytes(std::span(data))})
+    for (const std::span<const std::byte> piece :
+         {length_bytes, std::as_bytes(std::span(text)), std::as_bytes(std::span(data))})
       out.write(reinterpret_cast<const char*>(piece.data()), static_cast<std::streamsize>(piece.size()));
   });
 }

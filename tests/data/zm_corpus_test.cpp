@@ -39,9 +39,24 @@ struct golden {
 };
 
 const std::vector<golden> golden_languages{
-    {8, 128, 0, {0, 1, 37, 38, 23, 111, 17, 24, 1, 2, 39, 9, 57, 234, 11, 204}, 0x13097447e8b409e5u, 0xf8cc07aca929ac6cu},
-    {8, 256, 0, {0, 1, 37, 38, 23, 111, 17, 24, 1, 2, 39, 9, 57, 234, 11, 204}, 0x1a8ea63be0c423a7u, 0xd168a6b16b516364u},
-    {11, 256, 0, {0, 1, 485, 61, 181, 1, 646, 56, 33, 18, 102, 73, 1, 2, 7, 296}, 0x096ff353de05e272u, 0x3774908c2d3f5d3fu},
+    {8,
+     128,
+     0,
+     {0, 1, 37, 38, 23, 111, 17, 24, 1, 2, 39, 9, 57, 234, 11, 204},
+     0x13097447e8b409e5u,
+     0xf8cc07aca929ac6cu},
+    {8,
+     256,
+     0,
+     {0, 1, 37, 38, 23, 111, 17, 24, 1, 2, 39, 9, 57, 234, 11, 204},
+     0x1a8ea63be0c423a7u,
+     0xd168a6b16b516364u},
+    {11,
+     256,
+     0,
+     {0, 1, 485, 61, 181, 1, 646, 56, 33, 18, 102, 73, 1, 2, 7, 296},
+     0x096ff353de05e272u,
+     0x3774908c2d3f5d3fu},
     {8, 128, 1, {0, 2, 6, 1, 46, 3, 183, 62, 15, 99, 23, 2, 70, 56, 4, 14}, 0xd9d21b8f0a1449a9u, 0}};
 
 TEST(zm_corpus, first_tokens_of_training_document_0_equal_the_golden_ones) {
@@ -57,7 +72,8 @@ TEST(zm_corpus, chain_hash_of_1000_documents_equals_the_golden_one) {
     const zm_language language(g.bits, g.length, g.seed);
     EXPECT_EQ(chain_hash(language, split::training), g.training_hash) << g.bits << " " << g.length << " " << g.seed;
     if (g.validation_hash != 0) {
-      EXPECT_EQ(chain_hash(language, split::validation), g.validation_hash) << g.bits << " " << g.length << " " << g.seed;
+      EXPECT_EQ(chain_hash(language, split::validation), g.validation_hash)
+          << g.bits << " " << g.length << " " << g.seed;
     }
   }
 }

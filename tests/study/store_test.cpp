@@ -61,13 +61,33 @@ TEST_F(store, every_value_comes_back_as_it_was_written) {
   {
     auto s = study_store::create(file);
     s.set_properties({{"name", "demo"}, {"config_text", "a = 1\n"}});
-    s.write({.truncations = {}, .steps = {{.trial = 3, .step = 0, .loss = 0.1, .floor = 1.0 / 3, .learning_rate = 1e-300, .gradient_norm = 2,
+    s.write({.truncations = {},
+             .steps = {{.trial = 3,
+                        .step = 0,
+                        .loss = 0.1,
+                        .floor = 1.0 / 3,
+                        .learning_rate = 1e-300,
+                        .gradient_norm = 2,
                         .clipped = true},
-                       {.trial = 3, .step = 1, .loss = 5e-324, .floor = {}, .learning_rate = 0, .gradient_norm = 0,
+                       {.trial = 3,
+                        .step = 1,
+                        .loss = 5e-324,
+                        .floor = {},
+                        .learning_rate = 0,
+                        .gradient_norm = 0,
                         .clipped = false}},
              .evaluations = {{.trial = 3, .step = 2, .validation_loss = 4.25}},
-             .quantizations = {{.trial = 3, .step = 0, .site = "head", .gemm = "forward", .operand = "input", .count = 10,
-                                .nonzero = 9, .saturated = 1, .underflowed = 2, .amax = 3.5, .sqnr_db = 20.5}},
+             .quantizations = {{.trial = 3,
+                                .step = 0,
+                                .site = "head",
+                                .gemm = "forward",
+                                .operand = "input",
+                                .count = 10,
+                                .nonzero = 9,
+                                .saturated = 1,
+                                .underflowed = 2,
+                                .amax = 3.5,
+                                .sqnr_db = 20.5}},
              .trials = {a_trial}});
   }
   const auto s = study_store::open_read_only(file);
@@ -108,11 +128,26 @@ TEST_F(store, every_value_comes_back_as_it_was_written) {
 TEST_F(store, nan_comes_back_as_nan_and_infinity_as_infinity) {
   auto s = study_store::create(file);
   const double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
-  s.write({.truncations = {}, .steps = {{.trial = 0, .step = 0, .loss = nan, .floor = {}, .learning_rate = 1, .gradient_norm = infinity,
+  s.write({.truncations = {},
+           .steps = {{.trial = 0,
+                      .step = 0,
+                      .loss = nan,
+                      .floor = {},
+                      .learning_rate = 1,
+                      .gradient_norm = infinity,
                       .clipped = false}},
            .evaluations = {{.trial = 0, .step = 1, .validation_loss = nan}},
-           .quantizations = {{.trial = 0, .step = 0, .site = "s", .gemm = "g", .operand = "o", .count = 1, .nonzero = 1,
-                              .saturated = 0, .underflowed = 0, .amax = nan, .sqnr_db = infinity}},
+           .quantizations = {{.trial = 0,
+                              .step = 0,
+                              .site = "s",
+                              .gemm = "g",
+                              .operand = "o",
+                              .count = 1,
+                              .nonzero = 1,
+                              .saturated = 0,
+                              .underflowed = 0,
+                              .amax = nan,
+                              .sqnr_db = infinity}},
            .trials = {}});
   EXPECT_TRUE(std::isnan(s.steps(0)[0].loss));
   EXPECT_EQ(s.steps(0)[0].gradient_norm, infinity);
@@ -123,12 +158,15 @@ TEST_F(store, nan_comes_back_as_nan_and_infinity_as_infinity) {
 
 TEST_F(store, a_batch_is_stored_whole_or_not_at_all) {
   auto s = study_store::create(file);
-  const step_record row{.trial = 0, .step = 0, .loss = 1, .floor = {}, .learning_rate = 1, .gradient_norm = 1,
-                        .clipped = false};
+  const step_record row{
+      .trial = 0, .step = 0, .loss = 1, .floor = {}, .learning_rate = 1, .gradient_norm = 1, .clipped = false};
   step_record next = row;
   next.step = 1;
-  EXPECT_NE(message([&] { s.write({.truncations = {}, .steps = {next, row, row}, .evaluations = {}, .quantizations = {}, .trials = {}}); }),
-            "");
+  EXPECT_NE(
+      message([&] {
+        s.write({.truncations = {}, .steps = {next, row, row}, .evaluations = {}, .quantizations = {}, .trials = {}});
+      }),
+      "");
   EXPECT_TRUE(s.steps(0).empty());
 }
 
@@ -137,18 +175,33 @@ TEST_F(store, a_truncation_removes_what_a_resumption_writes_again_and_nothing_el
   store_batch batch;
   for (std::int64_t trial = 0; trial < 2; ++trial)
     for (std::int64_t step = 0; step < 6; ++step) {
-      batch.steps.push_back({.trial = trial, .step = step, .loss = 1, .floor = {}, .learning_rate = 1,
-                             .gradient_norm = 1, .clipped = false});
-      batch.quantizations.push_back({.trial = trial, .step = step, .site = "s", .gemm = "g", .operand = "o", .count = 1,
-                                     .nonzero = 1, .saturated = 0, .underflowed = 0, .amax = 1, .sqnr_db = 1});
+      batch.steps.push_back({.trial = trial,
+                             .step = step,
+                             .loss = 1,
+                             .floor = {},
+                             .learning_rate = 1,
+                             .gradient_norm = 1,
+                             .clipped = false});
+      batch.quantizations.push_back({.trial = trial,
+                                     .step = step,
+                                     .site = "s",
+                                     .gemm = "g",
+                                     .operand = "o",
+                                     .count = 1,
+                                     .nonzero = 1,
+                                     .saturated = 0,
+                                     .underflowed = 0,
+                                     .amax = 1,
+                                     .sqnr_db = 1});
       batch.evaluations.push_back({.trial = trial, .step = step, .validation_loss = 1});
     }
   s.write(batch);
-  s.write({.truncations = {{.trial = 1, .steps = 4}}, .steps = {}, .evaluations = {}, .quantizations = {}, .trials = {}});
+  s.write(
+      {.truncations = {{.trial = 1, .steps = 4}}, .steps = {}, .evaluations = {}, .quantizations = {}, .trials = {}});
   EXPECT_EQ(s.steps(0).size(), 6u);
-  EXPECT_EQ(s.steps(1).size(), 4u);            // steps 0..3 ran before the checkpoint
+  EXPECT_EQ(s.steps(1).size(), 4u);  // steps 0..3 ran before the checkpoint
   EXPECT_EQ(s.quantizations(1).size(), 4u);
-  EXPECT_EQ(s.evaluations(1).size(), 5u);      // the evaluation after 4 steps belongs to it
+  EXPECT_EQ(s.evaluations(1).size(), 5u);  // the evaluation after 4 steps belongs to it
 }
 
 TEST_F(store, a_missing_a_damaged_and_a_foreign_file_are_refused_by_name) {

@@ -108,7 +108,8 @@ TEST_F(settings, a_study_file_gives_its_grid_and_the_first_recipe_is_the_baselin
 TEST_F(settings, values_outside_their_range_are_refused_with_key_and_line) {
   // {what stands in the file, what takes its place, what the message must say}
   const std::vector<std::array<std::string, 3>> cases{
-      {"learning_rate = 1e-3", "learning_rate = 0", "file.toml:12: key \"train.learning_rate\": is 0; valid is more than 0"},
+      {"learning_rate = 1e-3", "learning_rate = 0",
+       "file.toml:12: key \"train.learning_rate\": is 0; valid is more than 0"},
       {"learning_rate = 1e-3", "learning_rate = -1", "more than 0"},
       {"learning_rate = 1e-3", "learning_rate = nan", "train.learning_rate"},
       {"learning_rate = 1e-3", "learning_rate = inf", "finite number"},
@@ -197,7 +198,8 @@ TEST_F(settings, the_canonical_text_spells_out_defaults_and_changes_with_every_v
   };
   const std::string base = canonical(good_train);
   EXPECT_NE(base.find("betas = [0.9, 0.95]"), std::string::npos);
-  EXPECT_EQ(canonical(replaced(good_train, "steps = 20", "steps = 20\nwarmup = 2\nclip = 1.0\nweight_decay = 0.1")), base);
+  EXPECT_EQ(canonical(replaced(good_train, "steps = 20", "steps = 20\nwarmup = 2\nclip = 1.0\nweight_decay = 0.1")),
+            base);
   for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
            {"layers = 1", "layers = 2"},
            {"heads = 2", "heads = 4"},
