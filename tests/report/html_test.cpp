@@ -2,9 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <cctype>
 #include <nlohmann/json.hpp>
-#include <regex>
 
 #include "report/assets.hpp"
 #include "report/chart_data.hpp"
@@ -43,6 +42,20 @@ std::string visible_part(const std::string& page) {
   return text;
 }
 
+bool holds(const std::string& text, std::string_view piece) {
+  return text.find(piece) != std::string::npos;
+}
+
+/// Whether a word stands in the text on its own.
+bool has_word(const std::string& text, std::string_view word) {
+  const auto is_letter = [&](std::size_t i) {
+    return i < text.size() && std::isalnum(static_cast<unsigned char>(text[i])) != 0;
+  };
+  for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1))
+    if ((at == 0 || !is_letter(at - 1)) && !is_letter(at + word.size())) return true;
+  return false;
+}
+
 nlohmann::json data_of(const std::string& page) {
   const std::string open = "<script type=\"application/json\" id=\"study-data\">";
   const std::size_t at = page.find(open) + open.size();
@@ -52,11 +65,14 @@ nlohmann::json data_of(const std::string& page) {
 TEST(html, the_page_names_no_address_and_forbids_loading_anything) {
   const std::string page = report_of({});
   EXPECT_NE(page.find("Content-Security-Policy\" content=\"default-src 'none'"), std::string::npos);
-  EXPECT_FALSE(
-      std::regex_search(own_part(page), std::regex("https?://|//[a-z]+\\.|@import|<link|<iframe|\\bfetch\\(|\\bsrc=")));
-  // Comments of the chart library name its home page; nothing in it is an attribute or a style that loads.
+  const std::string own = own_part(page);
+  for (const char* loads :
+       {"http:", "https:", "src=\"", "src='", "@import", "url(", "<link", "<iframe", "<img", "fetch("})
+    EXPECT_FALSE(holds(own, loads)) << loads;
+  // Comments of the chart library name its home page; it has no means to load anything.
   const std::string library(report_assets::chart_library);
-  EXPECT_FALSE(std::regex_search(library, std::regex("XMLHttpRequest|importScripts|\\bfetch\\(|new Image|WebSocket")));
+  for (const char* loads : {"XMLHttpRequest", "importScripts", "fetch(", "new Image", "WebSocket", "EventSource"})
+    EXPECT_FALSE(holds(library, loads)) << loads;
 }
 
 TEST(html, the_page_is_small_enough_to_mail) {
@@ -92,7 +108,7 @@ TEST(html, every_canvas_of_the_script_is_in_the_page_and_nothing_is_nan) {
   const std::string page = report_of({}), text = visible_part(page);
   for (const char* id : {"curves", "rates", "seeds", "differences", "saturated", "underflowed"})
     EXPECT_NE(text.find("<canvas id=\"" + std::string(id) + "\""), std::string::npos) << id;
-  EXPECT_FALSE(std::regex_search(text, std::regex("\\b(nan|NaN|inf|undefined)\\b")));
+  for (const char* word : {"nan", "NaN", "inf", "undefined"}) EXPECT_FALSE(has_word(text, word)) << word;
   EXPECT_EQ(text.find("{{"), std::string::npos);
 }
 
@@ -108,7 +124,7 @@ TEST(html, incomplete_studies_have_a_report_too) {
   write_report(folder.path());
   const std::string text = visible_part(contents_of(folder.path() / "report.html"));
   EXPECT_NE(text.find("1 of 4 trials finished"), std::string::npos);
-  EXPECT_FALSE(std::regex_search(text, std::regex("\\b(nan|NaN)\\b")));
+  for (const char* word : {"nan", "NaN"}) EXPECT_FALSE(has_word(text, word)) << word;
 }
 
 TEST(html, long_curves_are_thinned_and_keep_their_mean) {
