@@ -1,8 +1,10 @@
 #include "buffer_pool.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <limits>
 #include <new>
+#include <utility>
 
 namespace binade {
 namespace {
@@ -30,14 +32,15 @@ std::shared_ptr<std::byte> buffer_pool::take(std::size_t bytes) {
   std::byte* block = nullptr;
   {
     const std::lock_guard lock(mutex_);
-    std::vector<std::byte*>& waiting = kept_[size];
-    if (!waiting.empty()) {
-      block = waiting.back();
-      waiting.pop_back();
+    size_class& blocks = classes_[size];
+    blocks.last_request = ++requests_;
+    if (!blocks.waiting.empty()) {
+      block = blocks.waiting.back();
+      blocks.waiting.pop_back();
       usage_.kept -= size;
     } else {
       // Room for this block to come back to, so that giving it back never allocates.
-      waiting.reserve(waiting.capacity() + 1);
+      blocks.waiting.reserve(blocks.waiting.capacity() + 1);
       block = static_cast<std::byte*>(::operator new(size, block_alignment));
       ++usage_.system_requests;
     }
@@ -48,26 +51,29 @@ std::shared_ptr<std::byte> buffer_pool::take(std::size_t bytes) {
 }
 
 void buffer_pool::give_back(std::byte* block, std::size_t size) noexcept {
-  {
-    const std::lock_guard lock(mutex_);
-    usage_.in_use -= size;
-    std::vector<std::byte*>& waiting = kept_.find(size)->second;
-    if (usage_.kept + size <= 2 * usage_.peak && waiting.size() < waiting.capacity()) {
-      waiting.push_back(block);
-      usage_.kept += size;
-      return;
-    }
+  const std::lock_guard lock(mutex_);
+  usage_.in_use -= size;
+  classes_.find(size)->second.waiting.push_back(block);
+  usage_.kept += size;
+  while (usage_.kept > 2 * usage_.peak) {
+    const auto oldest = std::min_element(classes_.begin(), classes_.end(), [](const auto& a, const auto& b) {
+      // Sizes of which nothing waits come last.
+      return std::pair(a.second.waiting.empty(), a.second.last_request) <
+             std::pair(b.second.waiting.empty(), b.second.last_request);
+    });
+    free_waiting(oldest->first, oldest->second);
   }
-  ::operator delete(block, block_alignment);
+}
+
+void buffer_pool::free_waiting(std::size_t size, size_class& blocks) noexcept {
+  for (std::byte* block : blocks.waiting) ::operator delete(block, block_alignment);
+  usage_.kept -= size * blocks.waiting.size();
+  blocks.waiting.clear();
 }
 
 void buffer_pool::trim() {
   const std::lock_guard lock(mutex_);
-  for (auto& [size, waiting] : kept_) {
-    for (std::byte* block : waiting) ::operator delete(block, block_alignment);
-    waiting.clear();
-  }
-  usage_.kept = 0;
+  for (auto& [size, blocks] : classes_) free_waiting(size, blocks);
 }
 
 buffer_pool::statistics buffer_pool::usage() const {

@@ -14,7 +14,8 @@ namespace binade {
 /// A training step asks for the same sizes as the one before it, so from the second step on it takes every tensor from
 /// here instead of from the system.  Sizes are rounded up to an eighth of a power of two, so that nearly equal requests
 /// share blocks.  The sizes in use change in the course of a step, so that more is kept than ever is in use at once; it
-/// never exceeds twice the most that was.  Thread-safe.
+/// never exceeds twice the most that was.  Beyond that the sizes go that nobody has asked for in the longest time
+/// (those of an earlier model, say).  Thread-safe.
 class buffer_pool {
  public:
   static constexpr std::size_t alignment = 64;  ///< one cache line, one AVX-512 register
@@ -44,10 +45,17 @@ class buffer_pool {
   statistics usage() const;
 
  private:
+  struct size_class {
+    std::vector<std::byte*> waiting;  ///< has room for all blocks of the size that are in use
+    std::uint64_t last_request = 0;
+  };
+
   void give_back(std::byte* block, std::size_t size) noexcept;
+  void free_waiting(std::size_t size, size_class& blocks) noexcept;
 
   mutable std::mutex mutex_;
-  std::unordered_map<std::size_t, std::vector<std::byte*>> kept_;
+  std::unordered_map<std::size_t, size_class> classes_;
+  std::uint64_t requests_ = 0;
   statistics usage_;
 };
 

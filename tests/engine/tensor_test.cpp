@@ -74,6 +74,18 @@ TEST(buffer_pool, what_is_kept_never_exceeds_twice_the_most_that_was_in_use) {
   }
 }
 
+TEST(buffer_pool, sizes_that_nobody_asks_for_make_room_for_those_in_use) {
+  buffer_pool pool;
+  for (std::size_t bytes = 1000; bytes < 1000000; bytes += bytes / 3) pool.take(bytes);  // an earlier model
+  std::uint64_t after_two = 0;
+  for (int step = 0; step < 5; ++step) {
+    std::vector<std::shared_ptr<std::byte>> in_use;
+    for (std::size_t bytes = 700000; bytes < 900000; bytes += 50000) in_use.push_back(pool.take(bytes));
+    if (step == 1) after_two = pool.usage().system_requests;
+  }
+  EXPECT_EQ(pool.usage().system_requests, after_two);
+}
+
 TEST(buffer_pool, blocks_hold_the_bytes_asked_for) {
   buffer_pool pool;
   for (std::size_t bytes = 1; bytes < 100000; bytes += 1 + bytes / 7) {
