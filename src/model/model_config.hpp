@@ -42,10 +42,10 @@ struct model_config {
   std::size_t layers = 2;
   std::size_t width = 64;  ///< of the residual stream: a multiple of heads
   std::size_t heads = 4;
-  std::size_t context = 128;      ///< most positions of a sequence
-  std::size_t vocabulary = 260;   ///< number of token ids; padded inside to a multiple of 16
-  std::size_t hidden = 0;         ///< of the mlp; 0: the architecture's
-  std::optional<bool> tied_head;  ///< none: the architecture's
+  std::size_t context = 128;           ///< most positions of a sequence
+  std::size_t vocabulary = 260;        ///< number of token ids; padded inside to a multiple of 16
+  std::size_t hidden = 0;              ///< of the mlp; 0: the architecture's
+  std::optional<bool> tied_head = {};  ///< none: the architecture's
 
   /// @throws std::invalid_argument that names the field, the value, what is valid and what to do
   void validate() const;
