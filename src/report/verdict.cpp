@@ -221,7 +221,8 @@ std::string divergence_overall(const study_analysis& study) {
   for (const recipe_analysis& recipe : study.recipes) {
     if (recipe.diverged == 0) continue;
     diverged += recipe.diverged;
-    items.push_back(recipe.label + " " + std::to_string(recipe.diverged) + " of " + std::to_string(recipe.done));
+    items.push_back(recipe.label + " " + std::to_string(recipe.diverged) + " of " + std::to_string(recipe.done) + " (" +
+                    classes_of(recipe) + ")");
   }
   if (diverged == 0) return study.ended() > 0 ? " No trial diverged." : "";
   const std::string where =
@@ -281,6 +282,10 @@ std::vector<std::string> caveats(const study_analysis& study) {
                     counted(static_cast<std::int64_t>(study.seeds.size()) - 1, "degree") + " of freedom): take " +
                     std::to_string(seeds_for_losses) + " seeds or more to compare losses, " +
                     std::to_string(seeds_for_rates) + " to compare rates of divergence.");
+  if (const recipe_analysis* baseline = study.baseline_recipe(); baseline && baseline->diverged > 0)
+    notes.push_back("The baseline itself diverged in " + std::to_string(baseline->diverged) + " of " +
+                    counted(baseline->done, "trial") + " (" + classes_of(*baseline) +
+                    "): there the learning rate or the number of steps is tested, not a number format.");
   if (study.learning_rates.size() == 1)
     notes.push_back("One learning rate was tried. Another may be better, and not by the same amount for every recipe.");
   std::vector<std::string> smallest, largest;

@@ -120,7 +120,8 @@ TEST(verdict, a_recipe_that_diverges_everywhere_has_an_outcome_and_no_loss) {
   const result r = judge_store(study.store());
   EXPECT_EQ(r.recipe("fp4").finding, verdict::diverged);
   EXPECT_EQ(r.sentence("fp4"), "fp4 diverged in all 4 trials (blowup 1, nonfinite 3): there is no loss to compare.");
-  EXPECT_TRUE(holds(r.judged.overall, "4 of 8 trials diverged: fp4 4 of 4.")) << r.judged.overall;
+  EXPECT_TRUE(holds(r.judged.overall, "4 of 8 trials diverged: fp4 4 of 4 (blowup 1, nonfinite 3)."))
+      << r.judged.overall;
   // Wilson (4, 4): z^2 / (4 + z^2) below certainty
   EXPECT_NEAR(r.recipe("fp4").divergence_rate->low, 4 / (4 + 3.841459), 1e-6);
   // every rate counts as the initial loss: a flat curve
@@ -170,6 +171,7 @@ TEST(verdict, a_stuck_trial_counts_as_diverged_and_keeps_its_loss) {
   EXPECT_EQ(r.recipe("f32").divergence_classes.at("stuck"), 1);
   EXPECT_TRUE(r.recipe("f32").rates[0].loss.has_value());
   EXPECT_EQ(r.recipe("f32").best_rate()->learning_rate, high);
+  EXPECT_TRUE(holds(r.caveats(), "The baseline itself diverged in 1 of 4 trials (stuck 1)")) << r.caveats();
 }
 
 TEST(verdict, an_unfinished_recipe_waits_and_the_report_says_it_is_preliminary) {
