@@ -102,6 +102,12 @@ std::string difference_content(const paired_difference& d) {
   return with_sub(mean, d.interval ? range(*d.interval, 3, true) : "one seed, no interval");
 }
 
+std::string usable_text(const recipe_analysis& recipe) {
+  if (!recipe.usable_rates) return unknown;
+  const auto [low, high] = *recipe.usable_rates;
+  return low == high ? rate_text(low) + " alone" : rate_text(low) + " to " + rate_text(high);
+}
+
 std::string status_text(const trial_record& trial) {
   const std::string kind = divergence_of(trial);
   const std::string status(to_string(trial.status));
@@ -236,9 +242,7 @@ std::string rate_table(const study_analysis& study) {
         "<tr>" + cell(recipe_name(study, r), "text name") +
         cell(with_sub(number(fixed_text(recipe.sensitivity)),
                       recipe.sensitivity_interval ? range(*recipe.sensitivity_interval, 3) : "")) +
-        cell(recipe.usable_rates
-                 ? rate_text(recipe.usable_rates->first) + " to " + rate_text(recipe.usable_rates->second)
-                 : unknown) +
+        cell(usable_text(recipe)) +
         cell(recipe.largest_stable_rate ? rate_text(*recipe.largest_stable_rate) : unknown) +
         cell(recipe.divergence_rate ? with_sub(std::to_string(recipe.diverged) + " of " + std::to_string(recipe.done),
                                                percent_text(recipe.divergence_rate->low) + " to " +
