@@ -30,6 +30,8 @@ constexpr std::size_t k_block = 256;
 constexpr std::size_t super_block = 2048;
 /// Panels of B that one task goes through: 16 x 32 columns x 256 k = 512 KiB of float.
 constexpr std::size_t task_column_panels = 16;
+/// Up to this many panels of B, A is read where it is.
+constexpr std::size_t in_place_column_panels = 4;
 /// Panels of A per task, when there are tasks enough.
 constexpr std::size_t task_row_panels = 10;
 
@@ -39,7 +41,8 @@ constexpr std::size_t task_row_panels = 10;
 template <class T>
 struct tile_work {
   std::size_t depth;    ///< steps of k, >= 1
-  const T* a;           ///< packed panel: (depth, rows)
+  const T* a;           ///< element (r, p) is at r * a_row + p * a_step
+  std::size_t a_row, a_step;
   const T* b;           ///< packed panel: (depth, vectors * lanes)
   const T* chains;      ///< unfinished chains to take up, rows chains_stride apart; null: start from +0
   std::size_t chains_stride;
@@ -57,7 +60,8 @@ BINADE_ALWAYS_INLINE void unrolled(const F& f) {
   }(std::make_index_sequence<Count>{});
 }
 
-template <class T, isa Level, std::size_t Rows, std::size_t Vectors>
+/// Adjacent: a_row is 1, as in packed panels, so that the rows of a are at constant offsets.
+template <class T, isa Level, bool Adjacent, std::size_t Rows, std::size_t Vectors>
 BINADE_ALWAYS_INLINE void compute_tile(const tile_work<T>& work) {
   using ops = simd<T, Level>;
   constexpr std::size_t lanes = ops::lanes;
@@ -84,12 +88,13 @@ BINADE_ALWAYS_INLINE void compute_tile(const tile_work<T>& work) {
   }
 
   const T *a = work.a, *b = work.b;
-  for (std::size_t p = 0; p < work.depth; ++p, a += Rows, b += Vectors * lanes) {
+  const std::size_t a_row = Adjacent ? 1 : work.a_row;
+  for (std::size_t p = 0; p < work.depth; ++p, a += work.a_step, b += Vectors * lanes) {
     typename ops::vector b_row[Vectors];
     unrolled<Vectors>([&](auto v) BINADE_KERNEL_BODY { ops::load(b_row[v], b + v * lanes); });
     unrolled<Rows>([&](auto r) BINADE_KERNEL_BODY {
       typename ops::vector a_value;
-      ops::broadcast(a_value, a + r);
+      ops::broadcast(a_value, a + r * a_row);
       unrolled<Vectors>([&](auto v) BINADE_KERNEL_BODY { ops::fma(chain[r][v], a_value, b_row[v]); });
     });
   }
@@ -113,46 +118,95 @@ BINADE_ALWAYS_INLINE void compute_tile(const tile_work<T>& work) {
 
 // ---- packing -----------------------------------------------------------------------------------------------------------
 
-/// target[p * stride + r] = element (r, p) of a matrix, r < rows, p < depth; zeros for rows <= r < stride.
-template <class T>
-struct pack_work {
-  const T* source;
-  std::size_t source_stride;
-  T* target;
-  std::size_t stride, rows, depth;
+constexpr std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+
+/// Rows of A or columns of B cut into panels.  A panel may be padded with zeros: it holds width(i) lines, of which lines(i) exist.
+struct panel_cut {
+  std::size_t total, padded, count, quotient, remainder;
+
+  /// The fewest panels of at most `most` lines, of sizes that differ by one at most, so that none is nearly empty.
+  static panel_cut even(std::size_t total, std::size_t most) {
+    const std::size_t count = divide_up(total, most);
+    return {total, total, count, total / count, total % count};
+  }
+  /// Panels of `width` lines, the last padded to a multiple of `unit`.
+  static panel_cut whole(std::size_t total, std::size_t width, std::size_t unit) {
+    return {total, divide_up(total, unit) * unit, divide_up(total, width), width, 0};
+  }
+  BINADE_ALWAYS_INLINE std::size_t begin(std::size_t i) const {
+    return std::min(padded, i * quotient + std::min(i, remainder));
+  }
+  BINADE_ALWAYS_INLINE std::size_t width(std::size_t i) const { return begin(i + 1) - begin(i); }
+  BINADE_ALWAYS_INLINE std::size_t lines(std::size_t i) const { return std::min(total, begin(i + 1)) - begin(i); }
 };
 
-/// Element (r, p) is source[p * source_stride + r].
+/// One k block of an operand, to be packed: panel i goes to target + begin(i) * depth, as (depth, width(i)).
 template <class T>
-BINADE_ALWAYS_INLINE void pack_straight(const pack_work<T>& work) {
-  for (std::size_t p = 0; p < work.depth; ++p) {
-    const T* const source = work.source + p * work.source_stride;
-    T* const target = work.target + p * work.stride;
-    std::copy_n(source, work.rows, target);
-    std::fill(target + work.rows, target + work.stride, T(0));
+struct pack_work {
+  const T* source;  ///< line l at step p: [p * stride + l] for straight packing, [l * stride + p] for transposed
+  std::size_t stride;
+  T* target;
+  std::size_t depth;  ///< steps of k in the block
+  panel_cut cut;
+};
+
+/// Packs the steps [first, last) of all panels.  Steps go outermost, as the source is read fastest along its rows.
+template <class T, isa Level>
+BINADE_ALWAYS_INLINE void pack_straight(const pack_work<T>& work, std::size_t first, std::size_t last) {
+  using ops = simd<T, Level>;
+  constexpr std::size_t lanes = ops::lanes;
+  for (std::size_t p = first; p < last; ++p) {
+    for (std::size_t panel = 0; panel < work.cut.count; ++panel) {
+      const std::size_t begin = work.cut.begin(panel), width = work.cut.width(panel), lines = work.cut.lines(panel);
+      const T* const source = work.source + p * work.stride + begin;
+      T* const target = work.target + begin * work.depth + p * width;
+      const std::size_t room = (last - p) * width;
+      typename ops::vector v;
+      std::size_t l = 0;
+      for (; l + lanes <= lines; l += lanes) {
+        ops::load(v, source + l);
+        ops::store(target + l, v);
+      }
+      // Lanes that are not loaded are zero: the padding.  A store may reach into the next steps of the panel, which are written
+      // after it, but not beyond the last.  (Stores of some lanes alone take long on some processors.)
+      for (; l < width; l += lanes) {
+        ops::load(v, source + l, l < lines ? lines - l : 0);
+        if (l + lanes <= room) {
+          ops::store(target + l, v);
+        } else {
+          ops::store(target + l, v, std::min(lanes, width - l));
+        }
+      }
+    }
   }
 }
 
-/// Element (r, p) is source[r * source_stride + p].
+/// Packs the panels [first, last).
 template <class T, isa Level>
-BINADE_ALWAYS_INLINE void pack_transposed(const pack_work<T>& work) {
+BINADE_ALWAYS_INLINE void pack_transposed(const pack_work<T>& work, std::size_t first, std::size_t last) {
   using ops = simd<T, Level>;
-  constexpr std::size_t block = ops::block;
-  const std::size_t whole_depth = work.rows >= block ? work.depth - work.depth % block : 0;
-  for (std::size_t p = 0; p < whole_depth; p += block) {
-    // The last block of rows begins early and overlaps its neighbour: it writes the same values there.
-    for (std::size_t r = 0; r < work.rows; r += block) {
-      const std::size_t row = std::min(r, work.rows - block);
-      ops::transpose(work.source + row * work.source_stride + p, work.source_stride,
-                     work.target + p * work.stride + row, work.stride);
-    }
+  for (std::size_t panel = first; panel < last; ++panel) {
+    const std::size_t begin = work.cut.begin(panel), width = work.cut.width(panel), lines = work.cut.lines(panel);
+    const T* const source = work.source + begin * work.stride;
+    T* const target = work.target + begin * work.depth;
+    std::size_t done = 0;  // steps that are packed
+    unrolled<ops::blocks.size()>([&](auto index) BINADE_KERNEL_BODY {
+      constexpr std::size_t block = ops::blocks[index];
+      if (lines < block) return;
+      for (; done + block <= work.depth; done += block) {
+        // The last block of lines begins early and overlaps its neighbour: it writes the same values there.
+        for (std::size_t l = 0; l < lines; l += block) {
+          const std::size_t line = std::min(l, lines - block);
+          ops::template transpose<block>(source + line * work.stride + done, work.stride,
+                                         target + done * width + line, width);
+        }
+      }
+    });
+    for (std::size_t p = done; p < work.depth; ++p)
+      for (std::size_t l = 0; l < lines; ++l) target[p * width + l] = source[l * work.stride + p];
+    if (lines < width)
+      for (std::size_t p = 0; p < work.depth; ++p) std::fill(target + p * width + lines, target + (p + 1) * width, T(0));
   }
-  for (std::size_t p = whole_depth; p < work.depth; ++p)
-    for (std::size_t r = 0; r < work.rows; ++r)
-      work.target[p * work.stride + r] = work.source[r * work.source_stride + p];
-  if (work.rows < work.stride)
-    for (std::size_t p = 0; p < work.depth; ++p)
-      std::fill(work.target + p * work.stride + work.rows, work.target + (p + 1) * work.stride, T(0));
 }
 
 // ---- one set of kernels per instruction set ----------------------------------------------------------------------------
@@ -163,10 +217,11 @@ constexpr std::size_t max_rows = 14, max_vectors = 2;
 template <class T>
 struct kernel_set {
   using tile_function = void (*)(const tile_work<T>&);
-  using pack_function = void (*)(const pack_work<T>&);
+  using pack_function = void (*)(const pack_work<T>&, std::size_t first, std::size_t last);
   std::size_t lanes;
   std::size_t rows;  ///< the most rows of a tile: rows * vectors accumulators, b_row and one factor fill the registers
-  std::array<std::array<tile_function, max_vectors + 1>, max_rows + 1> tile;  ///< [rows][vectors]
+  using tile_table = std::array<std::array<tile_function, max_vectors + 1>, max_rows + 1>;  ///< [rows][vectors]
+  tile_table adjacent, strided;
   pack_function straight, transposed;
 };
 
@@ -174,19 +229,20 @@ struct kernel_set {
 template <class T, isa Level>
 struct entry_points;
 
-#define BINADE_ENTRY_POINTS(level, target)                       \
-  template <class T>                                             \
-  struct entry_points<T, level> {                                \
-    template <std::size_t Rows, std::size_t Vectors>             \
-    target static void tile(const tile_work<T>& work) {          \
-      compute_tile<T, level, Rows, Vectors>(work);               \
-    }                                                            \
-    target static void straight(const pack_work<T>& work) {      \
-      pack_straight(work);                                       \
-    }                                                            \
-    target static void transposed(const pack_work<T>& work) {    \
-      pack_transposed<T, level>(work);                           \
-    }                                                            \
+#define BINADE_ENTRY_POINTS(level, target_attribute)                                                       \
+  template <class T>                                                                                       \
+  struct entry_points<T, level> {                                                                          \
+    template <bool Adjacent, std::size_t Rows, std::size_t Vectors>                                        \
+    target_attribute static void tile(const tile_work<T>& work) {                                          \
+      compute_tile<T, level, Adjacent, Rows, Vectors>(work);                                               \
+    }                                                                                                      \
+    target_attribute static void straight(const pack_work<T>& work, std::size_t first, std::size_t last) { \
+      pack_straight<T, level>(work, first, last);                                                          \
+    }                                                                                                      \
+    target_attribute static void transposed(const pack_work<T>& work, std::size_t first,                   \
+                                            std::size_t last) {                                            \
+      pack_transposed<T, level>(work, first, last);                                                        \
+    }                                                                                                      \
   }
 BINADE_ENTRY_POINTS(isa::portable, );
 #if defined(__x86_64__)
@@ -198,9 +254,12 @@ BINADE_ENTRY_POINTS(isa::x86_64_v4, BINADE_TARGET_V4);
 template <class T, isa Level, std::size_t Rows>
 constexpr kernel_set<T> make_kernel_set() {
   using entries = entry_points<T, Level>;
-  kernel_set<T> set{simd<T, Level>::lanes, Rows, {}, entries::straight, entries::transposed};
+  kernel_set<T> set{simd<T, Level>::lanes, Rows, {}, {}, entries::straight, entries::transposed};
   [&]<std::size_t... r>(std::index_sequence<r...>) {
-    ((set.tile[r + 1] = {nullptr, &entries::template tile<r + 1, 1>, &entries::template tile<r + 1, 2>}), ...);
+    ((set.adjacent[r + 1] = {nullptr, &entries::template tile<true, r + 1, 1>, &entries::template tile<true, r + 1, 2>},
+      set.strided[r + 1] = {nullptr, &entries::template tile<false, r + 1, 1>,
+                            &entries::template tile<false, r + 1, 2>}),
+     ...);
   }(std::make_index_sequence<Rows>{});
   return set;
 }
@@ -248,102 +307,119 @@ workspace<T>& thread_workspace(std::size_t which) {
   return workspaces[which];
 }
 
-constexpr std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
-
-/// `total` rows cut into the fewest panels of at most `most`, of sizes that differ by one at most: no panel is nearly empty.
-struct even_cut {
-  std::size_t total, count;
-  even_cut(std::size_t total_, std::size_t most) : total(total_), count(divide_up(total_, most)) {}
-  std::size_t begin(std::size_t index) const { return index * (total / count) + std::min(index, total % count); }
-};
-
 /// A stored matrix and the way to element (i, p): p runs along k, i across.
 template <class T>
 struct operand {
   const T* data;
   std::size_t stride;
   bool along_k;  ///< true: the elements along k are neighbours, data[i * stride + p]; false: data[p * stride + i]
+
   const T* at(std::size_t i, std::size_t p) const { return along_k ? data + i * stride + p : data + p * stride + i; }
+  operand from(std::size_t i, std::size_t p) const { return {at(i, p), stride, along_k}; }
 };
 
-/// One super block: C tiles of (m, n) at `out`, over k in [0, k) of operands that are already offset to the block.
+/// An operand on its way to packed panels.  Layout: k blocks one after the other, in each the panels one after the other.
+template <class T>
+class packing {
+ public:
+  packing(const operand<T>& source, const panel_cut& cut, std::size_t k, T* target)
+      : source_(source), cut_(cut), k_(k), target_(target) {}
+
+  static std::size_t size(const panel_cut& cut, std::size_t k) { return cut.padded * k; }
+  /// Independent pieces of work: (k block, panel) or (k block, group of steps).
+  std::size_t tasks() const { return divide_up(k_, k_block) * tasks_per_block(); }
+  void run(const kernel_set<T>& kernels, std::size_t task) const {
+    const std::size_t p = task / tasks_per_block() * k_block, part = task % tasks_per_block();
+    const pack_work<T> work{source_.at(0, p), source_.stride, target_ + p * cut_.padded, std::min(k_block, k_ - p), cut_};
+    if (source_.along_k) {
+      kernels.transposed(work, part, part + 1);
+    } else if (part * step_group < work.depth) {
+      kernels.straight(work, part * step_group, std::min(work.depth, (part + 1) * step_group));
+    }
+  }
+
+ private:
+  static constexpr std::size_t step_group = k_block / 4;
+  std::size_t tasks_per_block() const { return source_.along_k ? cut_.count : k_block / step_group; }
+
+  operand<T> source_;
+  panel_cut cut_;
+  std::size_t k_;
+  T* target_;
+};
+
+/// Where the chains of a block come from and go to.
+template <class T>
+struct chain_route {
+  T* rest;  ///< where they rest between k blocks
+  std::size_t rest_stride;
+  T* out;
+  std::size_t out_stride;
+  bool resume;  ///< they are at rest already (else they start from +0)
+  bool finish;  ///< they go to out in the end (else back to rest)
+  bool add;     ///< ... and are added there
+};
+
+/// The product of two operands of at most super_block in each direction, from packed panels.
 template <class T>
 class block_product {
  public:
-  block_product(const kernel_set<T>& kernels, std::size_t m, std::size_t n, std::size_t k)
-      : kernels_(kernels), row_cut_(m, kernels.rows), panel_width_(max_vectors * kernels.lanes), n_(n), k_(k) {
-    column_panels_ = divide_up(n, panel_width_);
-    // The last panel may do with one vector.
-    padded_n_ = divide_up(n, kernels.lanes) * kernels.lanes;
-  }
+  block_product(const kernel_set<T>& kernels, const operand<T>& a, const panel_cut& rows, const T* packed_a,
+                const panel_cut& columns, const T* packed_b, std::size_t k, const chain_route<T>& route)
+      : kernels_(kernels),
+        a_(a),
+        rows_(rows),
+        columns_(columns),
+        packed_a_(packed_a),
+        packed_b_(packed_b),
+        k_(k),
+        route_(route) {}
 
-  std::size_t packed_a_size() const { return row_cut_.total * k_; }
-  std::size_t packed_b_size() const { return padded_n_ * k_; }
-  std::size_t row_panels() const { return row_cut_.count; }
-  std::size_t column_panels() const { return column_panels_; }
-
-  /// Packs one panel of B for all of k.  Layout: k blocks one after the other, in each the panels one after the other.
-  void pack_b_panel(const operand<T>& b, std::size_t panel, T* packed) const {
-    const std::size_t first = panel * panel_width_, width = width_of(panel), columns = std::min(n_ - first, width);
+  /// The tiles of some panels, over all of k.
+  void run(std::size_t row_panel_begin, std::size_t row_panel_end, std::size_t column_panel_begin,
+           std::size_t column_panel_end) const {
+    const bool packed = packed_a_ != nullptr, adjacent = packed || !a_.along_k;
+    const auto& tile = adjacent ? kernels_.adjacent : kernels_.strided;
     for (std::size_t p = 0; p < k_; p += k_block) {
       const std::size_t depth = std::min(k_block, k_ - p);
-      pack(b, first, p, {nullptr, 0, packed + p * padded_n_ + first * depth, width, columns, depth});
-    }
-  }
-  void pack_a_panel(const operand<T>& a, std::size_t panel, T* packed) const {
-    const std::size_t first = row_cut_.begin(panel), rows = row_cut_.begin(panel + 1) - first;
-    for (std::size_t p = 0; p < k_; p += k_block) {
-      const std::size_t depth = std::min(k_block, k_ - p);
-      pack(a, first, p, {nullptr, 0, packed + p * row_cut_.total + first * depth, rows, rows, depth});
-    }
-  }
-
-  /// All the k blocks of the tiles of some panels.  Chains come from `chains` if take_up (else they start), rest there in
-  /// between, and go to `out` in the end if finish (else they stay in chains).
-  struct destination {
-    T* chains;
-    std::size_t chains_stride;
-    T* out;
-    std::size_t out_stride;
-    bool take_up, finish, add;
-  };
-  void compute(const T* packed_a, const T* packed_b, const destination& to, std::size_t row_panel_begin,
-               std::size_t row_panel_end, std::size_t column_panel_begin, std::size_t column_panel_end) const {
-    for (std::size_t p = 0; p < k_; p += k_block) {
-      const std::size_t depth = std::min(k_block, k_ - p);
-      const bool start = p == 0 && !to.take_up, end = p + depth == k_ && to.finish;
+      const bool start = p == 0 && !route_.resume, end = p + depth == k_ && route_.finish;
       for (std::size_t row_panel = row_panel_begin; row_panel < row_panel_end; ++row_panel) {
-        const std::size_t row = row_cut_.begin(row_panel), rows = row_cut_.begin(row_panel + 1) - row;
+        const std::size_t row = rows_.begin(row_panel), rows = rows_.width(row_panel);
         for (std::size_t panel = column_panel_begin; panel < column_panel_end; ++panel) {
-          const std::size_t column = panel * panel_width_, width = width_of(panel);
-          T* const chains = to.chains + row * to.chains_stride + column;
-          const tile_work<T> work{.depth = depth,
-                                  .a = packed_a + p * row_cut_.total + row * depth,
-                                  .b = packed_b + p * padded_n_ + column * depth,
-                                  .chains = start ? nullptr : chains,
-                                  .chains_stride = to.chains_stride,
-                                  .out = end ? to.out + row * to.out_stride + column : chains,
-                                  .out_stride = end ? to.out_stride : to.chains_stride,
-                                  .add = end && to.add,
-                                  .columns = std::min(n_ - column, width)};
-          kernels_.tile[rows][width / kernels_.lanes](work);
+          const std::size_t column = columns_.begin(panel), width = columns_.width(panel);
+          T* const rest = route_.rest + row * route_.rest_stride + column;
+          tile[rows][width / kernels_.lanes]({.depth = depth,
+                                              .a = packed ? packed_a_ + p * rows_.padded + row * depth : a_.at(row, p),
+                                              .a_row = adjacent ? 1 : a_.stride,
+                                              .a_step = packed ? rows : a_.along_k ? 1 : a_.stride,
+                                              .b = packed_b_ + p * columns_.padded + column * depth,
+                                              .chains = start ? nullptr : rest,
+                                              .chains_stride = route_.rest_stride,
+                                              .out = end ? route_.out + row * route_.out_stride + column : rest,
+                                              .out_stride = end ? route_.out_stride : route_.rest_stride,
+                                              .add = end && route_.add,
+                                              .columns = columns_.lines(panel)});
         }
       }
     }
   }
 
  private:
-  std::size_t width_of(std::size_t panel) const { return std::min(panel_width_, padded_n_ - panel * panel_width_); }
-  void pack(const operand<T>& matrix, std::size_t first, std::size_t p, pack_work<T> work) const {
-    work.source = matrix.at(first, p);
-    work.source_stride = matrix.stride;
-    (matrix.along_k ? kernels_.transposed : kernels_.straight)(work);
-  }
-
   const kernel_set<T>& kernels_;
-  even_cut row_cut_;
-  std::size_t panel_width_, n_, k_, column_panels_, padded_n_;
+  operand<T> a_;
+  panel_cut rows_, columns_;
+  const T *packed_a_, *packed_b_;  ///< packed_a_ null: A is read in place
+  std::size_t k_;
+  chain_route<T> route_;
 };
+
+/// Whether packing A would cost more than it saves: each element is used for few columns.
+template <class T>
+bool reads_in_place(const operand<T>& a, const panel_cut& columns) {
+  // Rows at multiples of 4096 bytes share the lines of the first-level cache: the rows of a tile would evict each other.
+  const bool rows_collide = a.along_k && a.stride * sizeof(T) % 4096 == 0;
+  return columns.count <= in_place_column_panels && !rows_collide;
+}
 
 template <class T>
 void multiply(const operand<T>& a, const operand<T>& b, std::size_t m, std::size_t n, std::size_t k, T* c,
@@ -356,47 +432,48 @@ void multiply(const operand<T>& a, const operand<T>& b, std::size_t m, std::size
   }
   const kernel_set<T>& kernels = active_kernels<T>();
   for (std::size_t j = 0; j < n; j += super_block) {
+    const panel_cut columns =
+        panel_cut::whole(std::min(super_block, n - j), max_vectors * kernels.lanes, kernels.lanes);
     for (std::size_t i = 0; i < m; i += super_block) {
-      const std::size_t block_m = std::min(super_block, m - i), block_n = std::min(super_block, n - j);
+      const panel_cut rows = panel_cut::even(std::min(super_block, m - i), kernels.rows);
       T* const out = c + i * ldc + j;
-      // Chains that more than one k block works on rest in C itself, unless C holds what they will be added to.
+      // Chains rest in C itself between two k blocks, unless C holds what they will be added to.
       const bool apart = accumulate && k > k_block;
-      T* const chains = apart ? thread_workspace<T>(2).reserve(block_m * block_n) : out;
-      const std::size_t chains_stride = apart ? block_n : ldc;
+      T* const rest = apart ? thread_workspace<T>(2).reserve(rows.total * columns.total) : out;
       for (std::size_t p = 0; p < k; p += super_block) {
         const std::size_t block_k = std::min(super_block, k - p);
-        const block_product<T> product(kernels, block_m, block_n, block_k);
-        T* const packed_a = thread_workspace<T>(0).reserve(product.packed_a_size());
-        T* const packed_b = thread_workspace<T>(1).reserve(product.packed_b_size());
-        const operand<T> block_a{a.at(i, p), a.stride, a.along_k}, block_b{b.at(j, p), b.stride, b.along_k};
-        const bool b_is_packed = i > 0 && k <= super_block;
-        const std::size_t b_panels = b_is_packed ? 0 : product.column_panels();
-        pool.parallel_for(b_panels + product.row_panels(), [&](std::size_t index) {
-          if (index < b_panels) {
-            product.pack_b_panel(block_b, index, packed_b);
+        const operand<T> block_a = a.from(i, p);
+        const bool a_in_place = reads_in_place(block_a, columns);
+        T* const packed_a =
+            a_in_place ? nullptr : thread_workspace<T>(0).reserve(packing<T>::size(rows, block_k));
+        T* const packed_b = thread_workspace<T>(1).reserve(packing<T>::size(columns, block_k));
+        const packing<T> pack_a(block_a, rows, block_k, packed_a), pack_b(b.from(j, p), columns, block_k, packed_b);
+        const bool b_is_packed = i > 0 && k <= super_block;  // by the row of super blocks above
+        const std::size_t a_tasks = a_in_place ? 0 : pack_a.tasks(), b_tasks = b_is_packed ? 0 : pack_b.tasks();
+        pool.parallel_for(b_tasks + a_tasks, [&](std::size_t task) {
+          if (task < b_tasks) {
+            pack_b.run(kernels, task);
           } else {
-            product.pack_a_panel(block_a, index - b_panels, packed_a);
+            pack_a.run(kernels, task - b_tasks);
           }
         });
 
-        const typename block_product<T>::destination to{.chains = chains,
-                                                        .chains_stride = chains_stride,
-                                                        .out = out,
-                                                        .out_stride = ldc,
-                                                        .take_up = p > 0,
-                                                        .finish = p + block_k == k,
-                                                        .add = accumulate};
-        const std::size_t column_tasks = divide_up(product.column_panels(), task_column_panels);
+        const block_product<T> product(kernels, block_a, rows, packed_a, columns, packed_b, block_k,
+                                       {.rest = rest,
+                                        .rest_stride = apart ? columns.total : ldc,
+                                        .out = out,
+                                        .out_stride = ldc,
+                                        .resume = p > 0,
+                                        .finish = p + block_k == k,
+                                        .add = accumulate});
+        const std::size_t column_tasks = divide_up(columns.count, task_column_panels);
         const std::size_t wanted_row_tasks = divide_up(4 * pool.size(), column_tasks);
-        const std::size_t row_panels_per_task =
-            std::clamp<std::size_t>(product.row_panels() / wanted_row_tasks, 1, task_row_panels);
-        const std::size_t row_tasks = divide_up(product.row_panels(), row_panels_per_task);
+        const std::size_t row_panels = std::clamp<std::size_t>(rows.count / wanted_row_tasks, 1, task_row_panels);
+        const std::size_t row_tasks = divide_up(rows.count, row_panels);
         pool.parallel_for(row_tasks * column_tasks, [&](std::size_t task) {
-          const std::size_t row_panel = task % row_tasks * row_panels_per_task;
-          const std::size_t column_panel = task / row_tasks * task_column_panels;
-          product.compute(packed_a, packed_b, to, row_panel,
-                          std::min(row_panel + row_panels_per_task, product.row_panels()), column_panel,
-                          std::min(column_panel + task_column_panels, product.column_panels()));
+          const std::size_t row = task % row_tasks * row_panels, column = task / row_tasks * task_column_panels;
+          product.run(row, std::min(row + row_panels, rows.count), column,
+                      std::min(column + task_column_panels, columns.count));
         });
       }
     }

@@ -4,6 +4,7 @@
 // over simd<T, level> can be written without one and be inlined into a function that has it.
 #pragma once
 
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -21,14 +22,16 @@ namespace binade::kernels {
 ///   broadcast(v, p)      every lane = *p
 ///   fma(c, a, b)         c = a * b + c, rounded once
 ///   add(c, a)            c = c + a
-/// block: transpose(source, source_stride, target, target_stride) turns a block x block square of rows into columns.
+///   transpose<block>(source, source_stride, target, target_stride)   a block x block square, rows to columns, for every
+///                        block in `blocks`, which descend
 template <class T, isa Level>
 struct simd;
 
 template <class T>
 struct simd<T, isa::portable> {
   using vector = T;
-  static constexpr std::size_t lanes = 1, block = 1;
+  static constexpr std::size_t lanes = 1;
+  static constexpr std::array<std::size_t, 1> blocks{1};
   static void zero(vector& v) { v = 0; }
   static void load(vector& v, const T* p) { v = *p; }
   static void load(vector& v, const T* p, std::size_t count) { v = count > 0 ? *p : T(0); }
@@ -39,7 +42,10 @@ struct simd<T, isa::portable> {
   static void broadcast(vector& v, const T* p) { v = *p; }
   static void fma(vector& c, const vector& a, const vector& b) { c = std::fma(a, b, c); }
   static void add(vector& c, const vector& a) { c = c + a; }
-  static void transpose(const T* source, std::size_t, T* target, std::size_t) { *target = *source; }
+  template <std::size_t>
+  static void transpose(const T* source, std::size_t, T* target, std::size_t) {
+    *target = *source;
+  }
 };
 
 #if defined(__x86_64__)
@@ -47,7 +53,8 @@ struct simd<T, isa::portable> {
 template <>
 struct simd<float, isa::x86_64_v3> {
   using vector = __m256;
-  static constexpr std::size_t lanes = 8, block = 8;
+  static constexpr std::size_t lanes = 8;
+  static constexpr std::array<std::size_t, 2> blocks{8, 4};
   BINADE_TARGET_V3 static inline void zero(vector& v) { v = _mm256_setzero_ps(); }
   BINADE_TARGET_V3 static inline void load(vector& v, const float* p) { v = _mm256_loadu_ps(p); }
   BINADE_TARGET_V3 static inline void load(vector& v, const float* p, std::size_t count) {
@@ -60,24 +67,32 @@ struct simd<float, isa::x86_64_v3> {
   BINADE_TARGET_V3 static inline void broadcast(vector& v, const float* p) { v = _mm256_broadcast_ss(p); }
   BINADE_TARGET_V3 static inline void fma(vector& c, const vector& a, const vector& b) { c = _mm256_fmadd_ps(a, b, c); }
   BINADE_TARGET_V3 static inline void add(vector& c, const vector& a) { c = _mm256_add_ps(c, a); }
+  template <std::size_t Block>
   BINADE_TARGET_V3 static inline void transpose(const float* source, std::size_t source_stride, float* target,
                                                 std::size_t target_stride) {
-    // Halves of rows r and r + 4 are loaded into one register each, so that no shuffle has to cross the halves.
-    __m256 a[8], b[8];
-    for (std::size_t r = 0; r < 4; ++r) {
-      const float *upper = source + r * source_stride, *lower = source + (r + 4) * source_stride;
-      a[r] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(upper)), _mm_loadu_ps(lower), 1);
-      a[r + 4] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(upper + 4)), _mm_loadu_ps(lower + 4), 1);
-    }
-    for (std::size_t h = 0; h < 8; h += 4) {
-      b[h] = _mm256_unpacklo_ps(a[h], a[h + 1]);
-      b[h + 1] = _mm256_unpackhi_ps(a[h], a[h + 1]);
-      b[h + 2] = _mm256_unpacklo_ps(a[h + 2], a[h + 3]);
-      b[h + 3] = _mm256_unpackhi_ps(a[h + 2], a[h + 3]);
-      _mm256_storeu_ps(target + h * target_stride, _mm256_shuffle_ps(b[h], b[h + 2], 0x44));
-      _mm256_storeu_ps(target + (h + 1) * target_stride, _mm256_shuffle_ps(b[h], b[h + 2], 0xee));
-      _mm256_storeu_ps(target + (h + 2) * target_stride, _mm256_shuffle_ps(b[h + 1], b[h + 3], 0x44));
-      _mm256_storeu_ps(target + (h + 3) * target_stride, _mm256_shuffle_ps(b[h + 1], b[h + 3], 0xee));
+    if constexpr (Block == 4) {
+      __m128 r0 = _mm_loadu_ps(source), r1 = _mm_loadu_ps(source + source_stride),
+             r2 = _mm_loadu_ps(source + 2 * source_stride), r3 = _mm_loadu_ps(source + 3 * source_stride);
+      _MM_TRANSPOSE4_PS(r0, r1, r2, r3);
+      _mm_storeu_ps(target, r0);
+      _mm_storeu_ps(target + target_stride, r1);
+      _mm_storeu_ps(target + 2 * target_stride, r2);
+      _mm_storeu_ps(target + 3 * target_stride, r3);
+    } else {
+      // Halves of rows r and r + 4 are loaded into one register, so that no shuffle has to cross the halves.
+      for (std::size_t half = 0; half < 8; half += 4) {
+        __m256 rows[4];
+        for (std::size_t r = 0; r < 4; ++r)
+          rows[r] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(source + r * source_stride + half)),
+                                         _mm_loadu_ps(source + (r + 4) * source_stride + half), 1);
+        const __m256 low01 = _mm256_unpacklo_ps(rows[0], rows[1]), high01 = _mm256_unpackhi_ps(rows[0], rows[1]),
+                     low23 = _mm256_unpacklo_ps(rows[2], rows[3]), high23 = _mm256_unpackhi_ps(rows[2], rows[3]);
+        float* const columns = target + half * target_stride;
+        _mm256_storeu_ps(columns, _mm256_shuffle_ps(low01, low23, 0x44));
+        _mm256_storeu_ps(columns + target_stride, _mm256_shuffle_ps(low01, low23, 0xee));
+        _mm256_storeu_ps(columns + 2 * target_stride, _mm256_shuffle_ps(high01, high23, 0x44));
+        _mm256_storeu_ps(columns + 3 * target_stride, _mm256_shuffle_ps(high01, high23, 0xee));
+      }
     }
   }
 
@@ -90,7 +105,8 @@ struct simd<float, isa::x86_64_v3> {
 template <>
 struct simd<double, isa::x86_64_v3> {
   using vector = __m256d;
-  static constexpr std::size_t lanes = 4, block = 4;
+  static constexpr std::size_t lanes = 4;
+  static constexpr std::array<std::size_t, 1> blocks{4};
   BINADE_TARGET_V3 static inline void zero(vector& v) { v = _mm256_setzero_pd(); }
   BINADE_TARGET_V3 static inline void load(vector& v, const double* p) { v = _mm256_loadu_pd(p); }
   BINADE_TARGET_V3 static inline void load(vector& v, const double* p, std::size_t count) {
@@ -103,6 +119,7 @@ struct simd<double, isa::x86_64_v3> {
   BINADE_TARGET_V3 static inline void broadcast(vector& v, const double* p) { v = _mm256_broadcast_sd(p); }
   BINADE_TARGET_V3 static inline void fma(vector& c, const vector& a, const vector& b) { c = _mm256_fmadd_pd(a, b, c); }
   BINADE_TARGET_V3 static inline void add(vector& c, const vector& a) { c = _mm256_add_pd(c, a); }
+  template <std::size_t>
   BINADE_TARGET_V3 static inline void transpose(const double* source, std::size_t source_stride, double* target,
                                                 std::size_t target_stride) {
     const __m256d r0 = _mm256_loadu_pd(source), r1 = _mm256_loadu_pd(source + source_stride),
@@ -124,7 +141,8 @@ struct simd<double, isa::x86_64_v3> {
 template <>
 struct simd<float, isa::x86_64_v4> {
   using vector = __m512;
-  static constexpr std::size_t lanes = 16, block = 8;
+  static constexpr std::size_t lanes = 16;
+  static constexpr std::array<std::size_t, 2> blocks{8, 4};
   BINADE_TARGET_V4 static inline void zero(vector& v) { v = _mm512_setzero_ps(); }
   BINADE_TARGET_V4 static inline void load(vector& v, const float* p) { v = _mm512_loadu_ps(p); }
   BINADE_TARGET_V4 static inline void load(vector& v, const float* p, std::size_t count) {
@@ -137,9 +155,10 @@ struct simd<float, isa::x86_64_v4> {
   BINADE_TARGET_V4 static inline void broadcast(vector& v, const float* p) { v = _mm512_set1_ps(*p); }
   BINADE_TARGET_V4 static inline void fma(vector& c, const vector& a, const vector& b) { c = _mm512_fmadd_ps(a, b, c); }
   BINADE_TARGET_V4 static inline void add(vector& c, const vector& a) { c = _mm512_add_ps(c, a); }
+  template <std::size_t Block>
   BINADE_TARGET_V4 static inline void transpose(const float* source, std::size_t source_stride, float* target,
                                                 std::size_t target_stride) {
-    simd<float, isa::x86_64_v3>::transpose(source, source_stride, target, target_stride);
+    simd<float, isa::x86_64_v3>::template transpose<Block>(source, source_stride, target, target_stride);
   }
 
  private:
@@ -149,7 +168,8 @@ struct simd<float, isa::x86_64_v4> {
 template <>
 struct simd<double, isa::x86_64_v4> {
   using vector = __m512d;
-  static constexpr std::size_t lanes = 8, block = 4;
+  static constexpr std::size_t lanes = 8;
+  static constexpr std::array<std::size_t, 1> blocks{4};
   BINADE_TARGET_V4 static inline void zero(vector& v) { v = _mm512_setzero_pd(); }
   BINADE_TARGET_V4 static inline void load(vector& v, const double* p) { v = _mm512_loadu_pd(p); }
   BINADE_TARGET_V4 static inline void load(vector& v, const double* p, std::size_t count) {
@@ -162,9 +182,10 @@ struct simd<double, isa::x86_64_v4> {
   BINADE_TARGET_V4 static inline void broadcast(vector& v, const double* p) { v = _mm512_set1_pd(*p); }
   BINADE_TARGET_V4 static inline void fma(vector& c, const vector& a, const vector& b) { c = _mm512_fmadd_pd(a, b, c); }
   BINADE_TARGET_V4 static inline void add(vector& c, const vector& a) { c = _mm512_add_pd(c, a); }
+  template <std::size_t Block>
   BINADE_TARGET_V4 static inline void transpose(const double* source, std::size_t source_stride, double* target,
                                                 std::size_t target_stride) {
-    simd<double, isa::x86_64_v3>::transpose(source, source_stride, target, target_stride);
+    simd<double, isa::x86_64_v3>::template transpose<Block>(source, source_stride, target, target_stride);
   }
 
  private:
