@@ -94,7 +94,7 @@ INSTANTIATE_TEST_SUITE_P(all, kernel_bodies, testing::ValuesIn(cases::quantizers
 
 TEST(block_groups, cover_every_element_once) {
   for (const axis_view& view : cases::views)
-    for (const std::size_t block : {1, 7, 32, 1000}) {
+    for (const std::size_t block : {1u, 7u, 32u, 1000u}) {
       const block_groups groups{view, block};
       std::vector<int> seen(view.size()), scales(view.rows() * groups.per_row());
       for (std::size_t g = 0; g < groups.count(); ++g) {
