@@ -38,7 +38,7 @@ std::string facts(const study_analysis& study) {
   if (const std::string data = study.text("data"); !data.empty()) items.push_back("data: " + data);
   double seconds = 0;
   for (const trial_record& trial : study.trials) seconds += trial.seconds;
-  if (seconds > 0) items.push_back(duration_text(seconds) + " of training");
+  if (seconds > 0) items.push_back(duration_text(seconds) + " of training in all");
   std::string text;
   for (const std::string& item : items) text += (text.empty() ? "" : " \u00b7 ") + escaped(item);
   return text;
@@ -129,13 +129,9 @@ std::string reproduce(const study_analysis& study) {
   entry("created", study.text("created"));
   entry("learning rates", joined(rates));
   entry("seeds", joined(seeds));
-  std::string data = study.text("data");
-  if (const auto documents = study.number("validation_documents")) {
-    data += (data.empty() ? "" : "; ") + std::string("validation on ") + fixed_text(*documents, 0) + " documents";
-    if (const auto tokens = study.number("validation_tokens"))
-      data += ", " + fixed_text(*tokens, 0) + " " + study.unit + "s";
-  }
-  entry("data", data);
+  entry("data", study.text("data"));
+  if (const auto tokens = study.number("validation_tokens"))
+    entry("validation loss on", fixed_text(*tokens, 0) + " " + study.unit + "s");
   if (study.floor) entry("entropy floor", fixed_text(study.floor, 4) + " nat per " + study.unit);
   if (study.unigram_entropy) entry("unigram entropy", fixed_text(study.unigram_entropy, 4) + " nat per " + study.unit);
   entry("configuration hash", study.text("config_hash"));

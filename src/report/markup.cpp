@@ -30,16 +30,28 @@ std::string escaped(std::string_view text) {
 
 std::string typeset(std::string_view number) {
   const std::string text = escaped(number);
+  const auto digit_at = [&](std::size_t i) { return i < text.size() && text[i] >= '0' && text[i] <= '9'; };
   std::string result;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool digit_next = i + 1 < text.size() && text[i + 1] >= '0' && text[i + 1] <= '9';
-    const bool in_word = i > 0 && text[i - 1] != ' ' && text[i - 1] != '(';
-    if (text[i] == '-' && digit_next && !in_word)
+    const bool starts = i == 0 || text[i - 1] == ' ' || text[i - 1] == '(';
+    if (text[i] == '-' && starts && digit_at(i + 1)) {
       result += "\u2212";
-    else if (text[i] == ' ' && i + 1 < text.size() && text[i + 1] == '%')
+    } else if (text[i] == ' ' && i + 1 < text.size() && text[i + 1] == '%') {
       result += "\u00a0";
-    else
+    } else if (starts && digit_at(i)) {
+      std::size_t end = i;
+      while (digit_at(end) || (end < text.size() && text[end] == '.' && digit_at(end + 1))) ++end;
+      std::size_t exponent = end;
+      if (text.compare(end, 2, "e-") == 0)
+        for (exponent = end + 2; digit_at(exponent);) ++exponent;
+      if (exponent > end + 2)
+        result += "<span class=\"number\">" + text.substr(i, exponent - i) + "</span>";
+      else
+        result += text.substr(i, (exponent = end) - i);
+      i = exponent - 1;
+    } else {
       result += text[i];
+    }
   }
   return result;
 }

@@ -9,7 +9,8 @@ namespace binade {
 /// Text inside an element or a quoted attribute: & < > " ' become character references.
 std::string escaped(std::string_view text);
 
-/// Text with numbers for print: escaped, with a real minus sign in front of digits and no line break before %.
+/// Text with numbers as HTML: escaped, with a real minus sign in front of digits, and no line break before % or inside
+/// a number like 3e-3.
 std::string typeset(std::string_view number);
 
 /// A JSON document inside <script type="application/json">: no "<" is left that could end the element.

@@ -197,7 +197,9 @@ TEST(html, a_folder_without_a_study_is_an_error_that_names_it) {
 TEST(markup, text_is_escaped_and_minus_signs_are_set_where_a_number_starts) {
   EXPECT_EQ(escaped("<a href=\"x\">'&'</a>"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;&lt;/a&gt;");
   EXPECT_EQ(typeset("-0.5 to -0.1"), "\u22120.5 to \u22120.1");
-  EXPECT_EQ(typeset("3e-3, bf-16, 95 %"), "3e-3, bf-16, 95\u00a0%");
+  EXPECT_EQ(typeset("rate 2.5e-3, bf-16, 95 %"), "rate <span class=\"number\">2.5e-3</span>, bf-16, 95\u00a0%");
+  EXPECT_EQ(typeset("1e-3"), "<span class=\"number\">1e-3</span>");
+  EXPECT_EQ(typeset("+0.01 12 e4m3 2e x-1 3e- (-7)"), "+0.01 12 e4m3 2e x-1 3e- (\u22127)");
   EXPECT_EQ(script_safe("{\"a\":\"</script><!--\"}"), "{\"a\":\"\\u003c/script>\\u003c!--\"}");
   EXPECT_EQ(fill("a{{x}}b{{y}}{{", [](std::string_view name) { return "<" + std::string(name) + "{{z}}>"; }),
             "a<x{{z}}>b<y{{z}}>{{");

@@ -25,7 +25,7 @@
   const signed = (x, n = 4) => (x > 0 ? "+" : "") + digits(x, n);
   const rate = (x) => x.toExponential().replace("e+0", "").replace("e+", "e");
   const plain4 = (value) => String(Number(value.toFixed(4))).replace("-", "\u2212");
-  const percent = (x) => x === 0 ? "0 %" : x < 1e-4 ? x.toExponential(0).replace("-", "\u2212") + " %" : Number(x.toPrecision(2)) + " %";
+  const percent = (x) => x === 0 ? "0 %" : x < 1e-6 ? x.toExponential(0).replace("-", "\u2212") + " %" : Number(x.toPrecision(2)) + " %";
 
   // ---- shared chart parts ----------------------------------------------------------------------------------------
   const charts = {};
