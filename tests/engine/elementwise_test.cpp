@@ -50,7 +50,8 @@ TYPED_TEST_SUITE(elementwise, real_types);
 
 TYPED_TEST(elementwise, gelu_is_its_tanh_form_and_backward_its_derivative) {
   using T = TypeParam;
-  const std::vector<T> x = values<T>(40000, T(3), 1), dy = values<T>(40000, T(1), 2), before = values<T>(40000, T(1), 3);
+  const std::vector<T> x = values<T>(40000, T(3), 1), dy = values<T>(40000, T(1), 2),
+                       before = values<T>(40000, T(1), 3);
   const auto y = same_everywhere<T>([&](thread_pool& pool) {
     std::vector<T> result(x.size());
     kernels::gelu<T>(pool, x, result);

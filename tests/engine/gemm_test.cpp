@@ -117,8 +117,8 @@ void judge_all_shapes() {
             const kernels::isa_scope scope(level);
             for (const auto& pool : pools)
               expect_same(p.computed(*pool), want,
-                          p.description() + ", " + std::string(to_string(level)) + ", " +
-                              std::to_string(pool->size()) + " threads");
+                          p.description() + ", " + std::string(to_string(level)) + ", " + std::to_string(pool->size()) +
+                              " threads");
             if (testing::Test::HasFatalFailure()) return;
           }
         }
@@ -128,7 +128,9 @@ TEST(gemm, is_one_ascending_chain_in_every_form_shape_instruction_set_and_number
   judge_all_shapes<float>();
 }
 
-TEST(gemm, is_the_same_chain_in_double) { judge_all_shapes<double>(); }
+TEST(gemm, is_the_same_chain_in_double) {
+  judge_all_shapes<double>();
+}
 
 TEST(gemm, continues_the_chain_beyond_the_memory_it_packs_at_once) {
   std::mt19937 random(7);
@@ -221,7 +223,8 @@ void judge_batches() {
         results.push_back(problems.back().c);
       }
       std::vector<gemm_operands<T>> batch;
-      for (std::size_t i = 0; i < size; ++i) batch.push_back({problems[i].a.data(), problems[i].b.data(), results[i].data()});
+      for (std::size_t i = 0; i < size; ++i)
+        batch.push_back({problems[i].a.data(), problems[i].b.data(), results[i].data()});
       gemm_batched(transpose::no, transpose::yes, 37, 41, 16, batch, 19, 19, 44, true, pool);
       for (std::size_t i = 0; i < size; ++i) expect_same(results[i], problems[i].expected(), "batch element");
     }

@@ -205,7 +205,7 @@ TEST(gradient, of_padding_logits_and_of_positions_without_a_target_is_zero) {
   const variable<double> logits(random_values(5).values<double>({2, 8}), true);
   graph<double> pass(pool);
   pass.backward(cross_entropy(pass, logits, std::span(targets), 5).mean);
-  for (const std::size_t i : {0, 3, 7, 13, 14, 15}) EXPECT_EQ(logits.gradient()[i], 0) << i;
+  for (const std::size_t i : {0u, 3u, 7u, 13u, 14u, 15u}) EXPECT_EQ(logits.gradient()[i], 0) << i;
   EXPECT_NE(logits.gradient()[8], 0);
 }
 

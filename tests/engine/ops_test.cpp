@@ -135,7 +135,7 @@ TYPED_TEST(operation, rope_turns_pairs_of_halves_by_position_times_frequency) {
 }
 
 TYPED_TEST(operation, causal_attention_mixes_the_values_of_a_position_and_those_before_it) {
-  for (const std::size_t length : {1, 2, 31, 32, 33, 70}) {
+  for (const std::size_t length : {1u, 2u, 31u, 32u, 33u, 70u}) {
     const std::size_t width = 5;
     const attention_heads<TypeParam> heads{this->random({2, 1, length, width}, 3),
                                            this->random({2, 1, length, width}, 3), this->random({2, 1, length, width})};

@@ -72,7 +72,7 @@ TEST(clipping, the_norm_has_the_same_bits_for_any_number_of_threads) {
   thread_pool one(1);
   const auto parameters = random_parameters<float>(one);
   const double expected = gradient_norm<float>(parameters, one);
-  for (const std::size_t threads : {2, 3, 7}) {
+  for (const std::size_t threads : {2u, 3u, 7u}) {
     thread_pool pool(threads);
     EXPECT_EQ(gradient_norm<float>(parameters, pool), expected) << threads;
   }

@@ -74,9 +74,8 @@ class reduction_of : public testing::Test {};
 using real_types = testing::Types<float, double>;
 TYPED_TEST_SUITE(reduction_of, real_types);
 
-constexpr std::size_t counts[] = {0,    1,     2,     31,    32,    33,    63,    64,    100,   4095,
-                                  4096, 4097,  8192,  8193,  12288, 20480, 24577, 28672, 45056, 45100,
-                                  53248, 61441, 65536, 66000};
+constexpr std::size_t counts[] = {0,    1,    2,     31,    32,    33,    63,    64,    100,   4095,  4096,  4097,
+                                  8192, 8193, 12288, 20480, 24577, 28672, 45056, 45100, 53248, 61441, 65536, 66000};
 
 TYPED_TEST(reduction_of, sums_follow_the_written_order_for_any_count_of_threads_and_instruction_set) {
   using T = TypeParam;
@@ -96,8 +95,14 @@ TYPED_TEST(reduction_of, sums_follow_the_written_order_for_any_count_of_threads_
 
 TYPED_TEST(reduction_of, column_sums_follow_the_written_order_down_each_column) {
   using T = TypeParam;
-  for (const auto& [rows, columns] : {std::pair<std::size_t, std::size_t>{0, 3}, {1, 1}, {33, 5}, {70, 32}, {100, 75},
-                                      {4097, 33}, {12289, 3}, {6, 0}}) {
+  for (const auto& [rows, columns] : {std::pair<std::size_t, std::size_t>{0, 3},
+                                      {1, 1},
+                                      {33, 5},
+                                      {70, 32},
+                                      {100, 75},
+                                      {4097, 33},
+                                      {12289, 3},
+                                      {6, 0}}) {
     const std::vector<T> x = values<T>(rows * columns, 3), before = values<T>(columns, 4);
     for (const bool accumulate : {false, true}) {
       std::vector<T> want;
@@ -123,9 +128,8 @@ TYPED_TEST(reduction_of, max_abs_is_the_largest_magnitude_and_nan_if_any_element
     for (const T value : x) want = std::max(want, std::fabs(value));
     for_each_level_and_pool([&](thread_pool& pool) { EXPECT_EQ(kernels::max_abs<T>(pool, x), want); });
     x[count / 2] = -std::numeric_limits<T>::infinity();
-    for_each_level_and_pool([&](thread_pool& pool) {
-      EXPECT_EQ(kernels::max_abs<T>(pool, x), std::numeric_limits<T>::infinity());
-    });
+    for_each_level_and_pool(
+        [&](thread_pool& pool) { EXPECT_EQ(kernels::max_abs<T>(pool, x), std::numeric_limits<T>::infinity()); });
     x[count / 3] = std::numeric_limits<T>::quiet_NaN();
     for_each_level_and_pool([&](thread_pool& pool) { EXPECT_TRUE(std::isnan(kernels::max_abs<T>(pool, x))); });
   }

@@ -29,7 +29,7 @@ TEST(extents, impossible_sizes_are_refused_with_a_reason) {
 }
 
 TEST(tensor, storage_starts_at_a_multiple_of_64_bytes) {
-  for (const std::size_t size : {1, 3, 17, 1000, 100000}) {
+  for (const std::size_t size : {1u, 3u, 17u, 1000u, 100000u}) {
     const test_tensor x = test_tensor::uninitialized({size});
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(x.data()) % 64, 0u) << size;
   }
