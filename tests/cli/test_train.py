@@ -68,7 +68,7 @@ def test_a_killed_run_resumes_with_the_same_bits(binade, program, tmp_path):
 
 def test_ctrl_c_keeps_everything_and_says_how_to_go_on(binade, program, tmp_path):
     train_file = tmp_path / "train.toml"
-    train_file.write_text(TRAIN.format(steps=400, checkpoint_every=100000))
+    train_file.write_text(TRAIN.format(steps=4000, checkpoint_every=100000))
     arguments = [program, "train", str(train_file), "--out", "out"]
     process = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     time.sleep(0.3)
