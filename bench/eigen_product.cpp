@@ -2,8 +2,8 @@
 
 #include <Eigen/Core>
 
-// `Eigen` is a macro here: the namespace carries the name of the instruction set that this file is compiled for, so that the
-// linker does not merge the templates of two.
+// `Eigen` is a macro here: the namespace carries the name of the instruction set that this file is compiled for, so
+// that the linker does not merge the templates of two.
 #define BINADE_JOIN_(a, b) a##b
 #define BINADE_JOIN(a, b) BINADE_JOIN_(a, b)
 

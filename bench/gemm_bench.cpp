@@ -1,8 +1,8 @@
 // The reproducible matrix product beside Eigen's and OpenBLAS's, one thread.
 //
-// One iteration times each of them once, in turn, on the same operands.  The output is judged first: by a scalar chain of
-// std::fma, bit for bit, on sampled elements.  GF: GFLOP/s at the median time, 2 m n k operations; vs: median time of the other
-// over ours, so above 1 ours is faster.  Times are processor time of the one thread.
+// One iteration times each of them once, in turn, on the same operands.  The output is judged first: by a scalar chain
+// of std::fma, bit for bit, on sampled elements.  GF: GFLOP/s at the median time, 2 m n k operations; vs: median time
+// of the other over ours, so above 1 ours is faster.  Times are processor time of the one thread.
 
 #include <benchmark/benchmark.h>
 #include <time.h>
@@ -133,15 +133,15 @@ void compare(benchmark::State& state, const product_shape& shape, isa level) {
   if (!openblas.empty()) state.counters["vs_openblas"] = median(openblas) / our_median;
 }
 
-// Squares; then the products of a small transformer (2048 tokens, width 64): projections, their input gradients and weight
-// gradients; then attention heads (128 positions, heads of 16 and 32).
+// Squares; then the products of a small transformer (2048 tokens, width 64): projections, their input gradients and
+// weight gradients; then attention heads (128 positions, heads of 16 and 32).
 constexpr product_shape shapes[] = {
-    {512, 512, 512, false, false},  {1024, 1024, 1024, false, false}, {2048, 2048, 2048, false, false},
-    {2048, 192, 64, false, true},   {2048, 256, 64, false, true},     {2048, 64, 256, false, true},
-    {2048, 64, 192, false, false},  {2048, 64, 256, false, false},    {192, 64, 2048, true, false},
-    {256, 64, 2048, true, false},   {64, 256, 2048, true, false},     {2048, 1024, 64, false, true},
-    {128, 128, 16, false, true},    {128, 128, 32, false, true},      {128, 16, 128, false, false},
-    {128, 32, 128, false, false},   {128, 32, 128, true, false},
+    {512, 512, 512, false, false}, {1024, 1024, 1024, false, false}, {2048, 2048, 2048, false, false},
+    {2048, 192, 64, false, true},  {2048, 256, 64, false, true},     {2048, 64, 256, false, true},
+    {2048, 64, 192, false, false}, {2048, 64, 256, false, false},    {192, 64, 2048, true, false},
+    {256, 64, 2048, true, false},  {64, 256, 2048, true, false},     {2048, 1024, 64, false, true},
+    {128, 128, 16, false, true},   {128, 128, 32, false, true},      {128, 16, 128, false, false},
+    {128, 32, 128, false, false},  {128, 32, 128, true, false},
 };
 
 const bool registered = [] {

@@ -1,15 +1,14 @@
 #pragma once
 // Elementary functions with the same bits on every machine: exp, log, tanh, sigmoid, sin, cos, sqrt, rsqrt.
 //
-// Only +, -, *, /, integer operations and the correctly rounded sqrt; no fused multiply-add, no table in memory, no libm.
-// So compile time, CPU and GPU agree bit for bit wherever a*b+c is not contracted (the flags of binade::numbers).
-// The float versions compute in double with a short polynomial and round once at the end: nearly correctly rounded.  exp, log,
-// tanh and sigmoid of float are free of branches, so a loop over an array vectorises.
+// Only +, -, *, /, integer operations and the correctly rounded sqrt; no fused multiply-add, no table in memory, no
+// libm. So compile time, CPU and GPU agree bit for bit wherever a*b+c is not contracted (the flags of binade::numbers).
+// The float versions compute in double with a short polynomial and round once at the end: nearly correctly rounded.
+// exp, log, tanh and sigmoid of float are free of branches, so a loop over an array vectorises.
 //
-// Error bounds: u = ulp of the exact result.  Those of float hold for all 2^32 inputs (measured against libm's double), those
-// of double for the dense samples that were tried (against long double).  tests/engine/elementary_*.cpp assert each of them.
-// Which NaN comes out (sign, payload) is left open.
-// Constants: tools/elementary_coefficients.py.
+// Error bounds: u = ulp of the exact result.  Those of float hold for all 2^32 inputs (measured against libm's double),
+// those of double for the dense samples that were tried (against long double).  tests/engine/elementary_*.cpp assert
+// each of them. Which NaN comes out (sign, payload) is left open. Constants: tools/elementary_coefficients.py.
 
 #include <bit>
 #include <cmath>
@@ -22,9 +21,11 @@
 namespace binade::math {
 namespace detail {
 
-/// c0 + c1 x + c2 x^2 + ..., two terms at a time: (c0 + c1 x) + x^2 ((c2 + c3 x) + x^2 (...)).  As many operations as Horner's
-/// rule and half the length of the chain of operations that wait for each other.
-BINADE_HD BINADE_ALWAYS_INLINE constexpr double polynomial_in_pairs(double, double, double c) { return c; }
+/// c0 + c1 x + c2 x^2 + ..., two terms at a time: (c0 + c1 x) + x^2 ((c2 + c3 x) + x^2 (...)).  As many operations as
+/// Horner's rule and half the length of the chain of operations that wait for each other.
+BINADE_HD BINADE_ALWAYS_INLINE constexpr double polynomial_in_pairs(double, double, double c) {
+  return c;
+}
 template <class... Rest>
 BINADE_HD BINADE_ALWAYS_INLINE constexpr double polynomial_in_pairs(double x, double square, double c0, double c1,
                                                                     Rest... rest) {
@@ -39,8 +40,12 @@ BINADE_HD BINADE_ALWAYS_INLINE constexpr double polynomial(double x, Coefficient
   return polynomial_in_pairs(x, x * x, c...);
 }
 
-BINADE_HD BINADE_ALWAYS_INLINE constexpr std::uint64_t bits(double x) { return std::bit_cast<std::uint64_t>(x); }
-BINADE_HD BINADE_ALWAYS_INLINE constexpr double from_bits(std::uint64_t b) { return std::bit_cast<double>(b); }
+BINADE_HD BINADE_ALWAYS_INLINE constexpr std::uint64_t bits(double x) {
+  return std::bit_cast<std::uint64_t>(x);
+}
+BINADE_HD BINADE_ALWAYS_INLINE constexpr double from_bits(std::uint64_t b) {
+  return std::bit_cast<double>(b);
+}
 BINADE_HD BINADE_ALWAYS_INLINE constexpr double magnitude(double x) {
   return from_bits(bits(x) & ~(std::uint64_t(1) << 63));
 }
@@ -53,7 +58,9 @@ BINADE_HD BINADE_ALWAYS_INLINE constexpr double clamp(double x, double low, doub
   return raised > high ? high : raised;
 }
 /// 2^n; only the low 11 bits of n + 1023 count, so that a NaN's n is harmless.  -1022 <= n <= 1023.
-BINADE_HD BINADE_ALWAYS_INLINE constexpr double power_of_two(std::uint64_t n) { return from_bits((n + 1023) << 52); }
+BINADE_HD BINADE_ALWAYS_INLINE constexpr double power_of_two(std::uint64_t n) {
+  return from_bits((n + 1023) << 52);
+}
 
 /// x = n ln 2 + high + low with |high| <= ln(2)/2 nearly; |x| < 2^10.
 struct exp_argument {
@@ -97,7 +104,8 @@ BINADE_HD BINADE_ALWAYS_INLINE constexpr double expm1_short(double x) {
   return scale * (r + exp_tail_short(r)) + (scale - 1.0);
 }
 
-/// x = 2^exponent m with sqrt(1/2) <= m < sqrt(2); s = (m - 1) / (m + 1), so that log(m) = 2 atanh(s).  x normal, x > 0.
+/// x = 2^exponent m with sqrt(1/2) <= m < sqrt(2); s = (m - 1) / (m + 1), so that log(m) = 2 atanh(s).  x normal, x >
+/// 0.
 struct log_argument {
   double exponent, m_minus_1, s;
 };
@@ -137,9 +145,9 @@ BINADE_HD constexpr trig_argument reduce_trig(double x) {
       0xe99c7026, 0xb45f7e41, 0x3991d639, 0x835339f4, 0x9c845f8b, 0xbdf9283b, 0x1ff897ff, 0xde05980f,
       0xef2f118b, 0x5a0a6d1f, 0x6d367ecf, 0x27cb09b7, 0x4f463f66, 0x9e5fea2d, 0x7527bac7, 0xebe5f17b,
       0x3d0739f7, 0x8a5292ea, 0x6bfb5fb1, 0x1f8d5d08, 0x56033046, 0xfc7b6bab, 0xf0cfbc20};
-  // |x| = significand 2^exponent.  Bits of 2/pi above the weight 2^(2 - exponent) give multiples of 4: whole turns.  The 224
-  // bits below leave 222 bits of x 2/pi mod 4, the last 53 inexact; no double is nearer than 2^-62 to a multiple of pi/2
-  // (relative to pi/2), so at least 106 good bits follow the leading one.
+  // |x| = significand 2^exponent.  Bits of 2/pi above the weight 2^(2 - exponent) give multiples of 4: whole turns. The
+  // 224 bits below leave 222 bits of x 2/pi mod 4, the last 53 inexact; no double is nearer than 2^-62 to a multiple of
+  // pi/2 (relative to pi/2), so at least 106 good bits follow the leading one.
   const std::uint64_t significand = (bits(x) & 0xfffffffffffff) | 0x10000000000000;
   const int exponent = int((bits(x) >> 52) & 0x7ff) - 1075;
   const std::uint64_t factors[2] = {significand & 0xffffffff, significand >> 32};
@@ -195,17 +203,17 @@ BINADE_HD constexpr double sine(double x, std::uint32_t quarter) {
     if (magnitude(a.high) < 0x1p-27) {  // also keeps -0
       value = a.high;
     } else {
-      const double tail = a.high * z *
-                          polynomial(z, -0x1.5555555555555p-3, 0x1.1111111111110p-7, -0x1.a01a01a019938p-13,
-                                     0x1.71de3a5460957p-19, -0x1.ae645412c4ecap-26, 0x1.61217f0b24037p-33,
-                                     -0x1.ab17d3ce9d15bp-41);
+      const double tail =
+          a.high * z *
+          polynomial(z, -0x1.5555555555555p-3, 0x1.1111111111110p-7, -0x1.a01a01a019938p-13, 0x1.71de3a5460957p-19,
+                     -0x1.ae645412c4ecap-26, 0x1.61217f0b24037p-33, -0x1.ab17d3ce9d15bp-41);
       value = a.high + (tail + a.low * (1.0 - 0.5 * z));
     }
   } else {
-    const double tail = z * z *
-                        polynomial(z, 0x1.5555555555555p-5, -0x1.6c16c16c16c16p-10, 0x1.a01a01a019d0ap-16,
-                                   -0x1.27e4fb7712d63p-22, 0x1.1eed8deb9775dp-29, -0x1.9394ba0c850d7p-37,
-                                   0x1.ab785ad070e68p-45);
+    const double tail =
+        z * z *
+        polynomial(z, 0x1.5555555555555p-5, -0x1.6c16c16c16c16p-10, 0x1.a01a01a019d0ap-16, -0x1.27e4fb7712d63p-22,
+                   0x1.1eed8deb9775dp-29, -0x1.9394ba0c850d7p-37, 0x1.ab785ad070e68p-45);
     const double half = 0.5 * z, main = 1.0 - half;
     value = main + (((1.0 - main) - half) + (tail - a.high * a.low));
   }
@@ -250,7 +258,8 @@ constexpr double square_root(double x, int precision) {
   for (; x >= 4.0; x *= 0.25) scale *= 2.0;
   for (; x < 1.0; x *= 4.0) scale *= 0.5;
   for (int i = 1; i < precision; ++i) x *= 2.0;
-  // Invariant: remainder = (2x - root^2) scaled by the digits done; twice_root = 2 root.  One digit more than the result has.
+  // Invariant: remainder = (2x - root^2) scaled by the digits done; twice_root = 2 root.  One digit more than the
+  // result has.
   std::uint64_t remainder = 2 * std::uint64_t(x), root = 0, twice_root = 0;
   for (std::uint64_t digit = std::uint64_t(1) << precision; digit != 0; digit >>= 1) {
     const std::uint64_t step = twice_root + digit;
@@ -280,7 +289,8 @@ BINADE_HD BINADE_ALWAYS_INLINE constexpr double exp(double x) {
   const double r = a.high - a.low, lost = (a.high - r) - a.low;
   const double main = 1.0 + r;
   const double value = main + ((r - (main - 1.0)) + (detail::exp_tail_long(r) + lost));
-  // In two steps, as 2^n itself may be out of range.  The first is exact; the second rounds, if the result is subnormal.
+  // In two steps, as 2^n itself may be out of range.  The first is exact; the second rounds, if the result is
+  // subnormal.
   const std::int32_t n = std::int32_t(std::uint32_t(a.n)), half = n / 2;
   return value * detail::power_of_two(std::uint64_t(half)) * detail::power_of_two(std::uint64_t(n - half));
 }
@@ -292,9 +302,9 @@ BINADE_HD BINADE_ALWAYS_INLINE constexpr float log(float x) {
   const double wide = double(x);  // every positive float is a normal double
   const detail::log_argument a = detail::reduce_log(wide);
   const double z = a.s * a.s;
-  const double log_m = a.s * (2.0 + z * detail::polynomial(z, 0x1.5555555564e97p-1, 0x1.999998cafbbe2p-2,
-                                                           0x1.249323e501d94p-2, 0x1.c67ad9ecb9497p-3,
-                                                           0x1.8c8c1378bf76ep-3));
+  const double log_m =
+      a.s * (2.0 + z * detail::polynomial(z, 0x1.5555555564e97p-1, 0x1.999998cafbbe2p-2, 0x1.249323e501d94p-2,
+                                          0x1.c67ad9ecb9497p-3, 0x1.8c8c1378bf76ep-3));
   const double finite = a.exponent * 0x1.62e42fefa39efp-1 + log_m;
   const double positive = wide < infinity ? finite : wide;
   const double other = wide == 0.0 ? -infinity : std::numeric_limits<double>::quiet_NaN();
@@ -307,9 +317,9 @@ BINADE_HD BINADE_ALWAYS_INLINE constexpr double log(double x) {
   const double exponent = a.exponent - (subnormal ? 54.0 : 0.0);
   // log(1 + f) = f - (h - s (h + R)) with h = f^2/2, R = 2 atanh(s)/s - 2: the largest term, f, is exact.
   const double z = a.s * a.s, h = 0.5 * a.m_minus_1 * a.m_minus_1;
-  const double rest = z * detail::polynomial(z, 0x1.5555555555555p-1, 0x1.9999999999a38p-2, 0x1.2492492476ccbp-2,
-                                             0x1.c71c7201592a1p-3, 0x1.745cf9048617ap-3, 0x1.3b1c355c3560fp-3,
-                                             0x1.0fbe95aaf31a8p-3, 0x1.0c039e172b8dfp-3);
+  const double rest =
+      z * detail::polynomial(z, 0x1.5555555555555p-1, 0x1.9999999999a38p-2, 0x1.2492492476ccbp-2, 0x1.c71c7201592a1p-3,
+                             0x1.745cf9048617ap-3, 0x1.3b1c355c3560fp-3, 0x1.0fbe95aaf31a8p-3, 0x1.0c039e172b8dfp-3);
   // exponent times the upper part of ln 2 (42 bits) is exact.
   const double tail = a.s * (h + rest) + exponent * 0x1.ef35793c76730p-45;
   const double finite = exponent * 0x1.62e42fefa3800p-1 - ((h - tail) - a.m_minus_1);
@@ -344,10 +354,18 @@ BINADE_HD BINADE_ALWAYS_INLINE constexpr double sigmoid(double x) {
 
 /// Sine and cosine of an angle in radians, reduced exactly however large.  sin(+-0) = +-0; NaN for +-inf.
 /// Error: float at most 0.5003 u, double below 0.9 u.
-BINADE_HD constexpr float sin(float x) { return detail::sine(x, 0); }
-BINADE_HD constexpr double sin(double x) { return detail::sine(x, 0); }
-BINADE_HD constexpr float cos(float x) { return detail::sine(x, 1); }
-BINADE_HD constexpr double cos(double x) { return detail::sine(x, 1); }
+BINADE_HD constexpr float sin(float x) {
+  return detail::sine(x, 0);
+}
+BINADE_HD constexpr double sin(double x) {
+  return detail::sine(x, 0);
+}
+BINADE_HD constexpr float cos(float x) {
+  return detail::sine(x, 1);
+}
+BINADE_HD constexpr double cos(double x) {
+  return detail::sine(x, 1);
+}
 
 /// Square root, correctly rounded.  sqrt(+-0) = +-0, NaN below zero.
 BINADE_HD BINADE_ALWAYS_INLINE constexpr float sqrt(float x) {
@@ -361,7 +379,11 @@ BINADE_HD BINADE_ALWAYS_INLINE constexpr double sqrt(double x) {
 
 /// 1 / sqrt(x).  rsqrt(+0) = +inf, rsqrt(-0) = -inf, rsqrt(+inf) = +0, NaN below zero.
 /// Error: float at most 0.5001 u (root and quotient in double, one rounding), double below 1.5 u.
-BINADE_HD BINADE_ALWAYS_INLINE constexpr float rsqrt(float x) { return float(1.0 / sqrt(double(x))); }
-BINADE_HD BINADE_ALWAYS_INLINE constexpr double rsqrt(double x) { return 1.0 / sqrt(x); }
+BINADE_HD BINADE_ALWAYS_INLINE constexpr float rsqrt(float x) {
+  return float(1.0 / sqrt(double(x)));
+}
+BINADE_HD BINADE_ALWAYS_INLINE constexpr double rsqrt(double x) {
+  return 1.0 / sqrt(x);
+}
 
 }  // namespace binade::math

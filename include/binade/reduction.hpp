@@ -1,9 +1,9 @@
 #pragma once
 // Sums in a written order, so that any machine, vector width and number of threads gives the same bits.
 //
-// The elements are cut into chunks of 4096.  In a chunk element i belongs to lane i mod 32; each lane adds its elements in
-// ascending order to +0; the lanes join as (l, l+16), (l, l+8), ... (l, l+1).  The chunks join as a binary tree of neighbours:
-// in each round 0 with 1, 2 with 3, ..., and an odd one at the end passes through.  No element gives +0.
+// The elements are cut into chunks of 4096.  In a chunk element i belongs to lane i mod 32; each lane adds its elements
+// in ascending order to +0; the lanes join as (l, l+16), (l, l+8), ... (l, l+1).  The chunks join as a binary tree of
+// neighbours: in each round 0 with 1, 2 with 3, ..., and an odd one at the end passes through.  No element gives +0.
 //
 // A term (a square, a product) is rounded, then added: two operations, no fused one.
 
@@ -31,8 +31,8 @@ BINADE_HD BINADE_ALWAYS_INLINE constexpr T join_lanes(T* lanes) {
 
 /// Joins values that arrive one after the other as the binary tree of neighbours does, without storing them all.
 ///
-/// Complete subtrees wait, the largest at the bottom, as the bits of a counter do.  At the end they join from the top: that
-/// is what "an odd one passes through" does level by level.
+/// Complete subtrees wait, the largest at the bottom, as the bits of a counter do.  At the end they join from the top:
+/// that is what "an odd one passes through" does level by level.
 template <class Value>
 class neighbour_tree {
  public:
@@ -55,7 +55,8 @@ class neighbour_tree {
   std::uint64_t pushed_ = 0;
 };
 
-/// term(begin) + ... + term(end - 1) in the order of one chunk.  begin is the chunk's first element, end - begin <= 4096.
+/// term(begin) + ... + term(end - 1) in the order of one chunk.  begin is the chunk's first element, end - begin <=
+/// 4096.
 template <class T, class Term>
 BINADE_HD BINADE_ALWAYS_INLINE constexpr T sum_chunk(std::size_t begin, std::size_t end, const Term& term) {
   T lanes[lane_count] = {};
@@ -98,8 +99,8 @@ BINADE_HD BINADE_ALWAYS_INLINE constexpr T dot(const T* x, const T* y, std::size
 template <class T>
 using bits_of = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
 
-/// Largest |x|; +0 for no element.  Any NaN makes the result NaN.  Free of order: magnitudes compare as integers, NaN above
-/// infinity above all else.
+/// Largest |x|; +0 for no element.  Any NaN makes the result NaN.  Free of order: magnitudes compare as integers, NaN
+/// above infinity above all else.
 template <class T>
 BINADE_HD BINADE_ALWAYS_INLINE constexpr T max_abs(const T* x, std::size_t count) {
   using bits = bits_of<T>;

@@ -51,7 +51,8 @@ isa detected_isa() {
   __builtin_cpu_init();
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2"))
     throw std::runtime_error(
-        "detected_isa: this processor has no AVX2 and FMA; the engine needs x86-64-v3 (Intel since 2013, AMD since 2015)");
+        "detected_isa: this processor has no AVX2 and FMA; the engine needs x86-64-v3 (Intel since 2013, AMD since "
+        "2015)");
   const bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                   __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                   __builtin_cpu_supports("avx512vl");
@@ -61,10 +62,16 @@ isa detected_isa() {
 #endif
 }
 
-isa active_isa() { return current_isa().load(std::memory_order_relaxed); }
+isa active_isa() {
+  return current_isa().load(std::memory_order_relaxed);
+}
 
-isa_scope::isa_scope(isa level) : previous_(active_isa()) { current_isa().store(checked(level, "isa_scope")); }
+isa_scope::isa_scope(isa level) : previous_(active_isa()) {
+  current_isa().store(checked(level, "isa_scope"));
+}
 
-isa_scope::~isa_scope() { current_isa().store(previous_); }
+isa_scope::~isa_scope() {
+  current_isa().store(previous_);
+}
 
 }  // namespace binade::kernels

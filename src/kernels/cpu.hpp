@@ -19,14 +19,14 @@
 
 #if defined(__x86_64__)
 #define BINADE_TARGET_V3 __attribute__((target("avx,avx2,bmi,bmi2,f16c,fma,lzcnt,movbe,popcnt")))
-#define BINADE_TARGET_V4                         \
+#define BINADE_TARGET_V4 \
   __attribute__((target("avx,avx2,bmi,bmi2,f16c,fma,lzcnt,movbe,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")))
 #endif
 
 namespace binade::kernels {
 
-/// What a kernel is compiled for, the slower first.  `portable` uses what the whole library is compiled for, and is the one
-/// level of processors that are not x86-64.
+/// What a kernel is compiled for, the slower first.  `portable` uses what the whole library is compiled for, and is the
+/// one level of processors that are not x86-64.
 enum class isa : std::uint8_t { portable, x86_64_v3, x86_64_v4 };
 
 /// "portable", "v3" or "v4": the words that BINADE_ISA takes.
@@ -36,8 +36,8 @@ std::string_view to_string(isa level);
 /// @throws std::runtime_error on an x86-64 machine without AVX2 and FMA (x86-64-v3), which the engine needs
 isa detected_isa();
 
-/// The level that kernels use: the detected one, unless the environment variable BINADE_ISA (read once, at the first call)
-/// or an isa_scope says otherwise.
+/// The level that kernels use: the detected one, unless the environment variable BINADE_ISA (read once, at the first
+/// call) or an isa_scope says otherwise.
 /// @throws std::invalid_argument if BINADE_ISA is no level, or one that this machine lacks
 isa active_isa();
 

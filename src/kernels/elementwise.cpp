@@ -124,15 +124,15 @@ void softmax_rows_backward(thread_pool& pool, std::span<const T> y, std::span<co
   require_size("softmax_rows_backward", "dx", dx.size(), rows * columns);
   require_rows("softmax_rows_backward", rows, columns, mask);
   for_each_row(pool, rows, columns,
-               [y = y.data(), dy = dy.data(), dx = dx.data(), columns, scale,
-                mask](std::size_t row) BINADE_KERNEL_BODY {
-                 const std::size_t extent = row_extent(row, columns, mask);
-                 const T *const p = y + row * columns, *const g = dy + row * columns;
-                 T* const out = dx + row * columns;
-                 const T mean = reduction::dot(g, p, extent);
-                 for (std::size_t j = 0; j < extent; ++j) out[j] = scale * (p[j] * (g[j] - mean));
-                 for (std::size_t j = extent; j < columns; ++j) out[j] = T(0);
-               });
+               [y = y.data(), dy = dy.data(), dx = dx.data(), columns, scale, mask](std::size_t row)
+                   BINADE_KERNEL_BODY {
+                     const std::size_t extent = row_extent(row, columns, mask);
+                     const T *const p = y + row * columns, *const g = dy + row * columns;
+                     T* const out = dx + row * columns;
+                     const T mean = reduction::dot(g, p, extent);
+                     for (std::size_t j = 0; j < extent; ++j) out[j] = scale * (p[j] * (g[j] - mean));
+                     for (std::size_t j = extent; j < columns; ++j) out[j] = T(0);
+                   });
 }
 
 template <class T>
@@ -154,16 +154,16 @@ void adamw(thread_pool& pool, const adamw_coefficients<T>& coefficients, std::sp
                    });
 }
 
-#define BINADE_INSTANTIATE(T)                                                                                        \
-  template void exp(thread_pool&, std::span<const T>, std::span<T>);                                                 \
-  template void gelu(thread_pool&, std::span<const T>, std::span<T>);                                                \
-  template void gelu_backward(thread_pool&, std::span<const T>, std::span<const T>, std::span<T>);                   \
-  template void silu(thread_pool&, std::span<const T>, std::span<T>);                                                \
-  template void silu_backward(thread_pool&, std::span<const T>, std::span<const T>, std::span<T>);                   \
-  template void softmax_rows(thread_pool&, std::span<const T>, std::size_t, std::size_t, T, row_mask, std::span<T>); \
-  template void softmax_rows_backward(thread_pool&, std::span<const T>, std::span<const T>, std::size_t,             \
-                                      std::size_t, T, row_mask, std::span<T>);                                       \
-  template void adamw(thread_pool&, const adamw_coefficients<T>&, std::span<const T>, std::span<T>, std::span<T>,    \
+#define BINADE_INSTANTIATE(T)                                                                                         \
+  template void exp(thread_pool&, std::span<const T>, std::span<T>);                                                  \
+  template void gelu(thread_pool&, std::span<const T>, std::span<T>);                                                 \
+  template void gelu_backward(thread_pool&, std::span<const T>, std::span<const T>, std::span<T>);                    \
+  template void silu(thread_pool&, std::span<const T>, std::span<T>);                                                 \
+  template void silu_backward(thread_pool&, std::span<const T>, std::span<const T>, std::span<T>);                    \
+  template void softmax_rows(thread_pool&, std::span<const T>, std::size_t, std::size_t, T, row_mask, std::span<T>);  \
+  template void softmax_rows_backward(thread_pool&, std::span<const T>, std::span<const T>, std::size_t, std::size_t, \
+                                      T, row_mask, std::span<T>);                                                     \
+  template void adamw(thread_pool&, const adamw_coefficients<T>&, std::span<const T>, std::span<T>, std::span<T>,     \
                       std::span<T>);
 BINADE_INSTANTIATE(float)
 BINADE_INSTANTIATE(double)

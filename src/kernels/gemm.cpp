@@ -12,11 +12,11 @@
 #include "kernels/cpu.hpp"
 #include "kernels/simd.hpp"
 
-// How it works.  op(A) is cut into panels of up to `rows` rows and op(B) into panels of up to two vectors of columns; both are
-// copied ("packed") so that a panel lies in memory in the order in which it is read.  A tile is the product of one panel of
-// each: its outputs stay in registers while k goes up.  k is cut into blocks that fit the caches; between two blocks the
-// unfinished chains rest in C (or beside it, when C is to be added to), and the next block takes them up again.  So an output
-// is one chain whatever the cuts are.
+// How it works.  op(A) is cut into panels of up to `rows` rows and op(B) into panels of up to two vectors of columns;
+// both are copied ("packed") so that a panel lies in memory in the order in which it is read.  A tile is the product of
+// one panel of each: its outputs stay in registers while k goes up.  k is cut into blocks that fit the caches; between
+// two blocks the unfinished chains rest in C (or beside it, when C is to be added to), and the next block takes them up
+// again.  So an output is one chain whatever the cuts are.
 
 namespace binade {
 namespace {
@@ -35,18 +35,19 @@ constexpr std::size_t in_place_column_panels = 4;
 /// Panels of A per task, when there are tasks enough.
 constexpr std::size_t task_row_panels = 10;
 
-// ---- one tile ----------------------------------------------------------------------------------------------------------
+// ---- one tile
+// ----------------------------------------------------------------------------------------------------------
 
 /// One tile: chains over `depth` steps of k.
 template <class T>
 struct tile_work {
-  std::size_t depth;    ///< steps of k, >= 1
-  const T* a;           ///< element (r, p) is at r * a_row + p * a_step
+  std::size_t depth;  ///< steps of k, >= 1
+  const T* a;         ///< element (r, p) is at r * a_row + p * a_step
   std::size_t a_row, a_step;
-  const T* b;           ///< packed panel: (depth, vectors * lanes)
-  const T* chains;      ///< unfinished chains to take up, rows chains_stride apart; null: start from +0
+  const T* b;       ///< packed panel: (depth, vectors * lanes)
+  const T* chains;  ///< unfinished chains to take up, rows chains_stride apart; null: start from +0
   std::size_t chains_stride;
-  T* out;               ///< where the chains go, rows out_stride apart
+  T* out;  ///< where the chains go, rows out_stride apart
   std::size_t out_stride;
   bool add;             ///< out += chain instead of out = chain
   std::size_t columns;  ///< columns of the tile that exist, (vectors - 1) * lanes < columns <= vectors * lanes
@@ -55,9 +56,8 @@ struct tile_work {
 /// Calls f(0), f(1), ... f(count - 1) with constants: an unrolled loop, whatever the compiler thinks of unrolling.
 template <std::size_t Count, class F>
 BINADE_ALWAYS_INLINE void unrolled(const F& f) {
-  [&]<std::size_t... i>(std::index_sequence<i...>) BINADE_KERNEL_BODY {
-    (f(std::integral_constant<std::size_t, i>{}), ...);
-  }(std::make_index_sequence<Count>{});
+  [&]<std::size_t... i>(std::index_sequence<i...>)
+      BINADE_KERNEL_BODY { (f(std::integral_constant<std::size_t, i>{}), ...); }(std::make_index_sequence<Count>{});
 }
 
 /// Adjacent: a_row is 1, as in packed panels, so that the rows of a are at constant offsets.
@@ -82,8 +82,7 @@ BINADE_ALWAYS_INLINE void compute_tile(const tile_work<T>& work) {
     });
   } else {
     unrolled<Rows>([&](auto r) BINADE_KERNEL_BODY {
-      unrolled<Vectors>(
-          [&](auto v) BINADE_KERNEL_BODY { load(chain[r][v], work.chains + r * work.chains_stride, v); });
+      unrolled<Vectors>([&](auto v) BINADE_KERNEL_BODY { load(chain[r][v], work.chains + r * work.chains_stride, v); });
     });
   }
 
@@ -116,11 +115,15 @@ BINADE_ALWAYS_INLINE void compute_tile(const tile_work<T>& work) {
   });
 }
 
-// ---- packing -----------------------------------------------------------------------------------------------------------
+// ---- packing
+// -----------------------------------------------------------------------------------------------------------
 
-constexpr std::size_t divide_up(std::size_t a, std::size_t b) { return (a + b - 1) / b; }
+constexpr std::size_t divide_up(std::size_t a, std::size_t b) {
+  return (a + b - 1) / b;
+}
 
-/// Rows of A or columns of B cut into panels.  A panel may be padded with zeros: it holds width(i) lines, of which lines(i) exist.
+/// Rows of A or columns of B cut into panels.  A panel may be padded with zeros: it holds width(i) lines, of which
+/// lines(i) exist.
 struct panel_cut {
   std::size_t total, padded, count, quotient, remainder;
 
@@ -167,8 +170,8 @@ BINADE_ALWAYS_INLINE void pack_straight(const pack_work<T>& work, std::size_t fi
         ops::load(v, source + l);
         ops::store(target + l, v);
       }
-      // Lanes that are not loaded are zero: the padding.  A store may reach into the next steps of the panel, which are written
-      // after it, but not beyond the last.  (Stores of some lanes alone take long on some processors.)
+      // Lanes that are not loaded are zero: the padding.  A store may reach into the next steps of the panel, which are
+      // written after it, but not beyond the last.  (Stores of some lanes alone take long on some processors.)
       for (; l < width; l += lanes) {
         ops::load(v, source + l, l < lines ? lines - l : 0);
         if (l + lanes <= room) {
@@ -197,19 +200,21 @@ BINADE_ALWAYS_INLINE void pack_transposed(const pack_work<T>& work, std::size_t 
         // The last block of lines begins early and overlaps its neighbour: it writes the same values there.
         for (std::size_t l = 0; l < lines; l += block) {
           const std::size_t line = std::min(l, lines - block);
-          ops::template transpose<block>(source + line * work.stride + done, work.stride,
-                                         target + done * width + line, width);
+          ops::template transpose<block>(source + line * work.stride + done, work.stride, target + done * width + line,
+                                         width);
         }
       }
     });
     for (std::size_t p = done; p < work.depth; ++p)
       for (std::size_t l = 0; l < lines; ++l) target[p * width + l] = source[l * work.stride + p];
     if (lines < width)
-      for (std::size_t p = 0; p < work.depth; ++p) std::fill(target + p * width + lines, target + (p + 1) * width, T(0));
+      for (std::size_t p = 0; p < work.depth; ++p)
+        std::fill(target + p * width + lines, target + (p + 1) * width, T(0));
   }
 }
 
-// ---- one set of kernels per instruction set ----------------------------------------------------------------------------
+// ---- one set of kernels per instruction set
+// ----------------------------------------------------------------------------
 
 constexpr std::size_t max_rows = 14, max_vectors = 2;
 
@@ -229,20 +234,19 @@ struct kernel_set {
 template <class T, isa Level>
 struct entry_points;
 
-#define BINADE_ENTRY_POINTS(level, target_attribute)                                                       \
-  template <class T>                                                                                       \
-  struct entry_points<T, level> {                                                                          \
-    template <bool Adjacent, std::size_t Rows, std::size_t Vectors>                                        \
-    target_attribute static void tile(const tile_work<T>& work) {                                          \
-      compute_tile<T, level, Adjacent, Rows, Vectors>(work);                                               \
-    }                                                                                                      \
-    target_attribute static void straight(const pack_work<T>& work, std::size_t first, std::size_t last) { \
-      pack_straight<T, level>(work, first, last);                                                          \
-    }                                                                                                      \
-    target_attribute static void transposed(const pack_work<T>& work, std::size_t first,                   \
-                                            std::size_t last) {                                            \
-      pack_transposed<T, level>(work, first, last);                                                        \
-    }                                                                                                      \
+#define BINADE_ENTRY_POINTS(level, target_attribute)                                                         \
+  template <class T>                                                                                         \
+  struct entry_points<T, level> {                                                                            \
+    template <bool Adjacent, std::size_t Rows, std::size_t Vectors>                                          \
+    target_attribute static void tile(const tile_work<T>& work) {                                            \
+      compute_tile<T, level, Adjacent, Rows, Vectors>(work);                                                 \
+    }                                                                                                        \
+    target_attribute static void straight(const pack_work<T>& work, std::size_t first, std::size_t last) {   \
+      pack_straight<T, level>(work, first, last);                                                            \
+    }                                                                                                        \
+    target_attribute static void transposed(const pack_work<T>& work, std::size_t first, std::size_t last) { \
+      pack_transposed<T, level>(work, first, last);                                                          \
+    }                                                                                                        \
   }
 BINADE_ENTRY_POINTS(isa::portable, );
 #if defined(__x86_64__)
@@ -268,7 +272,8 @@ template <class T>
 const kernel_set<T>& active_kernels() {
   static constexpr kernel_set<T> portable = make_kernel_set<T, isa::portable, 4>();
 #if defined(__x86_64__)
-  static constexpr kernel_set<T> v3 = make_kernel_set<T, isa::x86_64_v3, 6>(), v4 = make_kernel_set<T, isa::x86_64_v4, 14>();
+  static constexpr kernel_set<T> v3 = make_kernel_set<T, isa::x86_64_v3, 6>(),
+                                 v4 = make_kernel_set<T, isa::x86_64_v4, 14>();
   const isa level = kernels::active_isa();
   if (level == isa::x86_64_v4) return v4;
   if (level == isa::x86_64_v3) return v3;
@@ -276,7 +281,8 @@ const kernel_set<T>& active_kernels() {
   return portable;
 }
 
-// ---- the whole product -------------------------------------------------------------------------------------------------
+// ---- the whole product
+// -------------------------------------------------------------------------------------------------
 
 /// Memory that a thread keeps from call to call, so that packing does not pay for fresh pages.
 template <class T>
@@ -318,7 +324,8 @@ struct operand {
   operand from(std::size_t i, std::size_t p) const { return {at(i, p), stride, along_k}; }
 };
 
-/// An operand on its way to packed panels.  Layout: k blocks one after the other, in each the panels one after the other.
+/// An operand on its way to packed panels.  Layout: k blocks one after the other, in each the panels one after the
+/// other.
 template <class T>
 class packing {
  public:
@@ -330,7 +337,8 @@ class packing {
   std::size_t tasks() const { return divide_up(k_, k_block) * tasks_per_block(); }
   void run(const kernel_set<T>& kernels, std::size_t task) const {
     const std::size_t p = task / tasks_per_block() * k_block, part = task % tasks_per_block();
-    const pack_work<T> work{source_.at(0, p), source_.stride, target_ + p * cut_.padded, std::min(k_block, k_ - p), cut_};
+    const pack_work<T> work{source_.at(0, p), source_.stride, target_ + p * cut_.padded, std::min(k_block, k_ - p),
+                            cut_};
     if (source_.along_k) {
       kernels.transposed(work, part, part + 1);
     } else if (part * step_group < work.depth) {
@@ -391,7 +399,9 @@ class block_product {
           tile[rows][width / kernels_.lanes]({.depth = depth,
                                               .a = packed ? packed_a_ + p * rows_.padded + row * depth : a_.at(row, p),
                                               .a_row = adjacent ? 1 : a_.stride,
-                                              .a_step = packed ? rows : a_.along_k ? 1 : a_.stride,
+                                              .a_step = packed       ? rows
+                                                        : a_.along_k ? 1
+                                                                     : a_.stride,
                                               .b = packed_b_ + p * columns_.padded + column * depth,
                                               .chains = start ? nullptr : rest,
                                               .chains_stride = route_.rest_stride,
@@ -416,7 +426,8 @@ class block_product {
 /// Whether packing A would cost more than it saves: each element is used for few columns.
 template <class T>
 bool reads_in_place(const operand<T>& a, const panel_cut& columns) {
-  // Rows at multiples of 4096 bytes share the lines of the first-level cache: the rows of a tile would evict each other.
+  // Rows at multiples of 4096 bytes share the lines of the first-level cache: the rows of a tile would evict each
+  // other.
   const bool rows_collide = a.along_k && a.stride * sizeof(T) % 4096 == 0;
   return columns.count <= in_place_column_panels && !rows_collide;
 }
@@ -444,8 +455,7 @@ void multiply(const operand<T>& a, const operand<T>& b, std::size_t m, std::size
         const std::size_t block_k = std::min(super_block, k - p);
         const operand<T> block_a = a.from(i, p);
         const bool a_in_place = reads_in_place(block_a, columns);
-        T* const packed_a =
-            a_in_place ? nullptr : thread_workspace<T>(0).reserve(packing<T>::size(rows, block_k));
+        T* const packed_a = a_in_place ? nullptr : thread_workspace<T>(0).reserve(packing<T>::size(rows, block_k));
         T* const packed_b = thread_workspace<T>(1).reserve(packing<T>::size(columns, block_k));
         const packing<T> pack_a(block_a, rows, block_k, packed_a), pack_b(b.from(j, p), columns, block_k, packed_b);
         const bool b_is_packed = i > 0 && k <= super_block;  // by the row of super blocks above

@@ -15,9 +15,9 @@ enum class transpose : bool { no, yes };
 ///
 /// Each output is ONE chain of fused multiply-adds over ascending k, started from +0:
 ///     s = +0;  for k: s = fma(op(A)[i][k], op(B)[k][j], s);      c = s,  or with accumulate  c = c + s  (one addition)
-/// The bits depend on nothing else: not on tiles, threads or instruction set.  NaN and infinities go the way of the chain;
-/// which NaN (sign, payload) comes out is left open.  With k = 0 the chain is +0: C becomes +0, or c + 0 with accumulate,
-/// which leaves every value but turns -0 into +0.  With m = 0 or n = 0 nothing is read or written.
+/// The bits depend on nothing else: not on tiles, threads or instruction set.  NaN and infinities go the way of the
+/// chain; which NaN (sign, payload) comes out is left open.  With k = 0 the chain is +0: C becomes +0, or c + 0 with
+/// accumulate, which leaves every value but turns -0 into +0.  With m = 0 or n = 0 nothing is read or written.
 ///
 /// @param a    op(A) is (m, k); stored (m, k), or (k, m) when a_form is transpose::yes; rows lda apart
 /// @param b    op(B) is (k, n); stored (k, n), or (n, k) when b_form is transpose::yes; rows ldb apart
@@ -39,8 +39,8 @@ struct gemm_operands {
   T* c;
 };
 
-/// One gemm per element of the batch, all of one shape, with the same bits as one call each; threads share the batch out
-/// between them.  The C matrices must not overlap.  (For attention: one product per sequence and head.)
+/// One gemm per element of the batch, all of one shape, with the same bits as one call each; threads share the batch
+/// out between them.  The C matrices must not overlap.  (For attention: one product per sequence and head.)
 void gemm_batched(transpose a_form, transpose b_form, std::size_t m, std::size_t n, std::size_t k,
                   std::span<const gemm_operands<float>> batch, std::size_t lda, std::size_t ldb, std::size_t ldc,
                   bool accumulate, thread_pool& pool);

@@ -29,7 +29,8 @@ void pause_briefly() {
 #endif
 }
 
-/// About 10 to 20 microseconds: longer than the gap between two operations of a training step, shorter than a time slice.
+/// About 10 to 20 microseconds: longer than the gap between two operations of a training step, shorter than a time
+/// slice.
 constexpr int spin_count = 500;
 
 struct tile_scope {
@@ -52,14 +53,15 @@ struct thread_pool::shared_state {
   std::condition_variable job_opened, workers_left;
   std::atomic<std::uint64_t> generation{0};  // grows with each job; changed under mutex, watched by spinning workers
   std::atomic<std::size_t> workers_inside{0};
-  bool open = false;  // a worker that wakes up after the last tile was taken stays out, and the caller need not wait for it
+  bool open =
+      false;  // a worker that wakes up after the last tile was taken stays out, and the caller need not wait for it
   std::atomic<bool> stopping{false};
 
   std::mutex callers;  // one job at a time
   std::vector<std::thread> workers;
 
-  /// Takes tiles in ascending order until none is left.  An exception closes the supply; tiles below the throwing one were
-  /// all taken before it and will finish, so the lowest throwing tile is always known.
+  /// Takes tiles in ascending order until none is left.  An exception closes the supply; tiles below the throwing one
+  /// were all taken before it and will finish, so the lowest throwing tile is always known.
   void work() {
     const tile_scope scope;
     for (;;) {

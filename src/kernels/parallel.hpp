@@ -10,9 +10,10 @@ namespace binade {
 
 /// A fixed number of threads, the caller's own among them.
 ///
-/// Work is cut into tiles by its size alone, never by the number of threads, and a tile writes only what is its own: so a
-/// result does not depend on how many threads there are or on who took which tile.  A pool of one thread starts none and
-/// runs tiles 0, 1, 2, ... inline.  A parallel_for inside a tile runs inline.  Calls from several threads take turns.
+/// Work is cut into tiles by its size alone, never by the number of threads, and a tile writes only what is its own: so
+/// a result does not depend on how many threads there are or on who took which tile.  A pool of one thread starts none
+/// and runs tiles 0, 1, 2, ... inline.  A parallel_for inside a tile runs inline.  Calls from several threads take
+/// turns.
 class thread_pool {
  public:
   static constexpr std::size_t max_threads = 1024;
@@ -35,7 +36,8 @@ class thread_pool {
     run(tiles, call, const_cast<void*>(static_cast<const void*>(std::addressof(body))));
   }
 
-  /// Calls body(begin, end) for the tiles [0, tile), [tile, 2 tile), ... of [0, count); the last may be short.  tile > 0.
+  /// Calls body(begin, end) for the tiles [0, tile), [tile, 2 tile), ... of [0, count); the last may be short.  tile >
+  /// 0.
   template <class Body>
   void parallel_ranges(std::size_t count, std::size_t tile, Body&& body) {
     parallel_for((count + tile - 1) / tile, [&](std::size_t index) {

@@ -95,11 +95,11 @@ void column_sum(thread_pool& pool, std::span<const T> x, std::size_t rows, std::
   });
 }
 
-#define BINADE_INSTANTIATE(T)                                                                               \
-  template T sum(thread_pool&, std::span<const T>);                                                         \
-  template T sum_of_squares(thread_pool&, std::span<const T>);                                              \
-  template T dot(thread_pool&, std::span<const T>, std::span<const T>);                                     \
-  template T max_abs(thread_pool&, std::span<const T>);                                                     \
+#define BINADE_INSTANTIATE(T)                                           \
+  template T sum(thread_pool&, std::span<const T>);                     \
+  template T sum_of_squares(thread_pool&, std::span<const T>);          \
+  template T dot(thread_pool&, std::span<const T>, std::span<const T>); \
+  template T max_abs(thread_pool&, std::span<const T>);                 \
   template void column_sum(thread_pool&, std::span<const T>, std::size_t, std::size_t, std::span<T>, bool);
 BINADE_INSTANTIATE(float)
 BINADE_INSTANTIATE(double)

@@ -25,7 +25,8 @@ T dot(thread_pool& pool, std::span<const T> x, std::span<const T> y);
 template <class T>
 T max_abs(thread_pool& pool, std::span<const T> x);
 
-/// out[j] = sum over rows of x[row][j] in the written order (element index = row), or out[j] += that sum (one addition).
+/// out[j] = sum over rows of x[row][j] in the written order (element index = row), or out[j] += that sum (one
+/// addition).
 /// @param x  (rows, columns), row-major
 /// @throws std::invalid_argument if x or out has another size
 template <class T>

@@ -1,7 +1,7 @@
 // The few vector operations that a matrix product needs, for every instruction set.
 //
-// A vector is passed by reference and every operation carries its instruction set as a target attribute, so that a template
-// over simd<T, level> can be written without one and be inlined into a function that has it.
+// A vector is passed by reference and every operation carries its instruction set as a target attribute, so that a
+// template over simd<T, level> can be written without one and be inlined into a function that has it.
 #pragma once
 
 #include <array>
@@ -18,11 +18,10 @@
 namespace binade::kernels {
 
 /// vector: `lanes` values of T.  Operations:
-///   zero(v)  load(v, p)  load(v, p, count)  store(p, v)  store(p, v, count)   count <= lanes: the first `count` lanes alone
-///   broadcast(v, p)      every lane = *p
-///   fma(c, a, b)         c = a * b + c, rounded once
-///   add(c, a)            c = c + a
-///   transpose<block>(source, source_stride, target, target_stride)   a block x block square, rows to columns, for every
+///   zero(v)  load(v, p)  load(v, p, count)  store(p, v)  store(p, v, count)   count <= lanes: the first `count` lanes
+///   alone broadcast(v, p)      every lane = *p fma(c, a, b)         c = a * b + c, rounded once add(c, a)            c
+///   = c + a transpose<block>(source, source_stride, target, target_stride)   a block x block square, rows to columns,
+///   for every
 ///                        block in `blocks`, which descend
 template <class T, isa Level>
 struct simd;

@@ -19,8 +19,8 @@ double ulp_error(T got, Wide exact) {
   constexpr double wrong = std::numeric_limits<double>::infinity();
   if (std::isnan(exact) || std::isnan(got)) return std::isnan(exact) && std::isnan(got) ? 0.0 : wrong;
   if (std::isinf(got)) {
-    const Wide overflow_threshold = std::ldexp(Wide(1), limits::max_exponent) -
-                                    std::ldexp(Wide(1), limits::max_exponent - limits::digits - 1);
+    const Wide overflow_threshold =
+        std::ldexp(Wide(1), limits::max_exponent) - std::ldexp(Wide(1), limits::max_exponent - limits::digits - 1);
     return std::fabs(exact) >= overflow_threshold && std::signbit(exact) == std::signbit(got) ? 0.0 : wrong;
   }
   if (std::isinf(exact)) return wrong;
@@ -50,20 +50,16 @@ T rsqrt(T x) {
   return 1 / std::sqrt(x);
 }
 
-#define BINADE_ENTRY(function, oracle, narrow_bound, wide_bound)                                                  \
-  entry {                                                                                                         \
-    #function, [](float x) { return math::function(x); }, [](double x) { return oracle(x); }, narrow_bound,       \
-        [](double x) { return math::function(x); }, [](long double x) { return oracle(x); }, wide_bound           \
+#define BINADE_ENTRY(function, oracle, narrow_bound, wide_bound)                                            \
+  entry {                                                                                                   \
+    #function, [](float x) { return math::function(x); }, [](double x) { return oracle(x); }, narrow_bound, \
+        [](double x) { return math::function(x); }, [](long double x) { return oracle(x); }, wide_bound     \
   }
 inline const std::array entries{
-    BINADE_ENTRY(exp, std::exp, 0.5001, 0.8),
-    BINADE_ENTRY(log, std::log, 0.5001, 0.85),
-    BINADE_ENTRY(tanh, std::tanh, 0.5002, 2.5),
-    BINADE_ENTRY(sigmoid, sigmoid, 0.5001, 2.3),
-    BINADE_ENTRY(sin, std::sin, 0.5003, 0.9),
-    BINADE_ENTRY(cos, std::cos, 0.5003, 0.9),
-    BINADE_ENTRY(sqrt, std::sqrt, 0.5, 0.5),
-    BINADE_ENTRY(rsqrt, rsqrt, 0.5001, 1.5),
+    BINADE_ENTRY(exp, std::exp, 0.5001, 0.8),   BINADE_ENTRY(log, std::log, 0.5001, 0.85),
+    BINADE_ENTRY(tanh, std::tanh, 0.5002, 2.5), BINADE_ENTRY(sigmoid, sigmoid, 0.5001, 2.3),
+    BINADE_ENTRY(sin, std::sin, 0.5003, 0.9),   BINADE_ENTRY(cos, std::cos, 0.5003, 0.9),
+    BINADE_ENTRY(sqrt, std::sqrt, 0.5, 0.5),    BINADE_ENTRY(rsqrt, rsqrt, 0.5001, 1.5),
 };
 #undef BINADE_ENTRY
 

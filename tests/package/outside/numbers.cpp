@@ -5,7 +5,8 @@
 #include "binade/version.hpp"
 
 int main() {
-  // (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24: the last term survives only if the product was not rounded before the subtraction.
+  // (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24: the last term survives only if the product was not rounded before the
+  // subtraction.
   volatile float x = 1 + 0x1p-12f;
   const float difference = x * x - 1;
   if (difference != 0x1p-11f) return std::puts("the compiler contracted a*b - c: binade::numbers lost its flags"), 1;
