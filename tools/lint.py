@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -129,15 +130,17 @@ def check_tidy(files, arguments):
             header = Path(re.match(r'#include "([^"]+)"', compiled.read_text()).group(1))
             if str(header.relative_to(ROOT)) in changed:
                 units[str(header.relative_to(ROOT))] = compiled
+    left_out = sum(name.endswith(".cu") for name in changed)
     total = len(units)
     if limit is not None:
         # Product before tests, and from there a choice that each commit makes anew, so that in time everything is looked at.
         head = git("rev-parse", "HEAD").strip()
         order = sorted(units, key=lambda f: (f.startswith("tests/"), hashlib.sha256((head + f).encode()).hexdigest()))
         units = {f: units[f] for f in order[:limit]}
-    print(f"clang-tidy on {len(units)} of {total} files changed {why}")
+    print(f"clang-tidy on {len(units)} of {total} files changed {why}" + (f"; not on {left_out} .cu files" if left_out else ""))
 
-    tool = Path(sys.executable).parent / "clang-tidy"
+    # The program inside the wheel: the wheel's own way in imports pkg_resources, which newer setuptools no longer have.
+    tool = Path(importlib.util.find_spec("clang_tidy").origin).parent / "data/bin/clang-tidy"
 
     def tidy(unit):
         return run([tool, "-p", arguments.build, "--quiet", "--extra-arg=-Wno-unknown-warning-option", str(unit)])
