@@ -80,7 +80,7 @@ void column_sum(thread_pool& pool, std::span<const T> x, std::size_t rows, std::
                                 std::to_string(out.size()) + "; (" + std::to_string(rows) + ", " +
                                 std::to_string(columns) + ") needs " + std::to_string(rows * columns) + " and " +
                                 std::to_string(columns));
-  const T* const data = x.data();
+  const T* const data = rows == 0 ? out.data() : x.data();  // of no rows nothing is read, and x may be a null pointer
   pool.parallel_ranges(columns, column_width<T>, [&](std::size_t begin, std::size_t end) {
     T sums[column_width<T>];
     multiversion([data, rows, columns, begin, end, &sums]() BINADE_KERNEL_BODY {
