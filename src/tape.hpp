@@ -1,10 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -83,8 +86,6 @@ class tape {
  public:
   /// @param backward  reads the gradient of the operation's result and adds to those of its operands
   void record(std::function<void()> backward) { steps_.push_back(std::move(backward)); }
-  std::size_t size() const { return steps_.size(); }
-  void clear() { steps_.clear(); }
 
   /// Runs the steps from the last to the first, starting from d loss / d loss = 1.  A gradient's contributions are
   /// therefore added in the reverse order of the operations that read the variable, always the same one.  Each step is
@@ -132,6 +133,7 @@ struct quantization_context {
 template <class T>
 class graph {
  public:
+  /// @param records  false for a forward pass alone (validation): nothing is saved
   explicit graph(thread_pool& pool, quantization_context quantization = {}, bool records = true)
       : pool_(pool), quantization_(std::move(quantization)), records_(records) {}
   graph(const graph&) = delete;
@@ -139,9 +141,6 @@ class graph {
 
   thread_pool& pool() const { return pool_; }
   const quantization_context& quantization() const { return quantization_; }
-  /// False for a forward pass alone (validation): nothing is saved.
-  bool records() const { return records_; }
-
   /// True if an operation on these operands has to record its backward step.
   bool differentiates(std::initializer_list<const variable<T>*> operands) const {
     return records_ && std::any_of(operands.begin(), operands.end(), [](auto* v) { return v->requires_gradient(); });

@@ -112,6 +112,20 @@ BINADE_HD BINADE_ALWAYS_INLINE constexpr T max_abs(const T* x, std::size_t count
   return std::bit_cast<T>(largest);
 }
 
+/// Largest of x, NaN aside; -infinity for no element.  Free of order but for the sign of zero.
+template <class T>
+BINADE_HD BINADE_ALWAYS_INLINE constexpr T largest(const T* x, std::size_t count) {
+  T lanes[lane_count] = {};
+  for (std::size_t l = 0; l < lane_count; ++l) lanes[l] = -std::numeric_limits<T>::infinity();
+  std::size_t i = 0;
+  for (; count - i >= lane_count; i += lane_count)
+    for (std::size_t l = 0; l < lane_count; ++l) lanes[l] = x[i + l] > lanes[l] ? x[i + l] : lanes[l];
+  T result = -std::numeric_limits<T>::infinity();
+  for (; i < count; ++i) result = x[i] > result ? x[i] : result;
+  for (std::size_t l = 0; l < lane_count; ++l) result = lanes[l] > result ? lanes[l] : result;
+  return result;
+}
+
 /// out[j] = x[0][j] + x[1][j] + ... in the written order (element index = row), for `Columns` neighbouring columns.
 /// @param x  (rows, Columns) values, rows `stride` apart
 template <class T, std::size_t Columns>

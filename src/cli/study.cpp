@@ -69,7 +69,7 @@ std::string progress_text(const study_plan& plan, const study_progress& p) {
     const trial_record t = plan.trial(static_cast<std::size_t>(r.id));
     text += "   " + t.recipe + " " + rate_text(t.learning_rate) + " #" + std::to_string(t.seed) + ": " +
             std::to_string(r.step) + "/" + std::to_string(plan.run.train.steps) +
-            (r.step > 0 ? " " + fixed_text(r.loss) : "");
+            (r.loss ? " " + fixed_text(r.loss) : "");
   }
   return text;
 }

@@ -1,7 +1,6 @@
 #include "kernels/elementwise.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -23,21 +22,6 @@ constexpr T twice_slope = T(1.5957691216057308L);  // 2 sqrt(2 / pi)
 template <class T>
 constexpr T cubic = T(0.044715L);
 
-/// Largest of x, NaN aside; -infinity for no element.  Free of order: the lanes are for the vectoriser alone.
-template <class T>
-BINADE_KERNEL_INLINE T largest(const T* x, std::size_t count) {
-  constexpr std::size_t lanes = reduction::lane_count;
-  T lane[lanes];
-  for (std::size_t l = 0; l < lanes; ++l) lane[l] = -std::numeric_limits<T>::infinity();
-  std::size_t i = 0;
-  for (; count - i >= lanes; i += lanes)
-    for (std::size_t l = 0; l < lanes; ++l) lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
-  T result = -std::numeric_limits<T>::infinity();
-  for (; i < count; ++i) result = x[i] > result ? x[i] : result;
-  for (std::size_t l = 0; l < lanes; ++l) result = lane[l] > result ? lane[l] : result;
-  return result;
-}
-
 /// How many entries of a row take part.
 BINADE_KERNEL_INLINE std::size_t row_extent(std::size_t row, std::size_t columns, row_mask mask) {
   return mask == row_mask::causal ? row % columns + 1 : columns;
@@ -50,13 +34,6 @@ void require_rows(const char* function, std::size_t rows, std::size_t columns, r
 }
 
 }  // namespace
-
-template <class T>
-void exp(thread_pool& pool, std::span<const T> x, std::span<T> y) {
-  require_size("exp", "y", y.size(), x.size());
-  for_each_element(pool, x.size(),
-                   [x = x.data(), y = y.data()](std::size_t i) BINADE_KERNEL_BODY { y[i] = math::exp(x[i]); });
-}
 
 template <class T>
 void gelu(thread_pool& pool, std::span<const T> x, std::span<T> y) {
@@ -74,25 +51,7 @@ void gelu_backward(thread_pool& pool, std::span<const T> x, std::span<const T> d
     const T square = cubic<T> * (x[i] * x[i]);
     const T s = math::sigmoid(twice_slope<T> * x[i] * (T(1) + square));
     const T slope = twice_slope<T> * (T(1) + T(3) * square);
-    dx[i] = dx[i] + dy[i] * (s + x[i] * (s * (T(1) - s)) * slope);
-  });
-}
-
-template <class T>
-void silu(thread_pool& pool, std::span<const T> x, std::span<T> y) {
-  require_size("silu", "y", y.size(), x.size());
-  for_each_element(pool, x.size(), [x = x.data(), y = y.data()](std::size_t i) BINADE_KERNEL_BODY {
-    y[i] = x[i] * math::sigmoid(x[i]);
-  });
-}
-
-template <class T>
-void silu_backward(thread_pool& pool, std::span<const T> x, std::span<const T> dy, std::span<T> dx) {
-  require_size("silu_backward", "dy", dy.size(), x.size());
-  require_size("silu_backward", "dx", dx.size(), x.size());
-  for_each_element(pool, x.size(), [x = x.data(), dy = dy.data(), dx = dx.data()](std::size_t i) BINADE_KERNEL_BODY {
-    const T s = math::sigmoid(x[i]);
-    dx[i] = dx[i] + dy[i] * (s + x[i] * (s * (T(1) - s)));
+    dx[i] = dy[i] * (s + x[i] * (s * (T(1) - s)) * slope);
   });
 }
 
@@ -108,7 +67,7 @@ void softmax_rows(thread_pool& pool, std::span<const T> x, std::size_t rows, std
                  const T* const in = x + row * columns;
                  T* const out = y + row * columns;
                  for (std::size_t j = 0; j < extent; ++j) out[j] = scale * in[j];
-                 const T top = largest(out, extent);
+                 const T top = reduction::largest(out, extent);
                  for (std::size_t j = 0; j < extent; ++j) out[j] = math::exp(out[j] - top);
                  const T sum = reduction::sum(out, extent);
                  for (std::size_t j = 0; j < extent; ++j) out[j] = out[j] / sum;
@@ -155,11 +114,8 @@ void adamw(thread_pool& pool, const adamw_coefficients<T>& coefficients, std::sp
 }
 
 #define BINADE_INSTANTIATE(T)                                                                                         \
-  template void exp(thread_pool&, std::span<const T>, std::span<T>);                                                  \
   template void gelu(thread_pool&, std::span<const T>, std::span<T>);                                                 \
   template void gelu_backward(thread_pool&, std::span<const T>, std::span<const T>, std::span<T>);                    \
-  template void silu(thread_pool&, std::span<const T>, std::span<T>);                                                 \
-  template void silu_backward(thread_pool&, std::span<const T>, std::span<const T>, std::span<T>);                    \
   template void softmax_rows(thread_pool&, std::span<const T>, std::size_t, std::size_t, T, row_mask, std::span<T>);  \
   template void softmax_rows_backward(thread_pool&, std::span<const T>, std::span<const T>, std::size_t, std::size_t, \
                                       T, row_mask, std::span<T>);                                                     \

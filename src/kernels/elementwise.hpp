@@ -40,26 +40,14 @@ void for_each_row(thread_pool& pool, std::size_t rows, std::size_t row_length, c
   });
 }
 
-/// y = exp(x); in place allowed.
-template <class T>
-void exp(thread_pool& pool, std::span<const T> x, std::span<T> y);
-
 /// y = gelu(x) = x/2 (1 + tanh(u)), u = sqrt(2/pi) (x + 0.044715 x^3), computed as x sigmoid(2u), which is the same and
 /// does not cancel for negative x; in place allowed.  (The GPT-2 form; Hendrycks and Gimpel, 2016)
 template <class T>
 void gelu(thread_pool& pool, std::span<const T> x, std::span<T> y);
 
-/// dx += dy gelu'(x).
+/// dx = dy gelu'(x); dx may be dy.
 template <class T>
 void gelu_backward(thread_pool& pool, std::span<const T> x, std::span<const T> dy, std::span<T> dx);
-
-/// y = silu(x) = x sigmoid(x); in place allowed.
-template <class T>
-void silu(thread_pool& pool, std::span<const T> x, std::span<T> y);
-
-/// dx += dy silu'(x).
-template <class T>
-void silu_backward(thread_pool& pool, std::span<const T> x, std::span<const T> dy, std::span<T> dx);
 
 /// Which entries of a row take part in a softmax.
 enum class row_mask : bool {

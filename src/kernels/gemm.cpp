@@ -24,12 +24,13 @@ namespace {
 using kernels::isa;
 using kernels::simd;
 
-/// k per block: a panel of A (14 x 256 floats) then lies in the first-level cache and a block of B in the second.
-constexpr std::size_t k_block = 256;
+/// k per block: a panel of A (14 lines of 2 KiB) then lies in the first-level cache.
+template <class T>
+constexpr std::size_t k_block = 2048 / sizeof(T);
 /// Packed at a time: (2048, 2048) of A and of B at most, 16 MiB each in float.
 constexpr std::size_t super_block = 2048;
-/// Panels of B that one task goes through: 16 x 32 columns x 256 k = 512 KiB of float.
-constexpr std::size_t task_column_panels = 16;
+/// Panels of B that one task goes through: 8 x (2 vectors of 64 bytes) x k_block<T> = 512 KiB, which lie in the second-level cache.
+constexpr std::size_t task_column_panels = 8;
 /// Up to this many panels of B, A is read where it is.
 constexpr std::size_t in_place_column_panels = 4;
 /// Panels of A per task, when there are tasks enough.
@@ -334,10 +335,10 @@ class packing {
 
   static std::size_t size(const panel_cut& cut, std::size_t k) { return cut.padded * k; }
   /// Independent pieces of work: (k block, panel) or (k block, group of steps).
-  std::size_t tasks() const { return divide_up(k_, k_block) * tasks_per_block(); }
+  std::size_t tasks() const { return divide_up(k_, k_block<T>) * tasks_per_block(); }
   void run(const kernel_set<T>& kernels, std::size_t task) const {
-    const std::size_t p = task / tasks_per_block() * k_block, part = task % tasks_per_block();
-    const pack_work<T> work{source_.at(0, p), source_.stride, target_ + p * cut_.padded, std::min(k_block, k_ - p),
+    const std::size_t p = task / tasks_per_block() * k_block<T>, part = task % tasks_per_block();
+    const pack_work<T> work{source_.at(0, p), source_.stride, target_ + p * cut_.padded, std::min(k_block<T>, k_ - p),
                             cut_};
     if (source_.along_k) {
       kernels.transposed(work, part, part + 1);
@@ -347,8 +348,8 @@ class packing {
   }
 
  private:
-  static constexpr std::size_t step_group = k_block / 4;
-  std::size_t tasks_per_block() const { return source_.along_k ? cut_.count : k_block / step_group; }
+  static constexpr std::size_t step_group = k_block<T> / 4;
+  std::size_t tasks_per_block() const { return source_.along_k ? cut_.count : k_block<T> / step_group; }
 
   operand<T> source_;
   panel_cut cut_;
@@ -388,8 +389,8 @@ class block_product {
            std::size_t column_panel_end) const {
     const bool packed = packed_a_ != nullptr, adjacent = packed || !a_.along_k;
     const auto& tile = adjacent ? kernels_.adjacent : kernels_.strided;
-    for (std::size_t p = 0; p < k_; p += k_block) {
-      const std::size_t depth = std::min(k_block, k_ - p);
+    for (std::size_t p = 0; p < k_; p += k_block<T>) {
+      const std::size_t depth = std::min(k_block<T>, k_ - p);
       const bool start = p == 0 && !route_.resume, end = p + depth == k_ && route_.finish;
       for (std::size_t row_panel = row_panel_begin; row_panel < row_panel_end; ++row_panel) {
         const std::size_t row = rows_.begin(row_panel), rows = rows_.width(row_panel);
@@ -449,7 +450,7 @@ void multiply(const operand<T>& a, const operand<T>& b, std::size_t m, std::size
       const panel_cut rows = panel_cut::even(std::min(super_block, m - i), kernels.rows);
       T* const out = c + i * ldc + j;
       // Chains rest in C itself between two k blocks, unless C holds what they will be added to.
-      const bool apart = accumulate && k > k_block;
+      const bool apart = accumulate && k > k_block<T>;
       T* const rest = apart ? thread_workspace<T>(2).reserve(rows.total * columns.total) : out;
       for (std::size_t p = 0; p < k; p += super_block) {
         const std::size_t block_k = std::min(super_block, k - p);

@@ -1,7 +1,5 @@
 #include "ops/cross_entropy.hpp"
 
-#include <algorithm>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -12,19 +10,6 @@
 
 namespace binade {
 namespace {
-
-/// Largest of x, NaN aside; -infinity for no element.  Free of order, so the lanes are only for the vectoriser.
-template <class T>
-BINADE_KERNEL_INLINE T largest(const T* x, std::size_t count) {
-  T lanes[reduction::lane_count];
-  for (T& lane : lanes) lane = -std::numeric_limits<T>::infinity();
-  std::size_t i = 0;
-  for (; count - i >= reduction::lane_count; i += reduction::lane_count)
-    for (std::size_t l = 0; l < reduction::lane_count; ++l) lanes[l] = x[i + l] > lanes[l] ? x[i + l] : lanes[l];
-  for (; i < count; ++i) lanes[0] = x[i] > lanes[0] ? x[i] : lanes[0];
-  for (std::size_t l = 1; l < reduction::lane_count; ++l) lanes[0] = lanes[l] > lanes[0] ? lanes[l] : lanes[0];
-  return lanes[0];
-}
 
 std::size_t count_targets(std::span<const std::int32_t> targets, std::size_t positions, std::size_t vocabulary) {
   if (targets.size() != positions)
@@ -67,7 +52,7 @@ language_model_loss<T> cross_entropy(graph<T>& pass, const variable<T>& logits, 
                             losses[row] = T(0);
                             return;
                           }
-                          const T top = largest(x, vocabulary);
+                          const T top = reduction::largest(x, vocabulary);
                           for (std::size_t j = 0; j < vocabulary; ++j) p[j] = math::exp(x[j] - top);
                           const T sum = reduction::sum(p, vocabulary);
                           for (std::size_t j = 0; j < vocabulary; ++j) p[j] = p[j] / sum;

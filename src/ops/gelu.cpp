@@ -1,5 +1,7 @@
 #include "ops/gelu.hpp"
 
+#include <utility>
+
 #include "kernels/elementwise.hpp"
 
 namespace binade {
@@ -9,9 +11,9 @@ variable<T> gelu(graph<T>& pass, const variable<T>& x) {
   tensor<T> y = tensor<T>::uninitialized(x.shape());
   kernels::gelu<T>(pass.pool(), x.value().values(), y.values());
   return pass.result(std::move(y), {&x}, [&pool = pass.pool(), x](const tensor<T>& gradient) {
-    const auto target = x.target();
-    if (!target.accumulate) std::fill_n(target.sum.data(), target.sum.size(), T(0));
-    kernels::gelu_backward<T>(pool, x.value().values(), gradient.values(), target.sum.values());
+    tensor<T> x_gradient = tensor<T>::uninitialized(x.shape());
+    kernels::gelu_backward<T>(pool, x.value().values(), gradient.values(), x_gradient.values());
+    x.add_gradient(std::move(x_gradient), pool);
   });
 }
 

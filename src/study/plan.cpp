@@ -54,12 +54,18 @@ trial_settings study_plan::settings(std::size_t i) const {
           .threads = 1};
 }
 
-recipe checked_recipe(const std::string& reference, const std::filesystem::path& folder, const model_config& model) {
-  recipe found = find_recipe(reference, folder);
+recipe checked_recipe(const std::string& reference, const std::filesystem::path& file, const model_config& model) {
+  const auto refuse = [&](const std::string& why) { throw std::invalid_argument(file.string() + ": " + why); };
+  recipe found;
+  try {
+    found = find_recipe(reference, file.parent_path());
+    bound_recipe(found, gemm_sites(model));  // refuses formats that cannot work here
+  } catch (const std::invalid_argument& e) {
+    refuse(e.what());
+  }
   for (const unmatched_layers& u : find_unmatched_layers(found, gemm_sites(model)))
-    throw std::invalid_argument("recipe " + reference + ": rule " + std::to_string(u.rule + 1) + " is for layers \"" +
-                                u.glob + "\", and this model has none of that name; the nearest is " + u.nearest_site);
-  bound_recipe(found, gemm_sites(model));  // refuses formats that cannot work here
+    refuse("recipe " + reference + ": rule " + std::to_string(u.rule + 1) + " is for layers \"" + u.glob +
+           "\", and this model has none of that name; the nearest is " + u.nearest_site);
   return found;
 }
 
@@ -69,10 +75,11 @@ study_plan make_plan(const study_file& file) {
   plan.source = open_source(plan.run);
   plan.parameters = count_parameters(plan.run.model).total;
   for (const std::string& reference : file.recipes) {
-    recipe formats = checked_recipe(reference, file.folder, plan.run.model);
+    recipe formats = checked_recipe(reference, file.file, plan.run.model);
     const std::string label = is_file_reference(reference) ? formats.name : reference;
     if (std::any_of(plan.recipes.begin(), plan.recipes.end(), [&](const auto& r) { return r.label == label; }))
-      throw std::invalid_argument("study: two recipes are called " + label + "; give one of them another name");
+      throw std::invalid_argument(file.file.string() + ": two recipes are called " + label +
+                                  "; give one of them another name");
     if (reference == file.baseline) plan.baseline = label;
     plan.recipes.push_back({label, std::move(formats)});
   }

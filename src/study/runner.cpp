@@ -71,7 +71,7 @@ void create_store(const fs::path& folder, const study_plan& plan) {
         {"data", source.description()},
         {"unigram_entropy", exact_text(source.unigram_entropy())},
         {"validation_documents", whole(source.validation_rows())},
-        {"validation_tokens", whole(source.validation_batch(0, source.validation_rows()).predicted)},
+        {"validation_tokens", whole(source.validation_rows() * source.validation_batch(0, 1).predicted)},
         {"vocabulary", whole(source.vocabulary())},
         {"unit", source.unit()},
         {"parameters", whole(plan.parameters)},
@@ -156,8 +156,8 @@ class study_run {
   study_end run(std::size_t jobs, const std::function<void(const study_progress&)>& watch) {
     working_ = std::min(jobs, open_.size());
     std::vector<std::thread> threads;
-    for (std::size_t i = working_; i > 0; --i) threads.emplace_back([this] { work(); });
     try {
+      for (std::size_t i = working_; i > 0; --i) threads.emplace_back([this] { work(); });
       std::unique_lock lock(mutex_);
       while (working_ > 0) {
         changed_.wait_for(lock, watch_interval, [&] { return working_ == 0; });
@@ -249,10 +249,8 @@ class study_run {
     study_progress::running_trial& r = running_[id];
     r.id = id;
     r.step = steps;
-    if (loss) {
-      r.loss = *loss;
-      ++steps_made_;
-    }
+    r.loss = loss;
+    if (loss) ++steps_made_;
   }
 
   void leave(const trial_record& trial) {
@@ -271,8 +269,8 @@ class study_run {
     p.diverged = diverged_;
     p.steps = plan_.total_steps();
     for (const std::int64_t steps : steps_of_) p.steps_done += steps;
-    p.seconds = std::chrono::duration<double>(clock::now() - start_).count();
-    const double steps_per_second = static_cast<double>(steps_made_) / p.seconds;
+    const double seconds = std::chrono::duration<double>(clock::now() - start_).count();
+    const double steps_per_second = static_cast<double>(steps_made_) / seconds;
     p.tokens_per_second = steps_per_second * static_cast<double>(plan_.run.tokens_per_step());
     if (steps_made_ > 0) p.seconds_left = static_cast<double>(p.steps - p.steps_done) / steps_per_second;
     for (const auto& [id, trial] : running_) p.running.push_back(trial);
@@ -341,7 +339,10 @@ study_end run_study(const study_plan& plan, const fs::path& folder, std::size_t 
   if (fresh) create_store(folder, plan);
   study_store store = study_store::open(folder / study_store::file_name);
   const study_end end = study_run(plan, folder, store, stop).run(jobs, watch);
-  if (end == study_end::complete) fs::remove_all(folder / checkpoint_folder);
+  if (end == study_end::complete) {
+    fs::remove_all(folder / checkpoint_folder);
+    store.fold_journal();
+  }
   return end;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,11 +25,10 @@ study_folder look_at_folder(const std::filesystem::path& folder, const study_pla
 struct study_progress {
   struct running_trial {
     std::int64_t id = 0, step = 0;
-    double loss = 0;
+    std::optional<double> loss;  ///< of the last step made by this process
   };
   std::size_t trials = 0, ended = 0, diverged = 0;  ///< diverged ones are among the ended ones
   std::int64_t steps = 0, steps_done = 0;           ///< of all trials; a diverged trial counts as all its steps
-  double seconds = 0;                               ///< of this process
   double tokens_per_second = 0;                     ///< of this process
   double seconds_left = 0;                          ///< at this speed; 0 while it is not known
   std::vector<running_trial> running;

@@ -141,6 +141,7 @@ study_store study_store::create(const std::filesystem::path& file) {
 study_store study_store::open(const std::filesystem::path& file) {
   return guarded(file, "open", [&] {
     auto s = std::make_unique<state>(file, SQLite::OPEN_READWRITE);
+    s->database.exec("PRAGMA journal_mode = WAL");
     s->database.exec("PRAGMA synchronous = FULL");
     s->check_version();
     return study_store(std::move(s));
@@ -149,7 +150,10 @@ study_store study_store::open(const std::filesystem::path& file) {
 
 study_store study_store::open_read_only(const std::filesystem::path& file) {
   return guarded(file, "open", [&] {
-    auto s = std::make_unique<state>(file, SQLite::OPEN_READONLY);
+    // Not OPEN_READONLY: the last connection to close removes the journal, and such a one cannot.  Where the file
+    // cannot be written SQLite opens it for reading alone by itself.
+    auto s = std::make_unique<state>(file, SQLite::OPEN_READWRITE);
+    s->database.exec("PRAGMA query_only = ON");
     s->check_version();
     return study_store(std::move(s));
   });
@@ -277,6 +281,14 @@ void study_store::set_properties(const std::map<std::string, std::string>& value
       insert.reset();
     }
     transaction.commit();
+  });
+}
+
+void study_store::fold_journal() {
+  guarded(state_->file, "write", [&] {
+    state_->database.setBusyTimeout(0);
+    // tryExec: busy with a reader is no failure.
+    state_->database.tryExec("PRAGMA journal_mode = DELETE");
   });
 }
 

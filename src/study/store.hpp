@@ -103,6 +103,10 @@ class study_store {
   /// Stores everything in the batch in one durable transaction: all of it or nothing.
   void write(const store_batch& batch);
 
+  /// Folds the journal in, so that the one file holds everything and can be read where nothing can be written.  While
+  /// somebody else reads, the journal stays.
+  void fold_journal();
+
  private:
   struct state;
   explicit study_store(std::unique_ptr<state> s);

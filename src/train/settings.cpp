@@ -72,6 +72,9 @@ std::filesystem::path beside(const std::filesystem::path& folder, const std::fil
   return path.is_absolute() ? path : folder / path;
 }
 
+constexpr std::size_t most_validation_tokens = std::size_t{1}
+                                               << 24;  // they are held in memory when the floor is computed
+
 data_settings read_data(const toml_section& s, const std::filesystem::path& folder, const std::filesystem::path& given,
                         std::size_t context) {
   data_settings d;
@@ -84,9 +87,9 @@ data_settings read_data(const toml_section& s, const std::filesystem::path& fold
   d.bits = static_cast<int>(whole(s, "bits", 2, 14, d.bits));
   d.seed = static_cast<std::uint64_t>(whole(s, "seed", 0, std::numeric_limits<std::int64_t>::max(), 0));
   d.validation_documents = size(s, "validation_documents", 1, 1 << 20, 256);
-  if (d.validation_documents > (std::size_t{1} << 28) / context)
+  if (d.validation_documents > most_validation_tokens / context)
     s.fail("validation_documents", "is " + std::to_string(d.validation_documents) + " sequences of " +
-                                       std::to_string(context) + "; valid are up to 2^28 tokens in all");
+                                       std::to_string(context) + "; valid are up to 2^24 tokens in all");
   if (!given.empty()) {
     d.corpus = "text";
     d.text = given;
@@ -152,7 +155,7 @@ train_file read_train_file(const std::filesystem::path& path, const std::filesys
   if (file.has("study"))
     file.fail("study", "makes this a study file, and one run is asked for; use: binade study FILE --out DIR");
   train_file result;
-  result.folder = path.parent_path();
+  result.file = path;
   result.run = read_run(file, path, data);
   const toml_section train = file.section("train");
   result.recipe = train.text("recipe", result.recipe);
@@ -170,7 +173,7 @@ study_file read_study_file(const std::filesystem::path& path, const std::filesys
               "is missing: a study file has a table [study] with recipes, learning_rates and seeds; for one run "
               "use: binade train FILE");
   study_file result;
-  result.folder = path.parent_path();
+  result.file = path;
   result.run = read_run(file, path, data);
   const toml_section train = file.section("train");
   for (const char* key : {"recipe", "learning_rate", "seed"})

@@ -52,10 +52,10 @@ struct run_settings {
 /// A training file: one run.
 struct train_file {
   run_settings run;
-  std::string recipe = "f32";  ///< reference: quantizer text, f32, or a recipe file (relative to `folder`)
+  std::string recipe = "f32";  ///< reference: quantizer text, f32, or a recipe file (relative to the folder of `file`)
   double learning_rate = 0;    ///< > 0
   std::int64_t seed = 0;       ///< >= 0
-  std::filesystem::path folder;
+  std::filesystem::path file;
 };
 
 /// A study file: a grid of runs.
@@ -65,7 +65,7 @@ struct study_file {
   std::vector<double> learning_rates;  ///< > 0, no two alike
   std::vector<std::int64_t> seeds;     ///< >= 0, no two alike
   std::string baseline;                ///< one of recipes
-  std::filesystem::path folder;
+  std::filesystem::path file;
 };
 
 /// Reads a training file.

@@ -45,7 +45,7 @@ def test_a_study_ends_with_a_table_a_report_and_every_number_stored(binade, stud
     assert len(tables["step"]) == 12 * 40
     assert len(tables["evaluation"]) == 12 * 4
     assert len(tables["quantization"]) > 0
-    assert not (tmp_path / "out" / "checkpoints").exists()
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"study.db", "report.html", "binade.lock"}
 
 
 def test_a_dry_run_says_the_cost_and_writes_nothing(binade, study_file, tmp_path):
@@ -204,6 +204,7 @@ def test_report_rebuilds_the_page_and_exports_every_row(binade, study_file, tmp_
     with open(tmp_path / "csv" / "steps.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == 12 * 40
     json.loads(binade("report", "out", "--json").stdout)
+    assert not list((tmp_path / "out").glob("study.db-*"))
 
 
 def test_real_text_is_studied_as_bytes(binade, study_file, tmp_path):

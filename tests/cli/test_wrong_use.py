@@ -25,6 +25,8 @@ COMMANDS = [
     (["study", "FILE", "--out", "out", "--data", "binary.txt"], 2, "is binary: byte 3 is NUL"),
     (["study", "FILE", "--out", "out", "--data", "full"], 2, "full is a folder"),
     (["study", "FILE", "--out", "out", "--data", "/dev/zero"], 2, "no regular file"),
+    (["study", "FILE", "--out", "damaged"], 1, "damaged/study.db: file is not a database"),
+    (["report", "damaged"], 1, "damaged/study.db: file is not a database"),
     (["train"], 2, "FILE"),
     (["train", "missing.toml"], 2, "missing.toml: there is no such file"),
     (["train", "FILE", "--out", "out"], 2, "binade study"),
@@ -50,7 +52,7 @@ STUDY_FILES = [
     ("[1e-3, 1e-2]", "[1e-3, nan]", "finite number"),
     ("[1e-3, 1e-2]", "[-1]", "learning_rates"),
     ("seeds = [0, 1]", "seeds = []", "is empty"),
-    ('"f32", ', '"f33", ', "f33"),
+    ('"f32", ', '"f33", ', "study.toml: recipe 'f33'"),
     ('"f32", ', '"f32", "none.toml", ', "none.toml"),
     ('"f32", ', '"f32", "e4m3fm", ', "e4m3fn"),
     ("[study]", "[study", "not valid TOML"),
@@ -68,6 +70,8 @@ def setting(tmp_path):
     (tmp_path / "afile").write_text("a file")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "other.txt").write_text("mine")
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "study.db").write_text("no database at all, but longer than a header of 100 bytes. " * 10)
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "short.txt").write_text("too short")
     (tmp_path / "binary.txt").write_bytes(b"abc\0" * 1000)

@@ -120,6 +120,19 @@ TYPED_TEST(reduction_of, column_sums_follow_the_written_order_down_each_column) 
   }
 }
 
+TYPED_TEST(reduction_of, largest_passes_over_nan_and_is_minus_infinity_for_no_element) {
+  using T = TypeParam;
+  const T infinity = std::numeric_limits<T>::infinity();
+  for (const std::size_t count : {1u, 31u, 32u, 33u, 100u})
+    for (std::size_t place = 0; place < count; ++place) {
+      std::vector<T> x(count, T(-7));
+      x[place] = T(-3);
+      if (count > 1) x[(place + 1) % count] = std::numeric_limits<T>::quiet_NaN();
+      ASSERT_EQ(reduction::largest(x.data(), count), T(-3)) << count << " " << place;
+    }
+  EXPECT_EQ(reduction::largest(static_cast<const T*>(nullptr), 0), -infinity);
+}
+
 TYPED_TEST(reduction_of, max_abs_is_the_largest_magnitude_and_nan_if_any_element_is) {
   using T = TypeParam;
   for (const std::size_t count : {std::size_t(1), std::size_t(100), std::size_t(50000)}) {

@@ -40,7 +40,7 @@ class plan : public testing::Test {
     f.learning_rates = {1e-3, 1e-2};
     f.seeds = {7, 8, 9};
     f.baseline = f.recipes.front();
-    f.folder = folder;
+    f.file = folder / "study.toml";
     return f;
   }
   std::string message(const study_file& f) const {
