@@ -1,0 +1,110 @@
+#include "kernels/quantize.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "binade/reduction.hpp"
+
+namespace binade::kernels {
+namespace {
+
+/// Elements of a part at least: a multiple of the chunks that counters are summed in, by a power of two, so that the sums of a
+/// part are a subtree of the sums of the array.
+constexpr std::size_t smallest_part = 4 * reduction::chunk_size;
+
+bool overlap_in_part(std::span<const float> x, std::span<const float> y) {
+  const std::less<const float*> before;
+  return x.data() != y.data() && before(x.data(), y.data() + y.size()) && before(y.data(), x.data() + x.size());
+}
+
+/// How an array is cut: into parts of `part` elements that are neighbours in memory, the last one shorter, each quantized by
+/// itself with `q` over the view that view_of() gives.
+struct cutting {
+  quantizer q;
+  axis_view shape;  ///< of the whole; view_of() shortens outer, or length where outer is 1
+  std::size_t part;
+
+  axis_view view_of(std::size_t elements) const {
+    if (shape.outer != 1) return {elements / (shape.length * shape.inner), shape.length, shape.inner};
+    return {1, elements / shape.inner, shape.inner};
+  }
+};
+
+/// The scale of an array that has one, from its largest finite magnitude.
+float tensor_scale(thread_pool& pool, std::span<const float> x, const quantizer& q) {
+  std::vector<float> amax((x.size() + smallest_part - 1) / smallest_part);
+  pool.parallel_ranges(x.size(), smallest_part, [&](std::size_t begin, std::size_t end) {
+    detail::run_best<detail::amax_blocks_body>(x.data() + begin, end - begin, end - begin, &amax[begin / smallest_part]);
+  });
+  return scale_finder(q.scalings[0], q.elem.format)(*std::max_element(amax.begin(), amax.end()));
+}
+
+/// The same quantizer for parts of the array, or none if the array cannot be cut.
+std::optional<cutting> cut(thread_pool& pool, std::span<const float> x, const axis_view& view, const quantizer& q) {
+  cutting result{q, {1, x.size(), 1}, smallest_part};
+  if (q.levels == 0) return result;
+  if (q.scalings[0].per == granularity::tensor) {
+    // Its scale is a float32 whatever format it is stored in.
+    if (q.scalings[0].rule != scale_rule::static_scale)
+      result.q.scalings[0] = {.rule = scale_rule::static_scale, .static_value = tensor_scale(pool, x, q)};
+    return result;
+  }
+  const detail::scale_grid grid = detail::grid_of(q.scalings[0], view);
+  const axis_view& shape = grid.view;
+  if (grid.tile_rows > std::numeric_limits<std::uint32_t>::max() ||
+      grid.tile_cols > std::numeric_limits<std::uint32_t>::max())
+    return std::nullopt;
+  // The least number of neighbours in memory that groups do not reach out of.
+  std::size_t unit = 0;
+  if (shape.outer == 1) {
+    unit = grid.tile_cols * shape.inner;
+  } else if (shape.inner == 1) {
+    unit = grid.tile_rows * shape.length;
+  } else if (shape.inner % grid.tile_rows == 0) {
+    unit = shape.length * shape.inner;
+  } else {
+    return std::nullopt;
+  }
+  result.shape = shape;
+  result.q.scalings[0].per = granularity::tile;
+  result.q.scalings[0].tile_rows = std::uint32_t(grid.tile_rows);
+  result.q.scalings[0].tile_cols = std::uint32_t(grid.tile_cols);
+  while (result.part < x.size() && result.part % unit != 0) result.part *= 2;
+  return result;
+}
+
+}  // namespace
+
+void quantize(thread_pool& pool, std::span<const float> x, const axis_view& view, const quantizer& q,
+              const noise_source& source, std::span<float> out, quantize_counters* counters) {
+  detail::check_arguments("quantize", x.size(), view, q, &source);
+  const bool small = pool.size() == 1 || x.size() <= smallest_part;
+  // Wrong memory is for the whole to complain about.
+  const bool whole = small || out.size() != x.size() || overlap_in_part(x, out);
+  const std::optional<cutting> parts = whole ? std::nullopt : cut(pool, x, view, q);
+  if (!parts || parts->part >= x.size()) return binade::quantize(x, view, q, source, out, counters);
+
+  std::vector<quantize_counters> of_part((x.size() + parts->part - 1) / parts->part);
+  pool.parallel_ranges(x.size(), parts->part, [&](std::size_t begin, std::size_t end) {
+    noise_source from = source;
+    from.first += begin;
+    binade::quantize(x.subspan(begin, end - begin), parts->view_of(end - begin), parts->q, from,
+                     out.subspan(begin, end - begin), counters == nullptr ? nullptr : &of_part[begin / parts->part]);
+  });
+  if (counters == nullptr) return;
+  quantize_counters total;
+  reduction::neighbour_tree<double> square, error;
+  for (const quantize_counters& part : of_part) {
+    total.merge(part);
+    square.push(part.sum_sq);
+    error.push(part.sum_sq_error);
+  }
+  total.sum_sq = square.root();
+  total.sum_sq_error = error.root();
+  *counters = total;
+}
+
+}  // namespace binade::kernels

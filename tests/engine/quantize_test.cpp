@@ -1,0 +1,99 @@
+// Fake-quantization by several threads against one: binade::quantize, which is judged elsewhere.
+#include "kernels/quantize.hpp"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "binade/text.hpp"
+
+namespace binade {
+namespace {
+
+std::vector<float> values(std::size_t count) {
+  std::mt19937 random(42);
+  std::normal_distribution<float> normal;
+  std::vector<float> x(count);
+  for (float& value : x) value = normal(random) * std::exp2(float(random() % 24) - 12.0f);
+  for (std::size_t i = 0; i < count; i += 997) x[i] = 0;
+  if (count > 20000) {
+    x[5] = std::numeric_limits<float>::infinity();
+    x[19000] = std::numeric_limits<float>::quiet_NaN();
+  }
+  return x;
+}
+
+std::vector<std::uint32_t> bits(const std::vector<float>& x) {
+  std::vector<std::uint32_t> result;
+  for (const float value : x) result.push_back(std::bit_cast<std::uint32_t>(value));
+  return result;
+}
+
+// Axis along rows, in the middle, down the columns; sizes with and without odd factors, short tails included.
+constexpr axis_view views[] = {{1, 0, 1},      {1, 100, 1},    {1, 70001, 1},   {600, 128, 1}, {500, 192, 1}, {333, 77, 1},
+                               {4, 256, 64},   {1, 512, 192},  {1, 2048, 64},   {7, 33, 100},  {16, 64, 96},  {3, 4096, 5},
+                               {40000, 1, 1}, {1, 1, 40000}, {2048, 32, 1}};
+constexpr const char* quantizers[] = {"e4m3fn",
+                                      "e4m3fn@tensor",
+                                      "e5m2/sr@tensor",
+                                      "e4m3fn@tensor(static=0.25)",
+                                      "e4m3fn@tensor(pow2)",
+                                      "e2m1fn@block(32)",
+                                      "e2m1fn/sr:8@block(16)",
+                                      "e4m3fn/sr@row",
+                                      "e4m3fn@col",
+                                      "e4m3fn@tile(4,64)",
+                                      "e4m3fn/sr:16@tile(16,16)",
+                                      "e8m7/rtz"};
+
+TEST(kernels_quantize, gives_the_values_and_counters_of_one_thread) {
+  for (const axis_view& view : views) {
+    const std::vector<float> x = values(view.size());
+    for (const char* text : quantizers) {
+      const quantizer q = parse_quantizer(text);
+      const noise_source source{.seed = 3, .stream = 4, .step = 5, .first = 70};
+      std::vector<float> want(x.size());
+      quantize_counters want_counters;
+      quantize(x, view, q, source, want, &want_counters);
+      for (const std::size_t threads : {1u, 2u, 3u, 7u}) {
+        thread_pool pool(threads);
+        const std::string what = std::string(text) + " on (" + std::to_string(view.outer) + ", " +
+                                 std::to_string(view.length) + ", " + std::to_string(view.inner) + "), " +
+                                 std::to_string(threads) + " threads";
+        std::vector<float> got(x.size());
+        quantize_counters counters;
+        kernels::quantize(pool, x, view, q, source, got, &counters);
+        ASSERT_EQ(bits(got), bits(want)) << what;
+        ASSERT_EQ(counters, want_counters) << what;
+        got = x;
+        kernels::quantize(pool, got, view, q, source, got);
+        ASSERT_EQ(bits(got), bits(want)) << what << ", in place";
+      }
+    }
+  }
+}
+
+TEST(kernels_quantize, refuses_what_one_thread_refuses_and_writes_nothing) {
+  thread_pool pool(2);
+  std::vector<float> x = values(100000), out(100000, 7.0f);
+  const std::vector<float> before = out;
+  const quantizer q = parse_quantizer("e4m3fn@block(32)");
+  EXPECT_THROW(kernels::quantize(pool, x, {1, 99999, 1}, q, {}, out), std::invalid_argument);
+  EXPECT_THROW(kernels::quantize(pool, x, {1, 100000, 1}, q, {}, {out.data(), 5}), std::invalid_argument);
+  EXPECT_THROW(kernels::quantize(pool, {out.data(), 60000}, {1, 60000, 1}, q, {}, {out.data() + 40000, 60000}),
+               std::invalid_argument);
+  const quantizer stochastic = parse_quantizer("e4m3fn/sr");
+  EXPECT_THROW(kernels::quantize(pool, x, {1, 100000, 1}, stochastic, {.first = noise_capacity(32) - 50000}, out),
+               std::invalid_argument);
+  EXPECT_EQ(out, before);
+}
+
+}  // namespace
+}  // namespace binade
