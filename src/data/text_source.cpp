@@ -100,7 +100,7 @@ token_batch text_source::training_batch(std::uint64_t data_seed, std::uint64_t s
     const std::uint64_t u = derived_seed(data_seed, step * rows + r);
     __extension__ using wide = unsigned __int128;
     // High half of a 64 x 64 bit product: uniform over the places to within 2^-64 * places.
-    const auto places = static_cast<wide>(training_bytes_ - context_ + 1);
+    const auto places = static_cast<wide>(training_bytes_) - context_ + 1;
     write_row(batch, r, static_cast<std::size_t>((static_cast<wide>(u) * places) >> 64));
   }
   return batch;
