@@ -29,7 +29,8 @@ template <class T>
 constexpr std::size_t k_block = 2048 / sizeof(T);
 /// Packed at a time: (2048, 2048) of A and of B at most, 16 MiB each in float.
 constexpr std::size_t super_block = 2048;
-/// Panels of B that one task goes through: 8 x (2 vectors of 64 bytes) x k_block<T> = 512 KiB, which lie in the second-level cache.
+/// Panels of B that one task goes through: 8 x (2 vectors of 64 bytes) x k_block<T> = 512 KiB, which lie in the
+/// second-level cache.
 constexpr std::size_t task_column_panels = 8;
 /// Up to this many panels of B, A is read where it is.
 constexpr std::size_t in_place_column_panels = 4;

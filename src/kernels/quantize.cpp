@@ -11,8 +11,8 @@
 namespace binade::kernels {
 namespace {
 
-/// Elements of a part at least: a multiple of the chunks that counters are summed in, by a power of two, so that the sums of a
-/// part are a subtree of the sums of the array.
+/// Elements of a part at least: a multiple of the chunks that counters are summed in, by a power of two, so that the
+/// sums of a part are a subtree of the sums of the array.
 constexpr std::size_t smallest_part = 4 * reduction::chunk_size;
 
 bool overlap_in_part(std::span<const float> x, std::span<const float> y) {
@@ -20,8 +20,8 @@ bool overlap_in_part(std::span<const float> x, std::span<const float> y) {
   return x.data() != y.data() && before(x.data(), y.data() + y.size()) && before(y.data(), x.data() + x.size());
 }
 
-/// How an array is cut: into parts of `part` elements that are neighbours in memory, the last one shorter, each quantized by
-/// itself with `q` over the view that view_of() gives.
+/// How an array is cut: into parts of `part` elements that are neighbours in memory, the last one shorter, each
+/// quantized by itself with `q` over the view that view_of() gives.
 struct cutting {
   quantizer q;
   axis_view shape;  ///< of the whole; view_of() shortens outer, or length where outer is 1
@@ -37,7 +37,8 @@ struct cutting {
 float tensor_scale(thread_pool& pool, std::span<const float> x, const quantizer& q) {
   std::vector<float> amax((x.size() + smallest_part - 1) / smallest_part);
   pool.parallel_ranges(x.size(), smallest_part, [&](std::size_t begin, std::size_t end) {
-    detail::run_best<detail::amax_blocks_body>(x.data() + begin, end - begin, end - begin, &amax[begin / smallest_part]);
+    detail::run_best<detail::amax_blocks_body>(x.data() + begin, end - begin, end - begin,
+                                               &amax[begin / smallest_part]);
   });
   return scale_finder(q.scalings[0], q.elem.format)(*std::max_element(amax.begin(), amax.end()));
 }

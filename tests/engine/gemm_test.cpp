@@ -97,11 +97,12 @@ void expect_same(const std::vector<T>& got, const std::vector<T>& want, const st
 struct shape {
   std::size_t m, n, k;
 };
-// Around the edges of tiles (rows of 4, 6, 14; columns of 1, 8, 16, 32) and of blocks of k (256 or 512) and columns (256).
-constexpr shape shapes[] = {{1, 1, 1},     {1, 1, 300},   {2, 3, 5},      {7, 8, 9},     {14, 32, 256}, {15, 33, 257},
-                            {13, 31, 511}, {14, 64, 512}, {29, 130, 513}, {29, 17, 64},  {128, 128, 32}, {128, 16, 7},
-                            {64, 1, 128},  {1, 64, 1025}, {6, 16, 1},     {43, 100, 77}, {30, 530, 19}, {85, 9, 700},
-                            {5, 48, 2}};
+// Around the edges of tiles (rows of 4, 6, 14; columns of 1, 8, 16, 32) and of blocks of k (256 or 512) and columns
+// (256).
+constexpr shape shapes[] = {{1, 1, 1},      {1, 1, 300},   {2, 3, 5},     {7, 8, 9},      {14, 32, 256},
+                            {15, 33, 257},  {13, 31, 511}, {14, 64, 512}, {29, 130, 513}, {29, 17, 64},
+                            {128, 128, 32}, {128, 16, 7},  {64, 1, 128},  {1, 64, 1025},  {6, 16, 1},
+                            {43, 100, 77},  {30, 530, 19}, {85, 9, 700},  {5, 48, 2}};
 
 template <class T>
 void judge_all_shapes() {

@@ -37,9 +37,9 @@ std::vector<std::uint32_t> bits(const std::vector<float>& x) {
 }
 
 // Axis along rows, in the middle, down the columns; sizes with and without odd factors, short tails included.
-constexpr axis_view views[] = {{1, 0, 1},      {1, 100, 1},    {1, 70001, 1},   {600, 128, 1}, {500, 192, 1}, {333, 77, 1},
-                               {4, 256, 64},   {1, 512, 192},  {1, 2048, 64},   {7, 33, 100},  {16, 64, 96},  {3, 4096, 5},
-                               {40000, 1, 1}, {1, 1, 40000}, {2048, 32, 1}};
+constexpr axis_view views[] = {{1, 0, 1},    {1, 100, 1},  {1, 70001, 1}, {600, 128, 1}, {500, 192, 1},
+                               {333, 77, 1}, {4, 256, 64}, {1, 512, 192}, {1, 2048, 64}, {7, 33, 100},
+                               {16, 64, 96}, {3, 4096, 5}, {40000, 1, 1}, {1, 1, 40000}, {2048, 32, 1}};
 constexpr const char* quantizers[] = {"e4m3fn",
                                       "e4m3fn@tensor",
                                       "e5m2/sr@tensor",
