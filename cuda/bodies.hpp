@@ -97,7 +97,7 @@ struct encode_body {
 /// Index: element.  Equals: binade::decode with one scale for all (null: 1).
 template <class Code>
 struct decode_body {
-  float_format format;
+  number_format format;
   const float* scale;
   const Code* codes;
   float* out;
@@ -160,7 +160,8 @@ struct encode_group_body {
 /// Index: group.  Equals: binade::decode likewise.
 template <class Code, class ScaleCode>
 struct decode_group_body {
-  float_format format, scale_format;
+  number_format format;
+  float_format scale_format;
   block_groups groups;
   const Code* codes;
   const ScaleCode* scales;

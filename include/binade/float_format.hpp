@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 
 #include "binade/config.hpp"
@@ -29,6 +30,12 @@ BINADE_HD constexpr double exact_double(bool negative, std::uint64_t significand
   return std::bit_cast<double>(bits | (std::uint64_t(negative) << 63));
 }
 
+/// floor(log2 x).  @pre x is positive and finite
+BINADE_HD constexpr int floor_log2_of(double x) {
+  const std::uint64_t bits = std::bit_cast<std::uint64_t>(x);
+  return bits >> 52 != 0 ? int(bits >> 52) - 1023 : -1011 - leading_zeros(bits);
+}
+
 }  // namespace detail
 
 /// A binary floating-point format whose codes are sign, exponent field, trailing significand field, from the top bit
@@ -52,6 +59,9 @@ struct float_format {
 
   bool operator==(const float_format&) const = default;
 
+  static constexpr bool saturates_finite = false;  ///< true: no finite value overflows, whatever the rule
+  BINADE_HD constexpr std::uint64_t zero_code() const { return 0; }
+
   BINADE_HD constexpr int trailing_bits() const { return precision - 1; }
   BINADE_HD constexpr int magnitude_bits() const { return width - int(is_signed); }
   BINADE_HD constexpr int exponent_bits() const { return magnitude_bits() - trailing_bits(); }
@@ -64,6 +74,12 @@ struct float_format {
   BINADE_HD constexpr std::uint64_t max_finite_code() const {
     return magnitude_mask() - high_nans - std::uint64_t(has_infinity);
   }
+  BINADE_HD constexpr std::uint64_t max_magnitude(bool) const { return max_finite_code(); }
+  /// Magnitudes below this one are subnormal (or zero); 0 where there are none.
+  BINADE_HD constexpr std::uint64_t subnormals_end() const { return has_subnormals ? leading() : 0; }
+  BINADE_HD constexpr std::uint64_t compose(bool negative, std::uint64_t magnitude) const {
+    return (negative ? sign_bit() : 0) | magnitude;
+  }
   /// @pre has_infinity
   BINADE_HD constexpr std::uint64_t infinity_code() const { return max_finite_code() + 1; }
   BINADE_HD constexpr bool has_nan() const { return high_nans != 0 || (is_signed && !has_negative_zero); }
@@ -73,7 +89,6 @@ struct float_format {
   BINADE_HD constexpr std::uint64_t canonical_nan() const {
     return high_nans != 0 ? magnitude_mask() - high_nans + 1 + high_nans / 2 : sign_bit();
   }
-  BINADE_HD constexpr bool refuses_nan() const { return !has_nan() && nan == nan_code::refuse; }
   BINADE_HD constexpr std::uint64_t smallest_positive_code() const { return has_zero ? 1 : 0; }
 
   /// Exponent of the smallest binade: values there are multiples of 2^(min_exponent() - trailing_bits()).
@@ -91,6 +106,16 @@ struct float_format {
     const bool subnormal = field == 0 && has_subnormals;
     const std::uint64_t significand = (magnitude & (leading() - 1)) | (subnormal ? 0 : leading());
     return detail::exact_double(false, significand, field + int(subnormal) - bias - trailing_bits());
+  }
+  /// Value of a code: exact.  NaN for every NaN code (the positive quiet one), infinities as they are.
+  BINADE_HD constexpr double value_of_code(std::uint64_t code) const {
+    const std::uint64_t magnitude = code & magnitude_mask();
+    const bool negative = code != magnitude;
+    const bool nan_zero = negative && magnitude == 0 && !has_negative_zero;
+    if (nan_zero || magnitude > max_finite_code() + std::uint64_t(has_infinity))
+      return std::numeric_limits<double>::quiet_NaN();
+    const double v = magnitude > max_finite_code() ? std::numeric_limits<double>::infinity() : value(magnitude);
+    return negative ? -v : v;
   }
   BINADE_HD constexpr double max_finite() const { return value(max_finite_code()); }
   /// Smallest value with a full significand: 2^min_exponent(), except that dropping the subnormals of a format with

@@ -129,12 +129,12 @@ inline constexpr std::array quantizer_catalogue{
 class scale_finder {
  public:
   /// @pre defect(s) and defect(f) are empty
-  BINADE_HD constexpr scale_finder(const scaling& s, const float_format& f)
+  BINADE_HD constexpr scale_finder(const scaling& s, const number_format& f)
       : storage_{.format = s.format, .overflow = overflow_rule::saturate},
         divides_(s.rule == scale_rule::amax && !s.power_of_two),
         is_float_(s.format.precision == 24),
         fixed_(s.static_value),
-        largest_(decode<float>(f, f.max_finite_code())),
+        largest_(detail::narrowed<float>(f.max_finite())),
         element_exponent_(f.max_exponent()),
         carry_from_(carry_threshold(s, f)) {
     constexpr float top = std::numeric_limits<float>::max();
@@ -169,7 +169,7 @@ class scale_finder {
  private:
   /// The power-of-two rules differ in the trailing significand of amax, of 23 bits, from which the exponent is one
   /// more.
-  BINADE_HD static constexpr std::uint32_t carry_threshold(const scaling& s, const float_format& f) {
+  BINADE_HD static constexpr std::uint32_t carry_threshold(const scaling& s, const number_format& f) {
     constexpr std::uint32_t never = std::uint32_t(1) << 23;
     switch (s.rule) {
       case scale_rule::static_scale:
