@@ -8,7 +8,8 @@
 //
 // Random signs: element j of every block is negated, before the transform, if the noise bit of element j is set:
 // noise_at({seed, rht_stream}, j, 1), see noise.hpp.  One sign vector serves all blocks, so that two operands
-// transformed along their common axis keep their products.  (HALO and QuaRot without signs; NVFP4 pretraining with)
+// transformed along their common axis keep their products.  (HALO, arXiv 2501.02625, is without signs; pretraining with
+// NVFP4, arXiv 2509.25149, with them)
 
 #include <algorithm>
 #include <bit>

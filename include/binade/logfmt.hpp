@@ -8,8 +8,9 @@
 // logarithm, step, product, sum and exponential in double by binade::math.  So K = 1 is the smallest magnitude and the
 // largest K is the largest, both exactly: the errors in double are far below half an ulp of float32.
 //
-// Encoding rounds in the linear domain: to the K whose value is nearest to |x|; of two that are equally near the even
-// K; of several K with one value the least.
+// Encoding rounds in the linear domain, to the value nearest to |x|; of two equally near to the upper one if its K is
+// even, else to the lower one.  Where several K have that value, as between close ends or subnormal ones, the least of
+// them.
 
 #include <algorithm>
 #include <bit>
@@ -73,10 +74,10 @@ class logfmt_scale {
     return k == 0 || is_zero_ ? 0.0f : float(math::exp(start_ + double(k - 1) * step_));
   }
   /// K of a magnitude, by search in value_of, which is value() or a table of it.
-  /// @param magnitude  finite
+  /// @pre 0 <= magnitude <= largest of the tile
   template <class Values>
   BINADE_HD constexpr std::uint32_t nearest(float magnitude, const Values& value_of) const {
-    // The least K whose value is not below the magnitude; beyond the largest value the magnitude counts as that.
+    // The least K whose value is not below the magnitude.
     std::uint32_t low = 0, high = largest_code_;
     while (low < high) {
       const std::uint32_t middle = (low + high) / 2;
@@ -86,7 +87,7 @@ class logfmt_scale {
         high = middle;
     }
     if (low == 0) return 0;
-    // Sums of two floats and doubles of one are exact in double.
+    // A sum of two floats is exact in double, or so far from twice the magnitude that it does not matter.
     const float below = value_of(low - 1);
     const double twice = 2 * double(magnitude), sum = double(below) + double(value_of(low));
     if (twice > sum || (twice == sum && low % 2 == 0)) return low;
@@ -126,9 +127,8 @@ inline void check_logfmt(const std::string& verb, const logfmt& f, std::size_t c
 /// @param x      finite numbers; rows whose length the tile divides, or one row.  A zero keeps its sign
 /// @param codes  x.size() of them
 /// @param tiles  ceil(x.size() / f.tile) of them
-/// @throws std::invalid_argument if the format is impossible, a size does not fit, or x has NaN or infinities, for
-/// which
-///         there is no code; nothing is written
+/// @throws std::invalid_argument if the format is impossible, a size does not fit, or x has NaN or infinities, which
+///         have no code; nothing is written
 inline void encode(const logfmt& f, std::span<const float> x, std::span<std::uint16_t> codes,
                    std::span<logfmt_tile> tiles) {
   detail::check_logfmt("encode", f, x.size(), codes.size(), tiles.size());

@@ -1,14 +1,14 @@
 #pragma once
 // Dynamic range expansion: a power of each element, group by group, so that the group fills the range of a format.
 //
-// The elements of a group span the ratio largest / smallest of their magnitudes, zeros aside.  With k =
-// log(range) / log(ratio), x -> sign(x) (|x| / centre)^k spans `range`; k > 1 expands and k < 1 compresses.  The centre
-// is the geometric mean of largest and smallest, which keeps the power near 1.  A quantizer with a scale per group,
-// amax / max, then maps the largest to max and the smallest to max / range.  (COAT, Xi et al., ICLR 2025, section 4; k
-// in steps of 1/16, rounded down, and the centre as in its code)
+// The elements of a group span the ratio largest / smallest of their magnitudes, zeros aside.  With k = log(range) /
+// log(ratio), x -> sign(x) (|x| / center)^k spans `range`; k > 1 expands and k < 1 compresses.  The center is the
+// geometric mean of largest and smallest, which keeps the power near 1.  A quantizer with a scale per group, amax /
+// max, then maps the largest to max and the smallest to max / range.  (COAT, Xi et al., ICLR 2025, arXiv 2410.19313; k
+// in steps of 1/16, rounded down, and the center as in its code)
 //
-// Powers are exp(k log(ratio)) by binade::math in double, rounded once to float32: correctly rounded but for about one
-// case in 10^5 next to a tie, and the same bits everywhere.
+// Powers are exp(k log(ratio)) by binade::math in double, rounded once to float32: the same bits everywhere, and off by
+// at most 0.50001 ulp, as log and exp err by less than an ulp of double and |k log(ratio)| stays below 2^7.
 
 #include <cstddef>
 #include <cstdint>

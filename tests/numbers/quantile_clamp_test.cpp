@@ -161,6 +161,15 @@ TEST(quantile_clamp, up_to_twice_the_bound_compensation_is_exact) {
   EXPECT_EQ(clamped(half, 8388609.0f) + residual(half, 8388609.0f), 8388608.0f);
 }
 
+TEST(quantile_clamp, inside_the_bounds_nothing_is_cut_off_and_a_zero_keeps_its_sign) {
+  const clamp_bounds b{-0.0f, 2.0f};
+  for (const float x : {-0.0f, 0.0f, 0x1p-149f, 1.5f, 2.0f, std::nanf("")})
+    EXPECT_EQ(std::bit_cast<std::uint32_t>(residual(b, x)), 0u) << x;
+  EXPECT_EQ(residual({-1, 2}, -0.5f), 0);
+  EXPECT_FALSE(std::signbit(clamped(b, 0.0f)));
+  EXPECT_TRUE(std::signbit(clamped({0.0f, 2.0f}, -0.0f)));
+}
+
 TEST(quantile_clamp, nan_stays_and_infinities_are_cut_to_the_bound_and_come_back) {
   const std::vector<float> x{1, std::nanf(""), INFINITY, -2, -INFINITY, 0.5f};
   std::vector<float> y(6);
