@@ -77,15 +77,10 @@ class logfmt_scale {
   /// @pre 0 <= magnitude <= largest of the tile
   template <class Values>
   BINADE_HD constexpr std::uint32_t nearest(float magnitude, const Values& value_of) const {
-    // The least K whose value is not below the magnitude.
-    std::uint32_t low = 0, high = largest_code_;
-    while (low < high) {
-      const std::uint32_t middle = (low + high) / 2;
-      if (value_of(middle) < magnitude)
-        low = middle + 1;
-      else
-        high = middle;
-    }
+    // The least K whose value is not below the magnitude: as many as have one below, counted bit by bit.
+    std::uint32_t low = 0;
+    for (std::uint32_t bit = (largest_code_ + 1) / 2; bit != 0; bit /= 2)
+      low += value_of(low + bit - 1) < magnitude ? bit : 0;
     if (low == 0) return 0;
     // A sum of two floats is exact in double, or so far from twice the magnitude that it does not matter.
     const float below = value_of(low - 1);

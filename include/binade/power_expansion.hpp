@@ -10,6 +10,8 @@
 // Powers are exp(k log(ratio)) by binade::math in double, rounded once to float32: the same bits everywhere, and off by
 // at most 0.50001 ulp, as log and exp err by less than an ulp of double and |k log(ratio)| stays below 2^7.
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -20,6 +22,7 @@
 
 #include "binade/config.hpp"
 #include "binade/elementary.hpp"
+#include "binade/versions.hpp"
 
 namespace binade {
 
@@ -57,8 +60,8 @@ struct expanded_group {
 /// log(largest / smallest)) / steps, at least 1 / steps and at most largest_power.  The quotient of logarithms is
 /// raised by 2^-32 before the floor, so that an exact one is not lost to rounding.
 ///
-/// @param smallest, largest  of the finite non-zero magnitudes of the group; both 0 where there are none, which gives
-///                           center 1 and power 1
+/// @param smallest, largest  of the finite non-zero magnitudes of the group; largest is 0 where there are none, which
+///                           gives center 1 and power 1
 /// @pre defect(e) is empty
 BINADE_HD constexpr expanded_group expansion_of(const power_expansion& e, float smallest, float largest) {
   if (largest == 0) return {};
@@ -103,6 +106,31 @@ inline void check_size(const std::string& verb, const char* what, std::size_t gi
                                 std::to_string(needed) + " are needed");
 }
 
+/// Expands one group, as its elements have it.
+struct expand_body {
+  BINADE_ALWAYS_INLINE static void run(const power_expansion* e, const float* x, float* out, std::size_t count,
+                                       expanded_group* group) {
+    // Magnitudes compare as their bits; infinity and NaN are above the largest of the finite ones.
+    constexpr std::uint32_t infinity = 0x7f800000;
+    std::uint32_t smallest = infinity, largest = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(x[i]) & 0x7fffffff;
+      const bool counts = magnitude - 1 < infinity - 1;
+      smallest = std::min(smallest, counts ? magnitude : infinity);
+      largest = std::max(largest, counts ? magnitude : 0);
+    }
+    const expanded_group g = expansion_of(*e, std::bit_cast<float>(smallest), std::bit_cast<float>(largest));
+    *group = g;
+    for (std::size_t i = 0; i < count; ++i) out[i] = expand(g, x[i]);
+  }
+};
+struct contract_body {
+  BINADE_ALWAYS_INLINE static void run(const expanded_group* g, float* y, std::size_t count) {
+    const expanded_group group = *g;
+    for (std::size_t i = 0; i < count; ++i) y[i] = contract(group, y[i]);
+  }
+};
+
 /// Calls visit(group, first, count) for each group in order.
 template <class Visit>
 void for_each_group(const power_expansion& e, std::size_t count, std::size_t row_length, Visit visit) {
@@ -133,16 +161,7 @@ inline void expand(const power_expansion& e, std::size_t row_length, std::span<c
   detail::check_size("expand", "out", out.size(), x.size());
   detail::check_size("expand", "groups", groups.size(), expanded_group_count(e, x.size(), row_length));
   detail::for_each_group(e, x.size(), row_length, [&](std::size_t group, std::size_t first, std::size_t count) {
-    float smallest = std::numeric_limits<float>::infinity(), largest = 0;
-    for (const float v : x.subspan(first, count)) {
-      const float magnitude = v < 0 ? -v : v;  // comparisons with NaN are false
-      const bool counts = magnitude > 0 && magnitude <= std::numeric_limits<float>::max();
-      if (counts && magnitude < smallest) smallest = magnitude;
-      if (counts && magnitude > largest) largest = magnitude;
-    }
-    const expanded_group g = expansion_of(e, smallest, largest);
-    groups[group] = g;
-    for (std::size_t i = first; i < first + count; ++i) out[i] = expand(g, x[i]);
+    detail::run_best<detail::expand_body>(&e, x.data() + first, out.data() + first, count, &groups[group]);
   });
 }
 
@@ -154,7 +173,7 @@ inline void contract(const power_expansion& e, std::size_t row_length, std::span
   detail::check_expansion("contract", e, y.size(), row_length);
   detail::check_size("contract", "groups", groups.size(), expanded_group_count(e, y.size(), row_length));
   detail::for_each_group(e, y.size(), row_length, [&](std::size_t group, std::size_t first, std::size_t count) {
-    for (std::size_t i = first; i < first + count; ++i) y[i] = contract(groups[group], y[i]);
+    detail::run_best<detail::contract_body>(&groups[group], y.data() + first, count);
   });
 }
 
