@@ -34,18 +34,39 @@ BINADE_HD constexpr unpacked normalized(bool negative, std::uint64_t significand
   return {.negative = negative, .exponent = exponent + 63 - zeros, .significand = significand << zeros};
 }
 
+/// The number that a code stands for.
+BINADE_HD constexpr unpacked unpack(const float_format& f, std::uint64_t code) {
+  const std::uint64_t magnitude = code & f.magnitude_mask();
+  const bool negative = code != magnitude;
+  if (magnitude > f.max_finite_code()) {
+    const bool is_infinite = f.has_infinity && magnitude == f.infinity_code();
+    return {.negative = negative, .is_nan = !is_infinite, .is_infinite = is_infinite};
+  }
+  if (magnitude == 0 && f.has_zero) return {.negative = negative, .is_nan = negative && !f.has_negative_zero};
+  const int field = int(magnitude >> f.trailing_bits());
+  const bool subnormal = field == 0 && f.has_subnormals;
+  return normalized(negative, (magnitude & (f.leading() - 1)) | (subnormal ? 0 : f.leading()),
+                    field + int(subnormal) - f.bias - f.trailing_bits());
+}
+
 template <binary_float T>
 BINADE_HD constexpr unpacked unpack(T x) {
-  constexpr float_format f = native_format<T>;
-  const std::uint64_t bits = std::bit_cast<native_bits<T>>(x), magnitude = bits & f.magnitude_mask();
-  const bool negative = bits != magnitude;
-  if (magnitude > f.max_finite_code())
-    return {
-        .negative = negative, .is_nan = magnitude > f.infinity_code(), .is_infinite = magnitude == f.infinity_code()};
-  const int field = int(magnitude >> f.trailing_bits());
-  const std::uint64_t trailing = magnitude & (f.leading() - 1);
-  return field == 0 ? normalized(negative, trailing, f.min_exponent() - f.trailing_bits())
-                    : normalized(negative, trailing | f.leading(), field - f.bias - f.trailing_bits());
+  constexpr float_format f = native_format<T>;  // a copy: the device has no address of the other
+  return unpack(f, std::bit_cast<native_bits<T>>(x));
+}
+
+/// The same for a format of any kind.
+BINADE_HD constexpr unpacked unpack(const number_format& f, std::uint64_t code) {
+  if (f.kind == format_kind::floating) return unpack(f.floating, code);
+  return unpack(f.visit([&](const auto& descriptor) { return descriptor.value_of_code(code); }));
+}
+
+/// What a significand has below its 64 bits: nothing here, something in an exact result (exact.hpp).
+BINADE_HD constexpr std::uint64_t low_bits(const unpacked&) {
+  return 0;
+}
+BINADE_HD constexpr bool is_sticky(const unpacked&) {
+  return false;
 }
 
 /// A magnitude on the grid of a format: code, and what lies above it on the way to code + 1.
@@ -58,13 +79,15 @@ struct grid_place {
 
 /// x / y as a place between 0 and 1: the only step of a grid that need not be a power of two is the one from zero to
 /// the smallest value of a format without subnormals.  @pre x < y, both nonzero
-BINADE_HD constexpr grid_place fraction_of(const unpacked& x, const unpacked& y) {
+template <class Number>
+BINADE_HD constexpr grid_place fraction_of(const Number& x, const unpacked& y) {
   std::uint64_t remainder = x.significand, quotient = 0;
+  const std::uint64_t low = low_bits(x);
   const bool integer = remainder >= y.significand;
   if (integer) remainder -= y.significand;
   for (int bit = 0; bit < 64; ++bit) {
     const bool carry = remainder >> 63 != 0;
-    remainder <<= 1;
+    remainder = remainder << 1 | (low >> (63 - bit) & 1);
     quotient <<= 1;
     if (carry || remainder >= y.significand) {
       remainder -= y.significand;
@@ -72,7 +95,7 @@ BINADE_HD constexpr grid_place fraction_of(const unpacked& x, const unpacked& y)
     }
   }
   const int shift = y.exponent - x.exponent;  // 0 only if !integer, since x < y
-  grid_place place{.tail = quotient, .sticky = remainder != 0, .is_tiny = true};
+  grid_place place{.tail = quotient, .sticky = remainder != 0 || is_sticky(x), .is_tiny = true};
   if (shift > 0) {
     const std::uint64_t lost = shift < 64 ? quotient << (64 - shift) : quotient;
     place.tail = (shift < 64 ? quotient >> shift : 0) | (shift <= 64 ? std::uint64_t(integer) << (64 - shift) : 0);
@@ -82,7 +105,8 @@ BINADE_HD constexpr grid_place fraction_of(const unpacked& x, const unpacked& y)
 }
 
 /// @pre x is finite
-BINADE_HD constexpr grid_place place_on_grid(const float_format& f, const unpacked& x) {
+template <class Number>
+BINADE_HD constexpr grid_place place_on_grid(const float_format& f, const Number& x) {
   if (x.significand == 0) return {.is_tiny = true};
   const int trailing = f.trailing_bits(), lowest = f.min_exponent();
   if (!f.has_subnormals) {
@@ -102,10 +126,11 @@ BINADE_HD constexpr grid_place place_on_grid(const float_format& f, const unpack
   std::uint64_t kept = 0;
   if (dropped < 64) {
     kept = x.significand >> dropped;
-    place.tail = x.significand << (64 - dropped);
+    place.tail = x.significand << (64 - dropped) | low_bits(x) >> dropped;
+    place.sticky = low_bits(x) << (64 - dropped) != 0 || is_sticky(x);
   } else if (dropped < 128) {
     place.tail = x.significand >> (dropped - 64);
-    place.sticky = dropped > 64 && x.significand << (128 - dropped) != 0;
+    place.sticky = (dropped > 64 && x.significand << (128 - dropped) != 0) || low_bits(x) != 0 || is_sticky(x);
   } else {
     place.sticky = true;
   }
@@ -262,8 +287,8 @@ BINADE_HD constexpr rounded beyond_largest(const Format& f, const element& e, bo
 
 /// A negative value into an unsigned format: its smallest value under the saturating rules and where there is no NaN,
 /// else NaN; except that P3109's SatNone rounds first, as a signed format would, and clamps toward zero and up.
-template <class Format>
-BINADE_HD constexpr rounded below_zero(const Format& f, const element& e, const unpacked& x, const grid_place& place,
+template <class Format, class Number>
+BINADE_HD constexpr rounded below_zero(const Format& f, const element& e, const Number& x, const grid_place& place,
                                        std::uint32_t noise) {
   if (e.overflow == overflow_rule::saturate || e.overflow == overflow_rule::propagate || !f.has_nan()) return {};
   if (f.sat_none && e.overflow == overflow_rule::spec && !x.is_infinite) {
@@ -275,8 +300,8 @@ BINADE_HD constexpr rounded below_zero(const Format& f, const element& e, const 
 }
 
 /// x rounded once into f, which is e.format's descriptor.
-template <class Format>
-BINADE_HD constexpr rounded round_unpacked(const Format& f, const element& e, const unpacked& x, std::uint32_t noise) {
+template <class Format, class Number>
+BINADE_HD constexpr rounded round_unpacked(const Format& f, const element& e, const Number& x, std::uint32_t noise) {
   if (x.is_nan) return {.kind = result_kind::nan};
   grid_place place = x.is_infinite ? grid_place{} : place_on_grid(f, x);
   const bool flushed = e.subnormals == subnormal_rule::flush_inputs && place.is_tiny && !x.is_infinite;
@@ -307,6 +332,12 @@ BINADE_HD constexpr std::uint64_t code_of(const Format& f, const rounded& r) {
   return f.nan == nan_code::max ? f.compose(false, f.max_magnitude(false)) : f.zero_code();
 }
 
+/// encode() of a number in parts.
+template <class Number>
+BINADE_HD constexpr std::uint64_t encode_number(const element& e, const Number& x, std::uint32_t noise) {
+  return e.format.visit([&](const auto& f) { return code_of(f, round_unpacked(f, e, x, noise)); });
+}
+
 }  // namespace detail
 
 /// True if encode has no code for x: a NaN, in a format that has none and was not told what to take instead.
@@ -325,8 +356,7 @@ BINADE_HD constexpr bool refuses(const element& e, T x) {
 /// @pre defect(e) is empty; !refuses(e, x), where the answer is the code of zero
 template <detail::binary_float T>
 BINADE_HD constexpr std::uint64_t encode(const element& e, T x, std::uint32_t noise = 0) {
-  const detail::unpacked u = detail::unpack(x);
-  return e.format.visit([&](const auto& f) { return detail::code_of(f, detail::round_unpacked(f, e, u, noise)); });
+  return detail::encode_number(e, detail::unpack(x), noise);
 }
 
 namespace detail {

@@ -89,6 +89,7 @@ struct float_format {
   BINADE_HD constexpr std::uint64_t canonical_nan() const {
     return high_nans != 0 ? magnitude_mask() - high_nans + 1 + high_nans / 2 : sign_bit();
   }
+  BINADE_HD constexpr bool refuses_nan() const { return !has_nan() && nan == nan_code::refuse; }
   BINADE_HD constexpr std::uint64_t smallest_positive_code() const { return has_zero ? 1 : 0; }
 
   /// Exponent of the smallest binade: values there are multiples of 2^(min_exponent() - trailing_bits()).

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "binade/float_format.hpp"
+#include "binade/wide_integer.hpp"
 
 namespace binade {
 
@@ -134,24 +135,14 @@ BINADE_HD constexpr long_significand binary_root(int i) {
   return roots[i - 1];
 }
 
-struct product128 {
-  std::uint64_t high, low;
-};
-BINADE_HD constexpr product128 multiply_wide(std::uint64_t a, std::uint64_t b) {
-  constexpr std::uint64_t half = 0xffffffff;
-  const std::uint64_t low = (a & half) * (b & half), cross = (a >> 32) * (b & half) + (low >> 32),
-                      middle = (a & half) * (b >> 32) + (cross & half);
-  return {.high = (a >> 32) * (b >> 32) + (cross >> 32) + (middle >> 32), .low = middle << 32 | (low & half)};
-}
-
 /// a b / 2 as a significand and its carry: too small by less than 2^-124.
 struct scaled_significand {
   long_significand value;
   bool doubled;  ///< the product is in [2, 4): value is half of it
 };
 BINADE_HD constexpr scaled_significand multiply(const long_significand& a, const long_significand& b) {
-  const product128 main = multiply_wide(a.high, b.high);
-  const std::uint64_t first = multiply_wide(a.high, b.low).high, second = multiply_wide(a.low, b.high).high;
+  const uint128 main = product(a.high, b.high);
+  const std::uint64_t first = product(a.high, b.low).high, second = product(a.low, b.high).high;
   std::uint64_t high = main.high, low = main.low + first;
   high += std::uint64_t(low < first);
   low += second;
@@ -166,25 +157,25 @@ BINADE_HD constexpr scaled_significand multiply(const long_significand& a, const
 /// less than count 2^-124, and only a power of two has a logarithm that ends: so a digit could be wrong only for an m
 /// above 1 that agrees with such a product in 116 bits.  binary32 inputs do not (tests/numbers/lns_full.cpp).
 BINADE_HD constexpr std::uint64_t log2_digits(std::uint64_t significand, int count) {
-  long_significand product;
+  long_significand power;
   std::uint64_t digits = 0;
   for (int i = 0; i < count; ++i) {
-    const scaled_significand next = multiply(product, binary_root(i + 1));
+    const scaled_significand next = multiply(power, binary_root(i + 1));
     digits <<= 1;
     const bool fits = !next.doubled && (next.value.high < significand || (next.value.high == significand && next.value.low == 0));
     if (!fits) continue;
     digits |= 1;
-    product = next.value;
+    power = next.value;
   }
   return digits;
 }
 
 /// 2^(digits / 2^count) in [1, 2).
 BINADE_HD constexpr long_significand power_of_digits(std::uint64_t digits, int count) {
-  long_significand product;
+  long_significand power;
   for (int i = 0; i < count; ++i)
-    if ((digits >> (count - 1 - i) & 1) != 0) product = multiply(product, binary_root(i + 1)).value;
-  return product;
+    if ((digits >> (count - 1 - i) & 1) != 0) power = multiply(power, binary_root(i + 1)).value;
+  return power;
 }
 
 }  // namespace detail
