@@ -51,7 +51,8 @@ BINADE_HD constexpr unpacked unpack(const float_format& f, std::uint64_t code) {
 
 template <binary_float T>
 BINADE_HD constexpr unpacked unpack(T x) {
-  return unpack(native_format<T>, std::bit_cast<native_bits<T>>(x));
+  constexpr float_format f = native_format<T>;  // a copy: the device has no address of the other
+  return unpack(f, std::bit_cast<native_bits<T>>(x));
 }
 
 /// What a significand has below its 64 bits: nothing here, something in an exact result (exact.hpp).
