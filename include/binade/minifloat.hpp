@@ -118,9 +118,13 @@ struct minifloat {
     return !is_nan(x) && !is_nan(y) && (x.code == y.code || (is_zero(x) && is_zero(y)));
   }
   BINADE_HD friend constexpr std::partial_ordering operator<=>(minifloat x, minifloat y) {
-    if (is_nan(x) || is_nan(y)) return std::partial_ordering::unordered;
-    if (x == y) return std::partial_ordering::equivalent;
-    return detail::precedes(F, x.code, y.code) ? std::partial_ordering::less : std::partial_ordering::greater;
+    // Copies: the device has no address of the standard library's constants.
+    constexpr std::partial_ordering less = std::partial_ordering::less, greater = std::partial_ordering::greater,
+                                    equal = std::partial_ordering::equivalent,
+                                    unordered = std::partial_ordering::unordered;
+    if (is_nan(x) || is_nan(y)) return unordered;
+    if (x == y) return equal;
+    return detail::precedes(F, x.code, y.code) ? less : greater;
   }
 
   BINADE_HD friend constexpr minifloat operator+(minifloat x, minifloat y) { return add(x, y); }
@@ -299,9 +303,11 @@ BINADE_HD constexpr bool is_lowest_nan(minifloat<F> x) {
 /// ones outermost.  The NaN at the code of -0, and that of any P3109 format, is the lowest (P3109 4.0, 4.12.1).
 template <float_format F>
 BINADE_HD constexpr std::strong_ordering total_order(minifloat<F> x, minifloat<F> y) {
-  if (x.code == y.code) return std::strong_ordering::equal;
-  const bool is_less = detail::is_lowest_nan(x) || (!detail::is_lowest_nan(y) && detail::precedes(F, x.code, y.code));
-  return is_less ? std::strong_ordering::less : std::strong_ordering::greater;
+  constexpr std::strong_ordering less = std::strong_ordering::less, equal = std::strong_ordering::equal,
+                                 greater = std::strong_ordering::greater;
+  if (x.code == y.code) return equal;
+  if (detail::is_lowest_nan(x) || detail::is_lowest_nan(y)) return detail::is_lowest_nan(x) ? less : greater;
+  return detail::precedes(F, x.code, y.code) ? less : greater;
 }
 
 /// The least number that compares greater than x.  (IEEE 754-2019, 5.3.1)  The greatest number of the format stays;
