@@ -90,7 +90,7 @@ void round_trips(std::mt19937_64& engine) {
   constexpr int bits = std::numeric_limits<Code>::digits;
   for (const packed_layout layout : {packed_layout::dense, packed_layout::padded})
     for (int width = 1; width <= bits; ++width)
-      for (const std::size_t count : {0, 1, 2, 3, 7, 8, 9, 31, 64, 65, 129}) {
+      for (const std::size_t count : {0u, 1u, 2u, 3u, 7u, 8u, 9u, 31u, 64u, 65u, 129u}) {
         std::vector<std::uint64_t> codes(count);
         for (std::uint64_t& code : codes) code = engine() >> (64 - width);
         if (count > 2) codes[1] = ~std::uint64_t(0) >> (64 - width);
@@ -149,7 +149,7 @@ TEST(packing, widths_and_counts_that_cannot_be_are_refused) {
 TEST(packing, each_set_padding_bit_is_refused_with_its_offset) {
   for (const packed_layout layout : {packed_layout::dense, packed_layout::padded})
     for (const int width : {1, 2, 3, 4, 6, 7, 8, 9, 12, 16, 17, 24, 31, 33, 56, 63})
-      for (const std::size_t count : {1, 3, 5}) {
+      for (const std::size_t count : {1u, 3u, 5u}) {
         const bytes ones =
             expected(std::vector<std::uint64_t>(count, ~std::uint64_t(0) >> (64 - width)), width, layout);
         for (std::size_t bit = 0; bit < 8 * ones.size(); ++bit) {
