@@ -21,7 +21,8 @@ inline constexpr float_format native_format = std::is_same_v<T, float> ? ieee_fo
 template <binary_float T>
 using native_bits = std::conditional_t<std::is_same_v<T, float>, std::uint32_t, std::uint64_t>;
 
-/// Magnitude = significand * 2^(exponent - 63), the top bit of significand set; significand = 0 is zero.
+/// Magnitude = significand * 2^(exponent - 63), the top bit of significand set; significand = 0 is zero.  Of a NaN,
+/// significand is the trailing significand field, its top bit at bit 63.
 struct unpacked {
   bool negative = false, is_nan = false, is_infinite = false;
   int exponent = 0;
@@ -40,8 +41,10 @@ BINADE_HD constexpr unpacked unpack(T x) {
   const std::uint64_t bits = std::bit_cast<native_bits<T>>(x), magnitude = bits & f.magnitude_mask();
   const bool negative = bits != magnitude;
   if (magnitude > f.max_finite_code())
-    return {
-        .negative = negative, .is_nan = magnitude > f.infinity_code(), .is_infinite = magnitude == f.infinity_code()};
+    return {.negative = negative,
+            .is_nan = magnitude > f.infinity_code(),
+            .is_infinite = magnitude == f.infinity_code(),
+            .significand = std::uint64_t(magnitude) << (64 - f.trailing_bits())};
   const int field = int(magnitude >> f.trailing_bits());
   const std::uint64_t trailing = magnitude & (f.leading() - 1);
   return field == 0 ? normalized(negative, trailing, f.min_exponent() - f.trailing_bits())
@@ -120,8 +123,17 @@ enum class result_kind : std::uint8_t { finite, infinity, nan };
 struct rounded {
   result_kind kind = result_kind::finite;
   bool negative = false;
-  std::uint64_t magnitude = 0;
+  std::uint64_t magnitude = 0;  ///< of a NaN: its whole code
 };
+
+/// A NaN that came in, of this sign and payload.
+BINADE_HD constexpr rounded nan_result(const element& e, bool negative, std::uint64_t payload) {
+  return {.kind = result_kind::nan, .magnitude = nan_code_of(e.format, e.choices.nan, negative, payload)};
+}
+/// A NaN for a number that the format has no place for.
+BINADE_HD constexpr rounded overflow_nan(const element& e, bool negative) {
+  return {.kind = result_kind::nan, .magnitude = nan_code_of(e.format, e.choices.overflow_nan, negative, 0)};
+}
 
 BINADE_HD constexpr rounded beyond_largest(const element& e, bool negative, bool is_infinite) {
   switch (where_beyond(e, negative, is_infinite)) {
@@ -130,7 +142,7 @@ BINADE_HD constexpr rounded beyond_largest(const element& e, bool negative, bool
     case beyond::infinity:
       return {.kind = result_kind::infinity, .negative = negative};
     case beyond::nan:
-      return {.kind = result_kind::nan};
+      return overflow_nan(e, negative);
   }
   return {.negative = negative, .magnitude = e.format.max_finite_code()};
 }
@@ -146,20 +158,22 @@ BINADE_HD constexpr rounded below_zero(const element& e, const unpacked& x, cons
     if (place.code == 0 && !rounds_away(e.rounding, place.tail, place.sticky, false, true, noise, e.noise_bits))
       return {};
   }
-  return {.kind = result_kind::nan};
+  return overflow_nan(e, true);
 }
 
-BINADE_HD constexpr rounded round_unpacked(const element& e, const unpacked& x, std::uint32_t noise) {
+BINADE_HD constexpr rounded round_unpacked(const element& e, unpacked x, std::uint32_t noise) {
   const float_format& f = e.format;
-  if (x.is_nan) return {.kind = result_kind::nan};
+  if (x.is_nan) return nan_result(e, x.negative, x.significand);
+  if (e.choices.magnitude_only) x.negative = false;
   grid_place place = x.is_infinite ? grid_place{} : place_on_grid(f, x);
   const bool flushed = e.subnormals == subnormal_rule::flush_inputs && place.is_tiny && !x.is_infinite;
   if (flushed) place = {};
+  if (e.choices.zero_is_nan && !x.is_infinite && (x.significand == 0 || flushed)) return overflow_nan(e, x.negative);
   if (x.negative && !f.is_signed && (x.is_infinite || (x.significand != 0 && !flushed)))
     return below_zero(e, x, place, noise);
   if (x.is_infinite) return beyond_largest(e, x.negative, true);
-  const bool up =
-      rounds_away(e.rounding, place.tail, place.sticky, place.code % 2 == 1, x.negative, noise, e.noise_bits);
+  const rounding_mode mode = e.choices.lowest_step_up && place.code == 0 ? rounding_mode::up : e.rounding;
+  const bool up = rounds_away(mode, place.tail, place.sticky, place.code % 2 == 1, x.negative, noise, e.noise_bits);
   std::uint64_t magnitude = place.code + std::uint64_t(up);
   if (magnitude > f.max_finite_code()) return beyond_largest(e, x.negative, false);
   if (e.subnormals == subnormal_rule::flush_results && f.has_subnormals && magnitude < f.leading()) magnitude = 0;
@@ -177,8 +191,7 @@ BINADE_HD constexpr std::uint64_t code_of(const float_format& f, const rounded& 
     case result_kind::nan:
       break;
   }
-  if (f.has_nan()) return f.canonical_nan();
-  return f.nan == nan_code::max ? f.max_finite_code() : 0;
+  return r.magnitude;
 }
 
 }  // namespace detail
@@ -191,9 +204,9 @@ BINADE_HD constexpr bool refuses(const element& e, T x) {
 
 /// The code of x rounded once into e.format.
 ///
-/// NaN gives the canonical NaN code, whatever its sign and payload; without one, what format.nan says.
-/// Infinities and finite values beyond the largest: e.overflow.  Zero keeps its sign where the format has -0.
-/// A format without zero: zero and all below the smallest value give code 0, in every rounding mode.
+/// NaN gives the canonical NaN code, whatever its sign and payload, unless e.choices says otherwise; without a NaN
+/// code, what format.nan says. Infinities and finite values beyond the largest: e.overflow.  Zero keeps its sign where
+/// the format has -0. A format without zero: zero and all below the smallest value give code 0, in every rounding mode.
 /// A negative value into an unsigned format: code 0 under saturate and propagate, else NaN where there is one.
 /// @param noise  R of the stochastic modes, below 2^e.noise_bits; not used by the others
 /// @pre defect(e) is empty; !refuses(e, x), where the answer is code 0
