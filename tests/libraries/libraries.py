@@ -127,7 +127,8 @@ def inputs(name, source):
 
 def classes(name, policies, source, bits):
     """What kind of input each is, by the format's values and independent of what anyone makes of it."""
-    x = exact_numbers(bits, source).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signaling NaN
+        x = exact_numbers(bits, source).astype(np.float64)
     values = binade_values(name)
     finite = np.unique(np.abs(values[np.isfinite(values)]))
     middles, _ = marks(name)
@@ -163,6 +164,7 @@ class Case:
     source: str
     convert: Callable  # bit patterns of the source type -> codes
     profile: str = ""  # the policies under the library's profile: "as=cuda", "spec/as=cuda"
+    noise: int = 0  # R of the stochastic modes
 
     def text(self, policies):
         return f"{self.format}/{policies}" if policies else self.format
@@ -274,6 +276,7 @@ GFLOAT = {
     "e8m0fnu": "ocp_e8m0",
 }
 GFLOAT_MODES = {"rne": "TiesToEven", "rna": "TiesToAway", "rtz": "TowardZero", "rup": "TowardPositive", "rdn": "TowardNegative"}
+GFLOAT_STOCHASTIC = {"sr:3": "StochasticFastest", "srb:3": "StochasticFast", "src:3": "Stochastic"}  # P3109's A, B, C
 
 
 def gfloat_format(name):
@@ -302,15 +305,15 @@ def p3109_names():
 def gfloat_cases():
     import gfloat
 
-    def converter(name, mode, saturate):
+    def converter(name, mode, saturate, noise=0):
         info = gfloat_format(name)
+        round_mode = getattr(gfloat.RoundMode, (GFLOAT_MODES | GFLOAT_STOCHASTIC)[mode])
+        bits_of_noise = 3 if mode in GFLOAT_STOCHASTIC else 0
 
         def part(x):
-            if not len(x):
-                return np.zeros(0, np.uint16)
             try:
                 with np.errstate(all="ignore"):
-                    rounded = gfloat.round_ndarray(info, x, getattr(gfloat.RoundMode, GFLOAT_MODES[mode]), saturate)
+                    rounded = gfloat.round_ndarray(info, x, round_mode, saturate, np.full(len(x), noise), bits_of_noise)
                     made = gfloat.encode_ndarray(info, rounded)
                     return np.where(made < 1 << width_of(name), made, NO_CODE).astype(np.uint16)
             except (ValueError, AssertionError):
@@ -334,6 +337,10 @@ def gfloat_cases():
                 if mode != "rne" and (width_of(name) == 16 or (name.startswith("binary") and width_of(name) != 4)):
                     continue  # gfloat takes its time: all formats to nearest even, the other modes for some
                 yield Case("gfloat", name, f"{mode}/{'saturate' if saturate else 'spec'}", "float64", converter(name, mode, saturate))
+        if width_of(name) in (4, 8) and name != "e8m0fnu" and not name.startswith("binary8"):
+            for mode in GFLOAT_STOCHASTIC:
+                for noise in (0, 5, 7):
+                    yield Case("gfloat", name, f"{mode}/saturate", "float64", converter(name, mode, True, noise), noise=noise)
 
 
 def version(library):

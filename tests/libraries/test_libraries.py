@@ -52,7 +52,7 @@ def found_differences(case):
     for against, policies in (("default", case.policies), ("profile", case.profile)):
         if against == "profile" and not policies:
             continue
-        ours = libraries.binade_encode(case.text(policies), bits, case.source)
+        ours = libraries.binade_encode(case.text(policies), bits, case.source, case.noise)
         wrong = ours != theirs
         if not wrong.any():
             continue
@@ -109,6 +109,25 @@ def test_from_float64_and_int64_they_round_twice(library):
         assert not wrong.any(), f"{case}: {bits[wrong][:5]}"
         count += len(bits)
     assert count > 100_000
+
+
+def test_constructors_of_ml_dtypes_round_a_python_float_once_but_for_bfloat16():
+    for case in cases_of("ml_dtypes"):
+        if case.source != "float64":
+            continue
+        import ml_dtypes
+
+        kind = getattr(ml_dtypes, libraries.ML_DTYPES[case.format])
+        bits = libraries.inputs(case.format, "float64")
+        bits = bits[libraries.classes(case.format, "", "float64", bits) == "between float32 numbers"]
+        bits = bits[:: len(bits) // 1000 + 1]
+        made = np.array([kind(x) for x in bits.view(np.float64).tolist()], kind).view(np.uint16 if case.format == "e8m7" else np.uint8)
+        once = libraries.binade_encode(case.text(case.profile), bits, "float64")
+        with np.errstate(over="ignore", under="ignore"):
+            near = bits.view(np.float64).astype(np.float32)
+        twice = libraries.binade_encode(case.text(case.profile), near.view(np.uint32), "float32")
+        assert (once != twice).sum() > 5, case.format  # or the inputs decide nothing
+        assert (made == (twice if case.format == "e8m7" else once)).all(), case.format
 
 
 @pytest.mark.parametrize("library", CASES)
