@@ -48,7 +48,8 @@ struct element_rounder {
     return rescaled(round(elem, x / scale, noise_of(index)), scale);
   }
   BINADE_HD constexpr std::uint64_t code(float x, float scale, std::size_t index) const {
-    return encode(elem, x / scale, noise_of(index));
+    // A division on the device drops the sign of a NaN, which some codes keep.
+    return encode(elem, x == x ? x / scale : x, noise_of(index));
   }
 };
 

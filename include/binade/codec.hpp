@@ -21,7 +21,9 @@ inline constexpr float_format native_format = std::is_same_v<T, float> ? ieee_fo
 template <binary_float T>
 using native_bits = std::conditional_t<std::is_same_v<T, float>, std::uint32_t, std::uint64_t>;
 
-/// Magnitude = significand * 2^(exponent - 63), the top bit of significand set; significand = 0 is zero.
+/// Magnitude = significand * 2^(exponent - 63), the top bit of significand set; significand = 0 is zero.  Of a NaN the
+/// significand is its trailing field, at the top.  Of a NaN,
+/// significand is the trailing significand field, its top bit at bit 63.
 struct unpacked {
   bool negative = false, is_nan = false, is_infinite = false;
   int exponent = 0;
@@ -40,7 +42,8 @@ BINADE_HD constexpr unpacked unpack(const float_format& f, std::uint64_t code) {
   const bool negative = code != magnitude;
   if (magnitude > f.max_finite_code()) {
     const bool is_infinite = f.has_infinity && magnitude == f.infinity_code();
-    return {.negative = negative, .is_nan = !is_infinite, .is_infinite = is_infinite};
+    const std::uint64_t payload = f.trailing_bits() == 0 || is_infinite ? 0 : magnitude << (64 - f.trailing_bits());
+    return {.negative = negative, .is_nan = !is_infinite, .is_infinite = is_infinite, .significand = payload};
   }
   if (magnitude == 0 && f.has_zero) return {.negative = negative, .is_nan = negative && !f.has_negative_zero};
   const int field = int(magnitude >> f.trailing_bits());
@@ -269,8 +272,19 @@ enum class result_kind : std::uint8_t { finite, infinity, nan };
 struct rounded {
   result_kind kind = result_kind::finite;
   bool negative = false;
-  std::uint64_t magnitude = 0;
+  std::uint64_t magnitude = 0;  ///< of a NaN: its whole code
 };
+
+/// A NaN that came in, of this sign and payload.
+template <class Format>
+BINADE_HD constexpr rounded nan_result(const Format& f, const element& e, bool negative, std::uint64_t payload) {
+  return {.kind = result_kind::nan, .magnitude = nan_code_of(f, e.choices.nan, negative, payload)};
+}
+/// A NaN for a number that the format has no place for.
+template <class Format>
+BINADE_HD constexpr rounded overflow_nan(const Format& f, const element& e, bool negative) {
+  return {.kind = result_kind::nan, .magnitude = nan_code_of(f, e.choices.overflow_nan, negative, 0)};
+}
 
 template <class Format>
 BINADE_HD constexpr rounded beyond_largest(const Format& f, const element& e, bool negative, bool is_infinite) {
@@ -280,7 +294,7 @@ BINADE_HD constexpr rounded beyond_largest(const Format& f, const element& e, bo
     case beyond::infinity:
       return {.kind = result_kind::infinity, .negative = negative};
     case beyond::nan:
-      return {.kind = result_kind::nan};
+      return overflow_nan(f, e, negative);
   }
   return {.negative = negative, .magnitude = f.max_magnitude(negative)};
 }
@@ -296,21 +310,24 @@ BINADE_HD constexpr rounded below_zero(const Format& f, const element& e, const 
     if (place.code == 0 && !rounds_away(e.rounding, place.tail, place.sticky, false, true, noise, e.noise_bits))
       return {};
   }
-  return {.kind = result_kind::nan};
+  return overflow_nan(f, e, true);
 }
 
 /// x rounded once into f, which is e.format's descriptor.
 template <class Format, class Number>
-BINADE_HD constexpr rounded round_unpacked(const Format& f, const element& e, const Number& x, std::uint32_t noise) {
-  if (x.is_nan) return {.kind = result_kind::nan};
+BINADE_HD constexpr rounded round_unpacked(const Format& f, const element& e, Number x, std::uint32_t noise) {
+  if (x.is_nan) return nan_result(f, e, x.negative, x.significand);
+  if (e.choices.magnitude_only) x.negative = false;
   grid_place place = x.is_infinite ? grid_place{} : place_on_grid(f, x);
   const bool flushed = e.subnormals == subnormal_rule::flush_inputs && place.is_tiny && !x.is_infinite;
   if (flushed) place = {};
+  if (e.choices.zero_is_nan && !x.is_infinite && (x.significand == 0 || flushed)) return overflow_nan(f, e, x.negative);
   if (x.negative && !f.is_signed && (x.is_infinite || (x.significand != 0 && !flushed)))
     return below_zero(f, e, x, place, noise);
   if (x.is_infinite) return beyond_largest(f, e, x.negative, true);
+  const rounding_mode mode = e.choices.lowest_step_up && place.code == 0 ? rounding_mode::up : e.rounding;
   const bool odd = f.compose(x.negative, place.code) % 2 == 1;
-  const bool up = rounds_away(e.rounding, place.tail, place.sticky, odd, x.negative, noise, e.noise_bits);
+  const bool up = rounds_away(mode, place.tail, place.sticky, odd, x.negative, noise, e.noise_bits);
   std::uint64_t magnitude = place.code + std::uint64_t(up);
   if (magnitude > f.max_magnitude(x.negative)) return beyond_largest(f, e, x.negative, false);
   if (e.subnormals == subnormal_rule::flush_results && magnitude < f.subnormals_end()) magnitude = 0;
@@ -328,8 +345,7 @@ BINADE_HD constexpr std::uint64_t code_of(const Format& f, const rounded& r) {
     case result_kind::nan:
       break;
   }
-  if (f.has_nan()) return f.canonical_nan();
-  return f.nan == nan_code::max ? f.compose(false, f.max_magnitude(false)) : f.zero_code();
+  return r.magnitude;
 }
 
 /// encode() of a number in parts.
@@ -348,9 +364,9 @@ BINADE_HD constexpr bool refuses(const element& e, T x) {
 
 /// The code of x rounded once into e.format.
 ///
-/// NaN gives the canonical NaN code, whatever its sign and payload; without one, what the format's nan choice says.
-/// Infinities and finite values beyond the largest: e.overflow.  Zero keeps its sign where the format has -0.
-/// A format without zero: zero and all below the smallest value give code 0, in every rounding mode.
+/// NaN gives the canonical NaN code, whatever its sign and payload, unless e.choices says otherwise; without a NaN
+/// code, what the format's nan choice says. Infinities and finite values beyond the largest: e.overflow.  Zero keeps its sign where
+/// the format has -0. A format without zero: zero and all below the smallest value give code 0, in every rounding mode.
 /// A negative value into an unsigned format: code 0 under saturate and propagate, else NaN where there is one.
 /// @param noise  R of the stochastic modes, below 2^e.noise_bits; not used by the others
 /// @pre defect(e) is empty; !refuses(e, x), where the answer is the code of zero

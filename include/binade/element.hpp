@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "binade/conversion_choices.hpp"
 #include "binade/number_format.hpp"
 #include "binade/rounding.hpp"
 
@@ -34,6 +35,7 @@ struct element {
   int noise_bits = 32;  ///< of the stochastic modes: 1..32; 32 for the others
   overflow_rule overflow = default_overflow(format);
   subnormal_rule subnormals = subnormal_rule::gradual;
+  conversion_choices choices = {};
 
   bool operator==(const element&) const = default;
 };
@@ -47,7 +49,7 @@ constexpr std::string_view defect(const element& e) {
     return "the format has no infinity to overflow to: use saturate, nan or spec";
   if (e.overflow == overflow_rule::nan && !e.format.has_nan())
     return "the format has no NaN to overflow to: use saturate, infinity or spec";
-  return {};
+  return defect(e.choices, e.format);
 }
 
 /// Where a magnitude beyond the largest finite value goes.

@@ -28,13 +28,13 @@ BINADE_HD BINADE_ALWAYS_INLINE constexpr float rescaled(float q, float s) {
 class fast_rounder {
  public:
   /// True if float32 lanes suffice: a signed format of at most 32 bits with zero and subnormals, whose values float32
-  /// holds as normal numbers, or whose subnormals are float32's own range.
+  /// holds as normal numbers, or whose subnormals are float32's own range; a NaN keeps no payload.
   static constexpr bool covers(const element& e) {
     if (e.format.kind != format_kind::floating) return false;
     const float_format& f = e.format.floating;
     const int lowest = f.min_exponent();
     return f.is_signed && f.has_zero && f.has_subnormals && f.width <= 32 && f.fits_float() && lowest <= 127 &&
-           (lowest == -126 || lowest - f.trailing_bits() >= -126);
+           e.choices.nan != nan_rule::payload && (lowest == -126 || lowest - f.trailing_bits() >= -126);
   }
 
   /// @pre covers(e)
@@ -93,7 +93,7 @@ class fast_rounder {
         code | choose((sign & choose(code == 0, zero_sign_, 0x80000000)) != 0, sign_code_, 0);
     code = choose(code > largest_code_, choose(sign != 0, beyond_code_[1], beyond_code_[0]), signed_code);
     code = choose(magnitude == infinity, choose(sign != 0, infinite_code_[1], infinite_code_[0]), code);
-    return choose(magnitude > infinity, nan_code_, code);
+    return choose(magnitude > infinity, choose(sign != 0, nan_code_[1], nan_code_[0]), code);
   }
 
  private:
@@ -116,8 +116,8 @@ class fast_rounder {
       infinite_value_[sign] = value_bits(f, infinite);
       beyond_code_[sign] = std::uint32_t(detail::code_of(f, finite));
       infinite_code_[sign] = std::uint32_t(detail::code_of(f, infinite));
+      nan_code_[sign] = std::uint32_t(detail::code_of(f, detail::nan_result(f, e, sign != 0, 0)));
     }
-    nan_code_ = std::uint32_t(detail::code_of(f, {.kind = detail::result_kind::nan}));
     sign_code_ = std::uint32_t(f.sign_bit());
     const int quantum = f.min_exponent() - f.trailing_bits();
     const bool symmetric = beyond_value_[0] == infinite_value_[0] && beyond_value_[1] == infinite_value_[1] &&
@@ -200,8 +200,9 @@ class fast_rounder {
 
   std::uint32_t shift_, lowest_field_, offset_, fixed_below_, fixed_codes_, quantum_, largest_code_;
   std::uint32_t flush_below_, flush_codes_, zero_sign_, noise_shift_;
-  std::uint32_t beyond_value_[2] = {}, infinite_value_[2] = {}, beyond_code_[2] = {}, infinite_code_[2] = {};
-  std::uint32_t nan_code_ = 0, sign_code_ = 0, largest_value_ = 0;
+  std::uint32_t beyond_value_[2] = {}, infinite_value_[2] = {}, beyond_code_[2] = {}, infinite_code_[2] = {},
+                nan_code_[2] = {};
+  std::uint32_t sign_code_ = 0, largest_value_ = 0;
   float adder_ = 0;
   bool is_plain_ = false;
 };

@@ -12,9 +12,10 @@ namespace binade {
 
 /// What a NaN becomes when it is encoded in a format that has no code for it.
 enum class nan_code : std::uint8_t {
-  refuse,  ///< an error that counts them
-  max,     ///< the largest finite value, positive (what CUDA's FP4 and FP6 conversions do)
-  zero,    ///< code 0
+  refuse,         ///< an error that counts them
+  max,            ///< the largest finite value, positive (what CUDA's FP4 and FP6 conversions do)
+  zero,           ///< code 0
+  opposite_zero,  ///< -0 for a positive NaN, +0 for a negative one (what ml_dtypes does)
 };
 
 namespace detail {
@@ -151,6 +152,8 @@ constexpr std::string_view defect(const float_format& f) {
   if (f.high_nans >= codes || codes - f.high_nans <= std::uint64_t(f.has_infinity))
     return "no nonzero finite value is left: the special codes take them all";
   if (f.has_nan() && f.nan != nan_code::refuse) return "a choice for NaN is only for formats without a NaN code";
+  if (f.nan == nan_code::opposite_zero && !f.has_negative_zero)
+    return "the choice of the opposite zero for NaN needs a format with a negative zero";
   if (f.sat_none && !f.has_nan()) return "P3109 formats have a NaN";
   if (f.max_finite_code() >> f.trailing_bits() > 4400) return "the exponent field reaches beyond the range of binary64";
   if (f.max_exponent() > 1023) return "the largest value is beyond the range of binary64: raise the bias";

@@ -25,6 +25,7 @@
 #include "binade/code_book_registry.hpp"
 #include "binade/element.hpp"
 #include "binade/nearest_name.hpp"
+#include "binade/profile.hpp"
 #include "binade/quantizer.hpp"
 
 namespace binade {
@@ -118,6 +119,7 @@ inline constexpr std::array scale_format_words{text_word<float_format>{"f32", fo
 inline constexpr std::array nan_words{
     text_word<nan_code>{"max", nan_code::max},
     text_word<nan_code>{"zero", nan_code::zero},
+    text_word<nan_code>{"opposite_zero", nan_code::opposite_zero},
 };
 
 /// What the specials of a split eXmY can be.
@@ -301,7 +303,7 @@ inline std::optional<numbered_name> match_family(std::string_view name) {
 /// behind it; finish() refuses what is left.
 class text_parser {
  public:
-  static constexpr std::string_view pow2_word = "pow2";
+  static constexpr std::string_view pow2_word = "pow2", profile_word = "as";
 
   explicit text_parser(std::string_view text) : text_(text), lower_(text) {
     for (char& c : lower_) {
@@ -324,15 +326,18 @@ class text_parser {
   }
 
   binade::element element() {
-    binade::element e{.format = format()};
-    std::size_t overflow_at = at_;
-    bool has_rounding = false, has_overflow = false, has_subnormals = false;
+    const number_format f = format();
+    binade::element e{.format = f};
+    std::size_t rounding_at = at_, overflow_at = at_, subnormals_at = at_, profile_at = at_;
+    bool has_rounding = false, has_overflow = false, has_subnormals = false, has_profile = false;
+    const named_profile* as = nullptr;
     while (take('/')) {
       const std::size_t start = at_;
       const std::string_view name = word();
       if (const auto* mode = find_word(rounding_words, name)) {
         once(has_rounding, start, "a rounding mode");
         e.rounding = mode->value;
+        rounding_at = start;
         if (is_stochastic(mode->value) && take(':')) e.noise_bits = int(number("a number of noise bits", 1, 32));
       } else if (const auto* overflow = find_word(overflow_words, name)) {
         once(has_overflow, start, "an overflow rule");
@@ -341,14 +346,34 @@ class text_parser {
       } else if (const auto* subnormals = find_word(subnormal_words, name)) {
         once(has_subnormals, start, "a rule for subnormals");
         e.subnormals = subnormals->value;
+        subnormals_at = start;
+      } else if (name == profile_word) {
+        once(has_profile, start, "a conversion profile");
+        if (!take('=')) fail_missing(at_, "'='", valid_profile(), {});
+        profile_at = at_;
+        as = profile_name();
       } else {
-        if (name == "as" && peek() == '=') fail_later(start, "conversion profiles (as=)");
         const auto valid = policy_names();
-        if (name.empty()) fail_missing(start, "a policy", listed(valid), {});
-        fail(start, "unknown policy '" + std::string(name) + "'", listed(valid), nearest_name(name, valid));
+        const std::string list = listed(valid) + ", " + valid_profile();
+        if (name.empty()) fail_missing(start, "a policy", list, {});
+        fail(start, "unknown policy '" + std::string(name) + "'", list, nearest_name(name, valid));
       }
       if (peek() == ':')
         fail(at_, "only sr, srb and src take a number; keys of the format stand before the first '/'", "'/', '@', end");
+    }
+    if (as) {
+      const profile_row& row = row_of(*as, f, profile_at);
+      const auto check = [&](bool fits, std::size_t at, std::string_view valid) {
+        if (!fits) fail(at, "this contradicts " + std::string(profile_word) + "=" + std::string(as->name), valid);
+      };
+      const binade::element plain = row.applied_to(f.floating);
+      if (!has_rounding) e.rounding = plain.rounding;
+      if (!has_overflow) e.overflow = plain.overflow;
+      check(row.roundings.has(e.rounding), rounding_at, allowed(rounding_words, row.roundings));
+      check(row.overflows.has(e.overflow), overflow_at, allowed(overflow_words, row.overflows));
+      check(e.subnormals == plain.subnormals, subnormals_at, word_of(subnormal_words, plain.subnormals));
+      e.format = plain.format;
+      e.choices = plain.choices;
     }
     if (const std::string_view why = defect(e); !why.empty()) fail(overflow_at, why, "");
     return e;
@@ -633,7 +658,7 @@ class text_parser {
       constexpr std::array<std::string_view, 3> keys{"bias", "specials", "nan"};
       const auto which = std::size_t(std::find(keys.begin(), keys.end(), key) - keys.begin());
       if (which == keys.size()) {
-        constexpr std::string_view valid = "bias=B, specials=ieee|nan|none|fnuz, nan=max|zero";
+        constexpr std::string_view valid = "bias=B, specials=ieee|nan|none|fnuz, nan=max|zero|opposite_zero";
         if (key.empty()) fail_missing(start, "a key of the format", valid, {});
         fail(start, "unknown key '" + std::string(key) + "'", valid, nearest_name(key, keys));
       }
@@ -670,6 +695,38 @@ class text_parser {
       }
     }
     return options;
+  }
+
+  static std::string valid_profile() {
+    std::vector<std::string_view> names;
+    add_names(names, profiles);
+    return std::string(profile_word) + "= one of " + listed(names);
+  }
+  const named_profile* profile_name() {
+    const std::size_t start = at_;
+    const std::string_view name = word();
+    std::vector<std::string_view> names;
+    add_names(names, profiles);
+    if (name.empty()) fail_missing(start, "a conversion profile", listed(names), {});
+    const named_profile* known = find_word(profiles, name);
+    if (!known)
+      fail(start, "unknown conversion profile '" + std::string(name) + "'", listed(names), nearest_name(name, names));
+    return known;
+  }
+  const profile_row& row_of(const named_profile& as, const number_format& f, std::size_t at) const {
+    if (f.nan() != nan_code::refuse) fail(at, "the profile says what a NaN becomes: leave out :nan=", "");
+    if (const profile_row* row = find_profile_row(as.value, f)) return *row;
+    std::vector<std::string_view> names;
+    for (const profile_row& row : profile_rows)
+      if (row.as == as.value) names.push_back(row.every_p3109 ? "binaryKpP{s|u}{e|f}" : find_format(row.format)->name);
+    fail(at, "the profile '" + std::string(as.name) + "' has no conversion to this format", "with " + listed(names));
+  }
+  template <class Words, class Set>
+  static std::string allowed(const Words& words, const Set& set) {
+    std::vector<std::string_view> names;
+    for (const auto& word : words)
+      if (set.has(word.value)) names.push_back(word.name);
+    return listed(names);
   }
 
   void check_split(std::size_t start, const split_name& split) const {
@@ -936,16 +993,29 @@ namespace detail {
 inline std::string element_text(const element& e, bool every_choice) {
   if (const std::string_view why = defect(e); !why.empty())
     throw std::invalid_argument("to_string(element): impossible element: " + std::string(why));
-  std::string text = to_string(e.format);
-  if (every_choice || e.rounding != rounding_mode::nearest_even) {
-    text += "/" + std::string(word_of(rounding_words, e.rounding));
-    if (is_stochastic(e.rounding) && (every_choice || e.noise_bits != 32)) text += ":" + std::to_string(e.noise_bits);
-  }
-  if (every_choice || e.overflow != default_overflow(e.format))
-    text += "/" + std::string(word_of(overflow_words, e.overflow));
-  if (every_choice || e.subnormals != subnormal_rule::gradual)
-    text += "/" + std::string(word_of(subnormal_words, e.subnormals));
-  return text;
+  std::string best;
+  // What `base` says is left out, unless every choice is asked for.
+  const auto offer = [&](const element& base, std::string text, std::string_view profile_name) {
+    if (every_choice || e.rounding != base.rounding) {
+      text += "/" + std::string(word_of(rounding_words, e.rounding));
+      if (is_stochastic(e.rounding) && (every_choice || e.noise_bits != 32)) text += ":" + std::to_string(e.noise_bits);
+    }
+    if (every_choice || e.overflow != base.overflow) text += "/" + std::string(word_of(overflow_words, e.overflow));
+    if (every_choice || e.subnormals != base.subnormals)
+      text += "/" + std::string(word_of(subnormal_words, e.subnormals));
+    if (!profile_name.empty()) text += "/" + std::string(text_parser::profile_word) + "=" + std::string(profile_name);
+    if (best.empty() || text.size() < best.size()) best = text;
+  };
+  if (e.choices == conversion_choices{}) offer(element{.format = e.format}, to_string(e.format), {});
+  if (every_choice && !best.empty()) return best;
+  float_format named = e.format.floating;
+  named.nan = nan_code::refuse;
+  for (const profile_row& row : profile_rows)
+    if (row.covers(e)) offer(row.applied_to(named), to_string(named), word_of(profiles, row.as));
+  if (best.empty())
+    throw std::invalid_argument(
+        "to_string(element): these conversion choices have no text form; those of a profile have (profile.hpp)");
+  return best;
 }
 
 inline std::string scaling_text(const scaling& s, bool every_choice) {
@@ -987,11 +1057,12 @@ inline void text_parser::fail_after_named(const named_quantizer& named) const {
 }  // namespace detail
 
 /// The shortest text that parse_element() takes for this value.
-/// @throws std::invalid_argument as to_string(float_format)
+/// @throws std::invalid_argument as to_string(float_format), or if no profile has its conversion choices
 inline std::string to_string(const element& e) {
   return detail::element_text(e, false);
 }
-/// Rounding with its noise bits, overflow and subnormals spelled out; parses back equal.
+/// Rounding with its noise bits, overflow and subnormals spelled out, and the profile where the choices are not the
+/// default ones; parses back equal.
 inline std::string expanded(const element& e) {
   return detail::element_text(e, true);
 }

@@ -312,10 +312,14 @@ void print_overview() {
 
 std::string nan_text(const float_format& f) {
   const std::uint64_t count = nan_count(f);
-  if (count == 0)
-    return f.nan == nan_code::refuse
-               ? "none: encoding a NaN is an error"
-               : "none: encoding a NaN gives code " + code_text(f, f.nan == nan_code::max ? f.max_finite_code() : 0);
+  if (count == 0) {
+    if (f.nan == nan_code::refuse) return "none: encoding a NaN is an error";
+    const auto code = [&](bool negative) {
+      return code_text(f, detail::nan_code_of(f, nan_rule::canonical, negative, 0));
+    };
+    return "none: encoding a NaN gives code " + code(false) +
+           (f.nan == nan_code::opposite_zero ? ", a negative one " + code(true) : "");
+  }
   return std::to_string(count) + (count == 1 ? " code, " : " codes, canonical ") + code_text(f, f.canonical_nan());
 }
 

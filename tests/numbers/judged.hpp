@@ -48,7 +48,8 @@ static_assert(static_cast<int>(binade::rounding_mode::stochastic_c) == static_ca
                   static_cast<int>(binade::overflow_rule::infinity) == static_cast<int>(oracle::beyond::infinity) &&
                   static_cast<int>(binade::subnormal_rule::flush_inputs) ==
                       static_cast<int>(oracle::tiny::flush_inputs) &&
-                  static_cast<int>(binade::nan_code::zero) == static_cast<int>(oracle::nan_choice::zero),
+                  static_cast<int>(binade::nan_code::opposite_zero) ==
+                      static_cast<int>(oracle::nan_choice::opposite_zero),
               "the oracle lists the same choices in the same order");
 
 /// encode, round and refuses of the codec for one format.

@@ -380,7 +380,6 @@ TEST(text, what_a_later_release_brings_is_refused_by_name) {
        {"int8", "int4:asym", "fixed4.4", "lns8:gamma=8", "posit8", "takum16", "nf4", "nvfp4", "nvfp4:2d",
         "hadamard(32)+mxfp4", "rht(16,1)+mxfp4", "expand(2)+e4m3fn", "clamp(0.99)+e4m3fn"})
     expect_error(text, 0, "this release does not have");
-  expect_error("e4m3fn/as=cuda", 7, "this release does not have");
   expect_error("e4m3fn@tensor(delayed=1024)", 14, "this release does not have");
   expect_error("e2m1fn@block(16,e4m3fn)@tensor(f32)", 23, "one level of scales");
 }
