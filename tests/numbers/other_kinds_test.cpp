@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "binade/codec.hpp"
+#include "binade/quantize.hpp"
 #include "binade/text.hpp"
 #include "oracle/golden.hpp"
 #include "oracle/ladder.hpp"
@@ -267,6 +268,33 @@ TEST(code_book, with_equal_values_is_the_same_format) {
   EXPECT_EQ(round(element{f}, -0.0f), 0.25f);
   EXPECT_EQ(round(element{f}, 1e30f), 3.0f);
   EXPECT_EQ(round(element{f}, 1.625f), 0.25f);  // half way between codes 2 and 3
+}
+
+/// Shared exponent e of the largest magnitude, every value a whole number of 2^(e - bits + 1) on the symmetric range.
+void expect_block(const std::string& text, int bits, int emax) {
+  std::vector<float> x(32), got(32);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::ldexp(float(int(i * 37 % 61) - 30), int(i % 5) - 9);
+  const quantizer q = parse_quantizer(text);
+  quantize(x, {1, x.size(), 1}, q, {}, got);
+  const std::size_t block = q.scalings[0].tile_cols;
+  for (std::size_t begin = 0; begin < x.size(); begin += block) {
+    float amax = 0;
+    for (std::size_t i = begin; i < begin + block; ++i) amax = std::max(amax, std::fabs(x[i]));
+    const double unit = std::ldexp(1.0, std::ilogb(amax) - bits + 1), most = std::ldexp(1.0, bits) - 1;
+    for (std::size_t i = begin; i < begin + block; ++i) {
+      const double steps = std::nearbyint(double(x[i]) / unit);  // exact, then ties to even
+      EXPECT_EQ(double(got[i]), std::fmax(-most, std::fmin(most, steps)) * unit) << text << " " << i << " " << x[i];
+    }
+  }
+  EXPECT_EQ(q.elem.format.max_exponent(), emax);
+}
+TEST(shared_exponent, blocks_count_in_units_of_the_largest_elements_binade) {
+  expect_block("mxint8", 7, 0);
+  expect_block("msfp12", 3, 2);
+  expect_block("msfp13", 4, 3);
+  expect_block("msfp14", 5, 4);
+  expect_block("msfp15", 6, 5);
+  expect_block("msfp16", 7, 6);
 }
 
 TEST(posit, knows_the_limits_of_the_standard) {
