@@ -129,18 +129,22 @@ def tables():
         yield f"{name}.txt", "\n".join(lines) + "\n"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare the files with their definitions, write nothing")
-    if not parser.parse_args().check:
-        for name, text in tables():
-            (FOLDER / name).write_text(text)
-        return 0
+def check():
     wanted, found = dict(tables()), {path.name: path.read_text() for path in FOLDER.glob("*.txt")}
     wrong = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
     for name in wrong:
         print(f"make_other.py: {name} differs from its definition; run make_other.py and look at the difference")
     return 1 if wrong else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="compare the files with their definitions, write nothing")
+    if parser.parse_args().check:
+        return check()
+    for name, text in tables():
+        (FOLDER / name).write_text(text)
+    return 0
 
 
 if __name__ == "__main__":
