@@ -68,6 +68,7 @@ int run(int argc, char** argv) {
   add_train_command(program, result);
   add_report_command(program, result);
   add_formats_command(program, result);
+  add_vectors_command(program, result);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
