@@ -6,8 +6,9 @@ Every difference found must be listed, every listed one must occur; docs/differe
 import pathlib
 import sys
 
-import numpy as np
 import pytest
+
+np = pytest.importorskip("numpy", reason="numpy is not installed: pip install -r requirements/test.txt ends the skip")
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import differences  # noqa: E402
