@@ -14,17 +14,17 @@ template <float_format F, char... Text>
 consteval minifloat<F> literal() {
   constexpr std::size_t size = sizeof...(Text);
   const char text[] = {Text...};
-  char plain[size]{};
+  char plain[size + 1]{};  // a zero behind
   std::size_t count = 0;
   for (const char c : text)
     if (c != '\'') plain[count++] = c;
-  const bool is_hex = count > 1 && plain[0] == '0' && (plain[1] == 'x' || plain[1] == 'X');
+  const bool is_hex = plain[0] == '0' && (plain[1] == 'x' || plain[1] == 'X');
   minifloat<F> x{};
   const std::from_chars_result result =
       is_hex ? from_chars(plain + 2, plain + count, x, std::chars_format::hex) : from_chars(plain, plain + count, x);
   if (result.ec != std::errc() || result.ptr != plain + count)
     throw "a binade literal is a decimal number or 0x and a hexadecimal one; no binary or octal ones";
-  if (!is_hex && count > 1 && plain[0] == '0' && plain[1] >= '0' && plain[1] <= '9')
+  if (!is_hex && plain[0] == '0' && plain[1] >= '0' && plain[1] <= '9')
     throw "a binade literal has no leading zero: C++ reads that as octal";
   return x;
 }

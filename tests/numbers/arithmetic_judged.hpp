@@ -15,7 +15,7 @@ namespace judged {
 
 struct operation {
   const char* name;
-  int operands;
+  std::size_t operands;
   std::uint64_t (*ours)(const binade::element&, const binade::operand*, std::uint32_t noise);
   oracle::exact_result (*exact)(const oracle::exact_result*, bool down);
 };
@@ -84,7 +84,7 @@ class arithmetic {
  public:
   arithmetic(std::string name, const std::array<oracle::grid, 3>& operands, const oracle::grid& results)
       : name_(std::move(name)), operands_(operands), results_(results), result_format_(format_of(results)) {
-    for (int i = 0; i < 3; ++i) {
+    for (std::size_t i = 0; i < 3; ++i) {
       formats_[i] = format_of(operands[i]);
       // Numbers of narrow formats are looked up; of one format for all three, in one table.
       if (operands[i].width > 16 || (i > 0 && operands[i] == operands[0])) continue;
@@ -99,7 +99,7 @@ class arithmetic {
                   const std::vector<std::uint32_t>& noises = {0}) {
     const binade::operand operands[3] = {{formats_[0], codes[0]}, {formats_[1], codes[1]}, {formats_[2], codes[2]}};
     oracle::exact_result numbers[3], flushed[3];
-    for (int i = 0; i < o.operands; ++i) {
+    for (std::size_t i = 0; i < o.operands; ++i) {
       numbers[i] = number(i, codes[i]);
       const std::uint64_t magnitude = codes[i] & operands_[i].top_code();
       const bool is_subnormal =
@@ -120,7 +120,7 @@ class arithmetic {
         ++judged_;
         if (got == want.code) continue;
         std::string text = name_ + " " + o.name + " " + to_string(r) + " noise " + std::to_string(noise) + ": codes";
-        for (int i = 0; i < o.operands; ++i) text += " " + std::to_string(codes[i]);
+        for (std::size_t i = 0; i < o.operands; ++i) text += " " + std::to_string(codes[i]);
         ADD_FAILURE() << text << ", exactly " << to_string(result) << ": got code " << got << ", want " << want.code
                       << "\nresults in " << to_string(results_);
         return false;
@@ -134,10 +134,10 @@ class arithmetic {
   }
 
   /// All operands of every operation that takes this many.
-  void all_operands(int operands, const std::vector<oracle::rule>& rules,
+  void all_operands(std::size_t operands, const std::vector<oracle::rule>& rules,
                     const std::vector<std::uint32_t>& noises = {0}) {
     std::array<std::uint64_t, 3> last{};
-    for (int i = 0; i < operands; ++i) last[i] = (std::uint64_t{1} << operands_[i].width) - 1;
+    for (std::size_t i = 0; i < operands; ++i) last[i] = (std::uint64_t{1} << operands_[i].width) - 1;
     for (const operation& o : operations) {
       if (o.operands != operands) continue;
       for (std::uint64_t a = 0; a <= last[0]; ++a)
@@ -159,7 +159,7 @@ class arithmetic {
   std::array<std::uint64_t, 3> random_codes(std::mt19937_64& random) const {
     std::array<std::uint64_t, 3> codes;
     const std::uint64_t together = random(), kind = random() % 4;
-    for (int i = 0; i < 3; ++i) {
+    for (std::size_t i = 0; i < 3; ++i) {
       const oracle::grid& g = operands_[i];
       codes[i] = random() >> (64 - g.width);
       if (kind == 0) continue;
@@ -176,7 +176,7 @@ class arithmetic {
   std::uint64_t judged() const { return judged_; }
 
  private:
-  oracle::exact_result number(int i, std::uint64_t code) const {
+  oracle::exact_result number(std::size_t i, std::uint64_t code) const {
     const auto& table = numbers_[i].empty() && operands_[i] == operands_[0] ? numbers_[0] : numbers_[i];
     return table.empty() ? oracle::number_of(operands_[i], code) : table[code];
   }

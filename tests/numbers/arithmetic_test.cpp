@@ -1,5 +1,6 @@
 // Arithmetic between codes, judged by exact numbers of any size and comparisons.
 
+#include <algorithm>
 #include <cmath>
 
 #include "numbers/arithmetic_judged.hpp"
@@ -130,33 +131,110 @@ TEST(arithmetic, every_noise_value_of_1_to_5_bits_goes_where_the_exact_tail_says
   }
 }
 
+/// Judges one tuple with 32 noise bits.  The noise is the least that goes up, found by bisection of the oracle's
+/// decision, and its neighbour: there the exact tail decides.
+bool judge_at_the_noise_threshold(arithmetic& judge, const oracle::grid& g, const judged::operation& o,
+                                  const std::array<std::uint64_t, 3>& codes) {
+  oracle::exact_result x[3];
+  for (std::size_t k = 0; k < o.operands; ++k) x[k] = oracle::number_of(g, codes[k]);
+  const oracle::exact_result exact = o.exact(x, false);
+  const oracle::exact_place place = oracle::locate(g, exact);
+  for (const mode m : stochastic_modes) {
+    const oracle::rule r{.rounding = m, .noise_bits = 32, .overflow = beyond::spec};
+    std::uint64_t stays = 0, goes = std::uint64_t{1} << 32;
+    while (goes - stays > 1) {
+      const std::uint64_t middle = stays + (goes - stays) / 2;
+      const bool up = exact.is == oracle::kind::finite &&
+                      oracle::exact_goes_up(exact, place, r, static_cast<std::uint32_t>(middle));
+      (up ? goes : stays) = middle;
+    }
+    std::vector<std::uint32_t> noises{0, 0xffffffff, static_cast<std::uint32_t>(stays)};
+    if (goes >> 32 == 0) noises.push_back(static_cast<std::uint32_t>(goes));
+    if (!judge(o, codes, {r}, noises)) return false;
+  }
+  return true;
+}
+
 TEST(arithmetic, noise_of_32_bits_sees_the_exact_tail_of_every_operation) {
   std::mt19937_64 random(5);
   for (const auto& [name, grid] : judged::named_grids()) {
     arithmetic judge(name, grid);
     for (const judged::operation& o : judged::operations)
-      for (int i = 0; i < 8; ++i) {
-        const auto codes = judge.random_codes(random);
-        oracle::exact_result x[3];
-        for (int k = 0; k < o.operands; ++k) x[k] = oracle::number_of(grid, codes[k]);
-        const oracle::exact_result exact = o.exact(x, false);
-        const oracle::exact_place place = oracle::locate(grid, exact);
+      for (int i = 0; i < 8; ++i) ASSERT_TRUE(judge_at_the_noise_threshold(judge, grid, o, judge.random_codes(random)));
+  }
+}
+
+TEST(arithmetic, a_tie_or_noise_threshold_is_decided_by_a_term_far_below) {
+  std::mt19937_64 random(7);
+  // Formats whose exponents reach far, subnormals or none, and up to 53 bits of precision.
+  std::vector<named_grid> all;
+  for (const char* name : {"e11m52", "e8m23", "e8m15", "e8m7", "e8m10"}) all.push_back({name, grid_named(name)});
+  all.push_back({"e11m51", exmy(11, 51, specials::ieee, 1023)});
+  for (std::size_t i = 0, size = all.size(); i < size; ++i) {
+    oracle::grid g = all[i].grid;
+    g.has_subnormals = false;
+    all.push_back({all[i].name + " without subnormals", g});
+  }
+  for (const auto& [name, g] : all) {
+    arithmetic judge(name, g);
+    const std::uint64_t binade = std::uint64_t{1} << (g.precision - 1);
+    const auto fields = static_cast<int>(g.max_code() / binade);
+    const auto power = [&](int field) { return static_cast<std::uint64_t>(std::max(field, 1)) * binade; };
+    for (int i = 0; i < 400; ++i) {
+      const int field = 1 + static_cast<int>(random() % static_cast<unsigned>(fields));
+      // x; a power of two at the half of its ulp, at its noise thresholds or between; and something far below that.
+      const int distance = g.precision - 2 + static_cast<int>(random() % (i % 2 == 0 ? 4 : 38));
+      const int further = static_cast<int>(random() % static_cast<unsigned>(fields / 3));
+      std::array<std::uint64_t, 3> codes{
+          power(field) | (i % 3 == 0 ? 0 : random() % binade), power(field - distance),
+          power(field - distance - further) | (random() % 2 == 0 ? 0 : random() % binade)};
+      for (std::uint64_t& code : codes) code |= random() % 2 == 0 ? g.sign_code() : 0;
+      std::shuffle(codes.begin(), codes.end(), random);
+      ASSERT_TRUE(judge("faa", codes, judged::deterministic_rules(beyond::spec)));
+      ASSERT_TRUE(judge_at_the_noise_threshold(judge, g, judged::operation_of("faa"), codes));
+      // The same with products: 1 * x + z, and x * y whose last bits reach far below z.
+      const std::array<std::uint64_t, 3> product{power(g.bias) | (random() % 2 == 0 ? 0 : random() % binade), codes[0],
+                                                 codes[1]};
+      ASSERT_TRUE(judge("fma", product, judged::deterministic_rules(beyond::spec)));
+      ASSERT_TRUE(judge_at_the_noise_threshold(judge, g, judged::operation_of("fma"), product));
+      ASSERT_TRUE(judge("add", codes, judged::deterministic_rules(beyond::spec)));
+      ASSERT_TRUE(judge_at_the_noise_threshold(judge, g, judged::operation_of("add"), codes));
+    }
+  }
+}
+
+TEST(arithmetic, thresholds_between_zero_and_the_smallest_value_see_a_term_far_below) {
+  // Without subnormals that step is no power of two: a fraction j / 2^k of it, and a little more or less.
+  std::mt19937_64 random(8);
+  std::vector<named_grid> all{{"dlfloat16", grid_named("dlfloat16")}};
+  for (const auto& [x, y] : {std::pair{5, 10}, {4, 3}, {5, 2}, {8, 7}, {4, 0}}) {
+    oracle::grid g = exmy(x, y, y == 0 ? specials::none : specials::ieee, (1 << (x - 1)) - 1);
+    g.has_subnormals = false;
+    all.push_back({to_string(g), g});
+  }
+  const oracle::grid wide = grid_named("e11m52");
+  for (const auto& [name, g] : all) {
+    arithmetic judge(name, {wide, wide, wide}, g);
+    const double smallest = to_double(g.value(1));
+    for (int i = 0; i < 1500; ++i) {
+      const int k = 1 + static_cast<int>(random() % 33);
+      const double part = std::ldexp(smallest, -k) * static_cast<double>(1 + random() % ((std::uint64_t{1} << k) - 1));
+      const double little = std::ldexp(part, -50 - static_cast<int>(random() % 150)) * (random() % 2 == 0 ? 1 : -1);
+      const double sign_of_all = random() % 2 == 0 ? 1 : -1;
+      const std::array<std::uint64_t, 3> codes{std::bit_cast<std::uint64_t>(sign_of_all * part),
+                                               std::bit_cast<std::uint64_t>(sign_of_all * little),
+                                               std::bit_cast<std::uint64_t>(0.0)};
+      for (const char* o : {"add", "faa"})
         for (const mode m : stochastic_modes) {
-          const oracle::rule r{.rounding = m, .noise_bits = 32, .overflow = beyond::spec};
-          // The least noise that goes up, by bisection of the oracle's decision, and its neighbours: there the exact
-          // tail decides.
-          std::uint64_t stays = 0, goes = std::uint64_t{1} << 32;
-          while (goes - stays > 1) {
-            const std::uint64_t middle = stays + (goes - stays) / 2;
-            const bool up = exact.is == oracle::kind::finite &&
-                            oracle::exact_goes_up(exact, place, r, static_cast<std::uint32_t>(middle));
-            (up ? goes : stays) = middle;
-          }
-          std::vector<std::uint32_t> noises{0, 0xffffffff, static_cast<std::uint32_t>(stays)};
-          if (goes >> 32 == 0) noises.push_back(static_cast<std::uint32_t>(goes));
-          ASSERT_TRUE(judge(o, codes, {r}, noises));
+          // R = 0 and the R whose threshold part is, and the one before it.
+          const int bits = std::min(k, 32);
+          const auto up = static_cast<std::uint32_t>(std::ldexp(1 - part / smallest, bits));
+          std::vector<std::uint32_t> noises{0, up};
+          if (up > 0) noises.push_back(up - 1);
+          ASSERT_TRUE(judge(o, codes, {{.rounding = m, .noise_bits = bits, .overflow = beyond::spec}}, noises));
         }
-      }
+      ASSERT_TRUE(judge("add", codes, judged::deterministic_rules(beyond::spec)));
+    }
   }
 }
 
