@@ -22,7 +22,7 @@ struct arithmetic_body {
   element e;
   std::uint64_t* out;
   BINADE_HD void operator()(std::size_t i) const {
-    const float_format& f = e.format;
+    const float_format& f = e.format.floating;
     const auto code = [&](std::uint64_t x) {
       return f.width <= 8 ? x & f.code_mask() : (x * 0x9e3779b97f4a7c15 ^ x << 40) & f.code_mask();
     };

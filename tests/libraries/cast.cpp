@@ -31,7 +31,7 @@ void run(bool encode, const std::string& text, const std::string& in, const std:
     write_array(out, codes);
     return;
   }
-  const binade::float_format f = binade::parse_format(text);
+  const binade::number_format f = binade::parse_format(text);
   std::vector<Bits> values;
   for (const std::uint16_t code : read_array<std::uint16_t>(in))
     values.push_back(std::bit_cast<Bits>(binade::decode<T>(f, code)));
