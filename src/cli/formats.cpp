@@ -223,12 +223,12 @@ json any_format_json(const number_format& f) {
 }
 
 json overview_json() {
-  json formats = json::array(), quantizers = json::array();
+  json formats = json::array(), books = json::array(), quantizers = json::array();
   for (const named_format& entry : catalogue) formats.push_back(any_format_json(entry.format));
-  for (const code_book* book : book_catalogue) formats.push_back(any_format_json(format_of(*book)));
+  for (const code_book* book : book_catalogue) books.push_back(any_format_json(format_of(*book)));
   for (const named_quantizer& entry : quantizer_catalogue)
     quantizers.push_back({{"name", entry.name}, {"expanded", expanded(entry.value)}, {"source", entry.source}});
-  return {{"formats", std::move(formats)}, {"quantizers", std::move(quantizers)}};
+  return {{"formats", std::move(formats)}, {"code_books", std::move(books)}, {"quantizers", std::move(quantizers)}};
 }
 
 json detail_json(const quantizer& q) {

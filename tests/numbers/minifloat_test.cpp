@@ -109,9 +109,14 @@ TEST(minifloat, comparisons_are_those_of_the_values) {
       for (std::size_t j = F.width <= 8 ? 0 : i % 61; j < all.size(); j += F.width <= 8 ? 1 : 61) {
         const minifloat<F> x = all[i], y = all[j];
         const double a = binade::decode(F, x.code), b = binade::decode(F, y.code);
-        ASSERT_TRUE((x < y) == (a < b) && (x <= y) == (a <= b) && (x == y) == (a == b) && (x != y) == (a != b) &&
-                    (x > y) == (a > b) && (x >= y) == (a >= b) && (x <=> y) == (a <=> b))
-            << named<F>(x.code) << " and " << +y.code;
+        SCOPED_TRACE(named<F>(x.code) + " and " + std::to_string(y.code));
+        ASSERT_EQ(x < y, a < b);
+        ASSERT_EQ(x <= y, a <= b);
+        ASSERT_EQ(x == y, a == b);
+        ASSERT_EQ(x != y, a != b);
+        ASSERT_EQ(x > y, a > b);
+        ASSERT_EQ(x >= y, a >= b);
+        ASSERT_TRUE((x <=> y) == (a <=> b));
         if (a == b) {
           ASSERT_EQ(std::hash<minifloat<F>>{}(x), std::hash<minifloat<F>>{}(y));
         }
