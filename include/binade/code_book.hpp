@@ -101,10 +101,22 @@ constexpr book_format format_of(const code_book& book) {
 
 namespace books {
 
-inline constexpr std::array<float, 16> nf4_values{
-    -1.0f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f, -0.28444138169288635f,
-    -0.18477343022823334f, -0.09105003625154495f, 0.0f, 0.07958029955625534f, 0.16093020141124725f,
-    0.24611230194568634f, 0.33791524171829224f, 0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1.0f};
+inline constexpr std::array<float, 16> nf4_values{-1.0f,
+                                                  -0.6961928009986877f,
+                                                  -0.5250730514526367f,
+                                                  -0.39491748809814453f,
+                                                  -0.28444138169288635f,
+                                                  -0.18477343022823334f,
+                                                  -0.09105003625154495f,
+                                                  0.0f,
+                                                  0.07958029955625534f,
+                                                  0.16093020141124725f,
+                                                  0.24611230194568634f,
+                                                  0.33791524171829224f,
+                                                  0.44070982933044434f,
+                                                  0.5626170039176941f,
+                                                  0.7229568362236023f,
+                                                  1.0f};
 /// 4-bit NormalFloat: quantiles of a normal distribution, the largest scaled to 1.  The table as bitsandbytes ships it.
 inline constexpr code_book nf4{"nf4", nf4_values, "Dettmers et al., QLoRA, arXiv:2305.14314"};
 

@@ -147,8 +147,7 @@ BINADE_HD constexpr grid_place place_on_grid(const fixed_format& f, const unpack
   const int exponent = x.exponent + f.fraction_bits;  // of x in quanta
   if (x.significand == 0) return {};
   if (exponent >= 63) return {.code = std::uint64_t(1) << 63};  // beyond every width
-  if (exponent >= 0)
-    return {.code = x.significand >> (63 - exponent), .tail = x.significand << exponent << 1};
+  if (exponent >= 0) return {.code = x.significand >> (63 - exponent), .tail = x.significand << exponent << 1};
   if (exponent < -64) return {.sticky = true};
   const int down = -1 - exponent;  // 0..63
   return {.tail = x.significand >> down, .sticky = down != 0 && x.significand << (64 - down) != 0};
@@ -190,7 +189,8 @@ BINADE_HD constexpr grid_place linear_place(const lns_format& f, std::uint64_t c
   if (f.has_zero && code == 0) return fraction_of(x, next);
   // All in units of 2^(exponent of the lower value - 62): its significand, and the next one's below 2^64.
   const unpacked low = unpack(f.value(code));
-  const std::uint64_t begin = low.significand >> 1, end = next.exponent == low.exponent ? next.significand >> 1 : next.significand;
+  const std::uint64_t begin = low.significand >> 1,
+                      end = next.exponent == low.exponent ? next.significand >> 1 : next.significand;
   const bool same = x.exponent == low.exponent;
   return place_in_span(code, (same ? x.significand >> 1 : x.significand) - begin, same ? x.significand << 63 : 0, false,
                        end - begin);
@@ -224,7 +224,8 @@ BINADE_HD constexpr grid_place place_on_grid(const lns_format& f, const unpacked
   } else if (value.significand == x.significand && value.exponent == x.exponent) {
     return {.code = place.code};
   }
-  const bool linear = f.domain == lns_domain::linear && place.code < f.max_magnitude(false) && (steps >= 0 || f.has_zero);
+  const bool linear =
+      f.domain == lns_domain::linear && place.code < f.max_magnitude(false) && (steps >= 0 || f.has_zero);
   return linear ? linear_place(f, place.code, x) : place;
 }
 
@@ -365,9 +366,10 @@ BINADE_HD constexpr bool refuses(const element& e, T x) {
 /// The code of x rounded once into e.format.
 ///
 /// NaN gives the canonical NaN code, whatever its sign and payload, unless e.choices says otherwise; without a NaN
-/// code, what the format's nan choice says. Infinities and finite values beyond the largest: e.overflow.  Zero keeps its sign where
-/// the format has -0. A format without zero: zero and all below the smallest value give code 0, in every rounding mode.
-/// A negative value into an unsigned format: code 0 under saturate and propagate, else NaN where there is one.
+/// code, what the format's nan choice says. Infinities and finite values beyond the largest: e.overflow.  Zero keeps
+/// its sign where the format has -0. A format without zero: zero and all below the smallest value give code 0, in every
+/// rounding mode. A negative value into an unsigned format: code 0 under saturate and propagate, else NaN where there
+/// is one.
 /// @param noise  R of the stochastic modes, below 2^e.noise_bits; not used by the others
 /// @pre defect(e) is empty; !refuses(e, x), where the answer is the code of zero
 template <detail::binary_float T>
@@ -383,8 +385,8 @@ BINADE_HD constexpr T narrowed(double value) {
   if constexpr (std::is_same_v<T, double>)
     return value;
   else
-    return std::bit_cast<float>(std::uint32_t(
-        encode(element{.format = native_format<float>, .overflow = overflow_rule::infinity}, value)));
+    return std::bit_cast<float>(
+        std::uint32_t(encode(element{.format = native_format<float>, .overflow = overflow_rule::infinity}, value)));
 }
 
 }  // namespace detail

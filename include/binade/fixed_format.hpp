@@ -14,8 +14,8 @@ namespace binade {
 /// narrow range of integer quantization; OCP MX 1.0 permits the same for MXINT8).  decode() still knows its value.
 /// No infinities, no NaN, no -0.  Structural, as float_format.
 struct fixed_format {
-  int width = 8;           ///< bits in a code, sign included: 2..32
-  int fraction_bits = 0;   ///< -64..64
+  int width = 8;          ///< bits in a code, sign included: 2..32
+  int fraction_bits = 0;  ///< -64..64
   bool is_signed = true;
   bool is_symmetric = true;         ///< of signed formats; false for unsigned ones
   nan_code nan = nan_code::refuse;  ///< of an encoded NaN: there is no code for it

@@ -79,58 +79,32 @@ struct long_significand {
 /// 2^(2^-i), i = 1..52, rounded down at 2^-127.
 BINADE_HD constexpr long_significand binary_root(int i) {
   constexpr long_significand roots[] = {
-    {0xb504f333f9de6484, 0x597d89b3754abe9f},
-    {0x9837f0518db8a96f, 0x46ad23182e42f6f6},
-    {0x8b95c1e3ea8bd6e6, 0xfbe4628758a53c90},
-    {0x85aac367cc487b14, 0xc5c95b8c2154c1b2},
-    {0x82cd8698ac2ba1d7, 0x3e2a475b46520bff},
-    {0x8164d1f3bc030773, 0x7be56527bd14def4},
-    {0x80b1ed4fd999ab6c, 0x25335719b6e6fd20},
-    {0x8058d7d2d5e5f6b0, 0x94d589f608ee4aa2},
-    {0x802c6436d0e04f50, 0xff8ce94a6797b3ce},
-    {0x8016302f17467628, 0x3690dfe44d11d008},
-    {0x800b179c82028fd0, 0x945e54e2ae18f2f0},
-    {0x80058baf7fee3b5d, 0x1c718b38e549cb93},
-    {0x8002c5d00fdcfcb6, 0xb6566a58c048be1f},
-    {0x800162e61bed4a48, 0xe84c2e1a463473d9},
-    {0x8000b17292f702a3, 0xaa22beacca949013},
-    {0x800058b92abbae02, 0x030c5fa5256f41fe},
-    {0x80002c5c8dade4d7, 0x1776c0f4dbea67d6},
-    {0x8000162e44eaf636, 0x526be456600bdbe4},
-    {0x80000b1721fa7c18, 0x8307016c1cd4e8b6},
-    {0x8000058b90de7e4c, 0xecfc487503488bb1},
-    {0x800002c5c8678f36, 0xcbfce50a6de60b14},
-    {0x80000162e431db9f, 0x80b2347b5d62e516},
-    {0x800000b1721872d0, 0xc7b08cf1e0114152},
-    {0x80000058b90c1aa8, 0xa5c3736cb77e8dff},
-    {0x8000002c5c8605a4, 0x635f2efc2362d978},
-    {0x800000162e4300e6, 0x35cf4a109e3939bd},
-    {0x8000000b17217ff8, 0x1bef9c551590cf83},
-    {0x800000058b90bfdd, 0x4e39cd52c0cfa27c},
-    {0x80000002c5c85fe6, 0xf72d669e0e76e411},
-    {0x8000000162e42ff1, 0x8f9ad35186d0df28},
-    {0x80000000b17217f8, 0x4cce71aa0dcfffe7},
-    {0x8000000058b90bfc, 0x07a77ad56ed22aaa},
-    {0x800000002c5c85fd, 0xfc23cdead40da8d6},
-    {0x80000000162e42fe, 0xfc25eb1571853a66},
-    {0x800000000b17217f, 0x7d97f692baacded5},
-    {0x80000000058b90bf, 0xbead3b8b5dd254d7},
-    {0x8000000002c5c85f, 0xdf4eedd62f084e67},
-    {0x800000000162e42f, 0xefa58aef378bf586},
-    {0x8000000000b17217, 0xf7d24a78a3c7ef02},
-    {0x800000000058b90b, 0xfbe9067c93e474a6},
-    {0x80000000002c5c85, 0xfdf47b8e5a72599f},
-    {0x8000000000162e42, 0xfefa3bdb315934a2},
-    {0x80000000000b1721, 0x7f7d1d7299b49c46},
-    {0x8000000000058b90, 0xbfbe8e9a8d1c4ea0},
-    {0x800000000002c5c8, 0x5fdf4745969ea76f},
-    {0x80000000000162e4, 0x2fefa3a0df5373bf},
-    {0x800000000000b172, 0x17f7d1cff4aac1e1},
-    {0x80000000000058b9, 0x0bfbe8e7db95a2f1},
-    {0x8000000000002c5c, 0x85fdf473e61ae1f8},
-    {0x800000000000162e, 0x42fefa39f121751c},
-    {0x8000000000000b17, 0x217f7d1cf815bb96},
-    {0x800000000000058b, 0x90bfbe8e7bec1e0d},
+      {0xb504f333f9de6484, 0x597d89b3754abe9f}, {0x9837f0518db8a96f, 0x46ad23182e42f6f6},
+      {0x8b95c1e3ea8bd6e6, 0xfbe4628758a53c90}, {0x85aac367cc487b14, 0xc5c95b8c2154c1b2},
+      {0x82cd8698ac2ba1d7, 0x3e2a475b46520bff}, {0x8164d1f3bc030773, 0x7be56527bd14def4},
+      {0x80b1ed4fd999ab6c, 0x25335719b6e6fd20}, {0x8058d7d2d5e5f6b0, 0x94d589f608ee4aa2},
+      {0x802c6436d0e04f50, 0xff8ce94a6797b3ce}, {0x8016302f17467628, 0x3690dfe44d11d008},
+      {0x800b179c82028fd0, 0x945e54e2ae18f2f0}, {0x80058baf7fee3b5d, 0x1c718b38e549cb93},
+      {0x8002c5d00fdcfcb6, 0xb6566a58c048be1f}, {0x800162e61bed4a48, 0xe84c2e1a463473d9},
+      {0x8000b17292f702a3, 0xaa22beacca949013}, {0x800058b92abbae02, 0x030c5fa5256f41fe},
+      {0x80002c5c8dade4d7, 0x1776c0f4dbea67d6}, {0x8000162e44eaf636, 0x526be456600bdbe4},
+      {0x80000b1721fa7c18, 0x8307016c1cd4e8b6}, {0x8000058b90de7e4c, 0xecfc487503488bb1},
+      {0x800002c5c8678f36, 0xcbfce50a6de60b14}, {0x80000162e431db9f, 0x80b2347b5d62e516},
+      {0x800000b1721872d0, 0xc7b08cf1e0114152}, {0x80000058b90c1aa8, 0xa5c3736cb77e8dff},
+      {0x8000002c5c8605a4, 0x635f2efc2362d978}, {0x800000162e4300e6, 0x35cf4a109e3939bd},
+      {0x8000000b17217ff8, 0x1bef9c551590cf83}, {0x800000058b90bfdd, 0x4e39cd52c0cfa27c},
+      {0x80000002c5c85fe6, 0xf72d669e0e76e411}, {0x8000000162e42ff1, 0x8f9ad35186d0df28},
+      {0x80000000b17217f8, 0x4cce71aa0dcfffe7}, {0x8000000058b90bfc, 0x07a77ad56ed22aaa},
+      {0x800000002c5c85fd, 0xfc23cdead40da8d6}, {0x80000000162e42fe, 0xfc25eb1571853a66},
+      {0x800000000b17217f, 0x7d97f692baacded5}, {0x80000000058b90bf, 0xbead3b8b5dd254d7},
+      {0x8000000002c5c85f, 0xdf4eedd62f084e67}, {0x800000000162e42f, 0xefa58aef378bf586},
+      {0x8000000000b17217, 0xf7d24a78a3c7ef02}, {0x800000000058b90b, 0xfbe9067c93e474a6},
+      {0x80000000002c5c85, 0xfdf47b8e5a72599f}, {0x8000000000162e42, 0xfefa3bdb315934a2},
+      {0x80000000000b1721, 0x7f7d1d7299b49c46}, {0x8000000000058b90, 0xbfbe8e9a8d1c4ea0},
+      {0x800000000002c5c8, 0x5fdf4745969ea76f}, {0x80000000000162e4, 0x2fefa3a0df5373bf},
+      {0x800000000000b172, 0x17f7d1cff4aac1e1}, {0x80000000000058b9, 0x0bfbe8e7db95a2f1},
+      {0x8000000000002c5c, 0x85fdf473e61ae1f8}, {0x800000000000162e, 0x42fefa39f121751c},
+      {0x8000000000000b17, 0x217f7d1cf815bb96}, {0x800000000000058b, 0x90bfbe8e7bec1e0d},
   };
   return roots[i - 1];
 }
@@ -151,7 +125,8 @@ BINADE_HD constexpr scaled_significand multiply(const long_significand& a, const
   return {{high << 1 | low >> 63, low << 1}, false};
 }
 
-/// The bits of log2 of a significand m in [1, 2), m = significand / 2^63: `count` of them below the point, rounded down.
+/// The bits of log2 of a significand m in [1, 2), m = significand / 2^63: `count` of them below the point, rounded
+/// down.
 ///
 /// Digit by digit: a bit is one if the product so far times that root does not exceed m.  The products are too small by
 /// less than count 2^-124, and only a power of two has a logarithm that ends: so a digit could be wrong only for an m
@@ -162,7 +137,8 @@ BINADE_HD constexpr std::uint64_t log2_digits(std::uint64_t significand, int cou
   for (int i = 0; i < count; ++i) {
     const scaled_significand next = multiply(power, binary_root(i + 1));
     digits <<= 1;
-    const bool fits = !next.doubled && (next.value.high < significand || (next.value.high == significand && next.value.low == 0));
+    const bool fits =
+        !next.doubled && (next.value.high < significand || (next.value.high == significand && next.value.low == 0));
     if (!fits) continue;
     digits |= 1;
     power = next.value;

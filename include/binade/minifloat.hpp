@@ -85,7 +85,8 @@ struct minifloat {
   template <class T>
     requires detail::binary_float<T> || integer<T>
   BINADE_HD explicit constexpr minifloat(T x, const policies<F>& how = {}, std::uint32_t noise = 0)
-      : code(static_cast<code_type>(detail::accepted<F>(detail::round_unpacked(F, how.on(), detail::unpack(x), noise)))) {}
+      : code(static_cast<code_type>(
+            detail::accepted<F>(detail::round_unpacked(F, how.on(), detail::unpack(x), noise)))) {}
 
   /// x of another format rounded once.
   template <float_format G>

@@ -17,13 +17,14 @@ enum class format_kind : std::uint8_t { floating, fixed, logarithmic, tapered, b
 
 /// How a code maps to a value: one of the descriptors, which each convert to this.  Structural, as they are.
 ///
-/// The descriptors answer the same questions, which is all that the codec asks: width, is_signed, has_infinity, has_zero,
-/// has_negative_zero, nan; has_nan(), canonical_nan(), infinity_code(), max_magnitude(negative), subnormals_end(),
-/// compose(negative, magnitude) and value_of_code(code).  A *magnitude* counts values of one sign away from zero.
+/// The descriptors answer the same questions, which is all that the codec asks: width, is_signed, has_infinity,
+/// has_zero, has_negative_zero, nan; has_nan(), canonical_nan(), infinity_code(), max_magnitude(negative),
+/// subnormals_end(), compose(negative, magnitude) and value_of_code(code).  A *magnitude* counts values of one sign
+/// away from zero.
 struct number_format {
   format_kind kind = format_kind::floating;
-  int width = 32;                                   ///< bits in a code
-  float_format floating = ieee_format(8, 23);       ///< of kind floating; this default otherwise, as the ones below
+  int width = 32;                              ///< bits in a code
+  float_format floating = ieee_format(8, 23);  ///< of kind floating; this default otherwise, as the ones below
   fixed_format fixed = {};
   lns_format logarithmic = {};
   tapered_format tapered = {};

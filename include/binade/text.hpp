@@ -176,9 +176,9 @@ inline constexpr std::array domain_words{
 /// Names made of a stem and a number.
 enum class family : std::uint8_t { integer, unsigned_integer, fixed, unsigned_fixed, lns, posit, takum };
 inline constexpr std::array family_words{
-    text_word<family>{"int", family::integer},   text_word<family>{"uint", family::unsigned_integer},
-    text_word<family>{"fixed", family::fixed},   text_word<family>{"ufixed", family::unsigned_fixed},
-    text_word<family>{"lns", family::lns},       text_word<family>{"posit", family::posit},
+    text_word<family>{"int", family::integer}, text_word<family>{"uint", family::unsigned_integer},
+    text_word<family>{"fixed", family::fixed}, text_word<family>{"ufixed", family::unsigned_fixed},
+    text_word<family>{"lns", family::lns},     text_word<family>{"posit", family::posit},
     text_word<family>{"takum", family::takum},
 };
 inline constexpr std::string_view book_stem = "book";
@@ -474,7 +474,8 @@ class text_parser {
 
  private:
   static constexpr std::string_view valid_format =
-      "a named format (e4m3fn, e5m2, e8m7, nf4, ...), eXmY, eXmYfn or eXmYfnuz (X 1..11, Y 0..52), binaryKpP{s|u}{e|f}, "
+      "a named format (e4m3fn, e5m2, e8m7, nf4, ...), eXmY, eXmYfn or eXmYfnuz (X 1..11, Y 0..52), "
+      "binaryKpP{s|u}{e|f}, "
       "intN, uintN, fixedI.F, ufixedI.F, lnsN, positN, takumN, book(v,v,...)";
   static constexpr std::string_view valid_item =
       "sizes of block and tile, a scale format (f32, pow2, e8m0fnu, any format), a rule (amax, floor, ceil, even, "
@@ -878,7 +879,8 @@ class text_parser {
     if (error != std::errc() || end != token.data() + token.size())
       fail(start, "'" + std::string(token) + "' is not a number", valid);
     if (!std::isfinite(value) || (positive && !(value > 0)))
-      fail(start, what + " must be " + (positive ? "positive and " : "") + "finite, given " + std::string(token), valid);
+      fail(start, what + " must be " + (positive ? "positive and " : "") + "finite, given " + std::string(token),
+           valid);
     return value;
   }
 

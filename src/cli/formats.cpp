@@ -128,11 +128,13 @@ std::string_view kind_of(const number_format& f, std::uint64_t code) {
   if (std::isinf(value)) return "infinity";
   if (value == 0) return "zero";
   const float_format& floating = f.floating;
-  const bool subnormal = f.kind == format_kind::floating && (code & floating.magnitude_mask()) < floating.subnormals_end();
+  const bool subnormal =
+      f.kind == format_kind::floating && (code & floating.magnitude_mask()) < floating.subnormals_end();
   return subnormal ? "subnormal" : "normal";
 }
 
-/// The bits of a code; of a floating-point one sign, exponent field and trailing significand field with a blank between.
+/// The bits of a code; of a floating-point one sign, exponent field and trailing significand field with a blank
+/// between.
 std::string bits_text(const number_format& f, std::uint64_t code) {
   std::string text;
   const bool fields = f.kind == format_kind::floating;
@@ -298,7 +300,8 @@ void print_overview() {
   std::cout << "\nCode books:\n";
   rows.clear();
   for (const code_book* book : book_catalogue)
-    rows.push_back({std::string(book->name), std::to_string(book->values.size()) + " values", std::string(book->source)});
+    rows.push_back(
+        {std::string(book->name), std::to_string(book->values.size()) + " values", std::string(book->source)});
   print_columns(rows, "");
   std::cout << "\nOther formats: eXmY (IEEE specials), eXmYfn (one NaN), eXmYfnuz, eXmY:specials=ieee|nan|none|fnuz (X "
                "1..11, Y 0..52),\nbinaryKpP{s|u}{e|f} (IEEE P3109); each with :bias=B.  Integers intN, uintN and "
@@ -352,10 +355,11 @@ void add_rows(std::vector<std::vector<std::string>>& rows, const number_format& 
   rows.push_back({"largest", both_texts(f.max_finite())});
   rows.push_back({"least", both_texts(f.min_finite())});
   rows.push_back({"smallest above zero", both_texts(smallest_positive(f))});
-  rows.push_back({"NaN", f.has_nan() ? "code " + code_text(f, encode(element{f}, std::numeric_limits<double>::quiet_NaN()))
-                         : f.refuses_nan() ? "none: encoding a NaN is an error"
-                                           : "none: encoding a NaN gives code " +
-                                                 code_text(f, encode(element{f}, std::numeric_limits<double>::quiet_NaN()))});
+  rows.push_back(
+      {"NaN", f.has_nan()       ? "code " + code_text(f, encode(element{f}, std::numeric_limits<double>::quiet_NaN()))
+              : f.refuses_nan() ? "none: encoding a NaN is an error"
+                                : "none: encoding a NaN gives code " +
+                                      code_text(f, encode(element{f}, std::numeric_limits<double>::quiet_NaN()))});
 }
 
 void print_detail(const quantizer& q) {

@@ -5,7 +5,6 @@
 #if __has_include(<fmt/format.h>)
 
 #include "binade/interop/fmt.hpp"
-
 #include "binade/literals.hpp"
 
 using namespace binade::literals;

@@ -70,7 +70,8 @@ class core_codes {
       return std::array<loop*, sizeof...(I)>{run<I / (modes * overflows), I / overflows % modes, I % overflows>...};
     }(std::make_index_sequence<kinds.size() * modes * overflows>());
     for (std::size_t kind = 0; kind < kinds.size(); ++kind)
-      if (with_shape(kinds[kind], shape_of(e.format.floating)) == e.format.floating && static_cast<std::size_t>(e.rounding) < modes)
+      if (with_shape(kinds[kind], shape_of(e.format.floating)) == e.format.floating &&
+          static_cast<std::size_t>(e.rounding) < modes)
         return loops[(kind * modes + static_cast<std::size_t>(e.rounding)) * overflows +
                      static_cast<std::size_t>(e.overflow)];
     throw std::logic_error("core_codes: no loop for this kind of format or rounding");

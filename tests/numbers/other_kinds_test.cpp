@@ -1,5 +1,5 @@
-// Integers, fixed point, logarithmic formats, posits, takums and code books: decode against the golden tables, rounding at
-// both sides of every border between two values.
+// Integers, fixed point, logarithmic formats, posits, takums and code books: decode against the golden tables, rounding
+// at both sides of every border between two values.
 
 #include <gtest/gtest.h>
 
@@ -75,7 +75,8 @@ double posit_value(const std::string& digits, int es) {
   const int k = digits[0] == '1' ? int(end) - 1 : -int(end);
   std::string rest = end + 1 < digits.size() ? digits.substr(end + 1) : "";
   int exponent = 0;
-  for (int i = 0; i < es; ++i) exponent = 2 * exponent + int(std::size_t(i) < rest.size() && rest[std::size_t(i)] == '1');
+  for (int i = 0; i < es; ++i)
+    exponent = 2 * exponent + int(std::size_t(i) < rest.size() && rest[std::size_t(i)] == '1');
   double significand = 1, weight = 0.5;
   for (std::size_t i = std::size_t(es); i < rest.size(); ++i, weight /= 2) significand += rest[i] == '1' ? weight : 0;
   return std::ldexp(significand, k * (1 << es) + exponent);
@@ -90,7 +91,8 @@ double takum_value(std::string digits) {
   const bool d = digits[0] == '1';
   const int r = d ? number(1, 3) : 7 - number(1, 3), c = number(4, r);
   double significand = 1, weight = 0.5;
-  for (std::size_t i = 4 + std::size_t(r); i < digits.size(); ++i, weight /= 2) significand += digits[i] == '1' ? weight : 0;
+  for (std::size_t i = 4 + std::size_t(r); i < digits.size(); ++i, weight /= 2)
+    significand += digits[i] == '1' ? weight : 0;
   return std::ldexp(significand, d ? (1 << r) - 1 + c : 1 - (2 << r) + c);
 }
 
@@ -123,7 +125,8 @@ ladder ladder_of(const subject& s, bool negative) {
   if (s.border == subject::linear) {
     l.compare = oracle::linear_border(l.magnitudes);
   } else if (s.border == subject::string_of_bits) {
-    // Cut after n bits more: the border is the value of that longer string.  Nothing lies between 0 and the least value.
+    // Cut after n bits more: the border is the value of that longer string.  Nothing lies between 0 and the least
+    // value.
     l.compare = [f](double x, std::size_t i, unsigned j, int n) {
       if (i == 0) return x > 0 ? 1 : -1;
       const std::string digits = binary(i << n | j, f.width - 1 + n);
@@ -175,8 +178,8 @@ TEST_P(other_kinds, round_right_at_both_sides_of_every_border_in_every_determini
           const bool only_up = f.kind == format_kind::tapered && i == 0 && x > 0;
           const bool up = only_up || oracle::goes_away(l, ladder_mode(mode), x, i);
           const std::uint64_t got = encode(e, negative ? -x : x), want = l.codes[i + std::size_t(up)];
-          ASSERT_EQ(got, want) << GetParam().text << " mode " << mode << " x " << (negative ? -x : x) << " between codes "
-                               << l.codes[i] << " and " << l.codes[i + 1];
+          ASSERT_EQ(got, want) << GetParam().text << " mode " << mode << " x " << (negative ? -x : x)
+                               << " between codes " << l.codes[i] << " and " << l.codes[i + 1];
           ASSERT_EQ(decode(f, got), round(e, negative ? -x : x));
           ++judged;
         }

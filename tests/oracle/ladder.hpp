@@ -1,6 +1,7 @@
 #pragma once
-// Rounding in formats that are no floating point: the positive or negative values of a format in order of magnitude, and
-// an exact way to say on which side of the border between two of them a number lies.  Includes nothing of the library.
+// Rounding in formats that are no floating point: the positive or negative values of a format in order of magnitude,
+// and an exact way to say on which side of the border between two of them a number lies.  Includes nothing of the
+// library.
 
 #include <bit>
 #include <boost/multiprecision/cpp_int.hpp>

@@ -94,7 +94,8 @@ Number to_number(minifloat<F> x) {
 template <float_format F, class Backend, boost::multiprecision::expression_template_option ET>
 minifloat<F> from_number(const boost::multiprecision::number<Backend, ET>& x, const policies<F>& how = {},
                          std::uint32_t noise = 0) {
-  return minifloat<F>::from_code(detail::accepted<F>(detail::round_unpacked(F, how.on(), detail::exact_number(x), noise)));
+  return minifloat<F>::from_code(
+      detail::accepted<F>(detail::round_unpacked(F, how.on(), detail::exact_number(x), noise)));
 }
 
 }  // namespace binade
