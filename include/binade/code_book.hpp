@@ -71,6 +71,7 @@ struct book_format {
   BINADE_HD constexpr std::int64_t quanta(std::uint64_t i) const {
     const std::uint32_t bits = std::bit_cast<std::uint32_t>(book->values[i]), field = bits >> 23 & 0xff;
     const std::int64_t significand = std::int64_t((bits & 0x7fffff) | (field != 0 ? 0x800000 : 0));
+    if (significand == 0) return 0;
     const int shift = int(field != 0 ? field : 1) - 150 - quantum_exponent;
     const std::int64_t magnitude = shift >= 0 ? significand << shift : significand >> -shift;
     return bits >> 31 != 0 ? -magnitude : magnitude;
