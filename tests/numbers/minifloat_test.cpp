@@ -174,7 +174,8 @@ TEST(minifloat, next_up_and_next_down_are_the_neighbours_of_the_value) {
       EXPECT_EQ(static_cast<double>(next_down(x)), down) << named<F>(x.code);
       // IEEE 754: the zero above the negative numbers is -0.
       if (up == 0 && value != 0) {
-        EXPECT_EQ(sign_bit(next_up(x)), F.has_negative_zero) << named<F>(x.code);
+        // A copy: clang 16 gives a reference into F to another format's.
+        EXPECT_EQ(sign_bit(next_up(x)), bool(F.has_negative_zero)) << named<F>(x.code);
       }
     }
   });
