@@ -48,7 +48,8 @@ struct element_rounder {
     return rescaled(round(elem, x / scale, noise_of(index)), scale);
   }
   BINADE_HD constexpr std::uint64_t code(float x, float scale, std::size_t index) const {
-    return encode(elem, x / scale, noise_of(index));
+    // A division on the device drops the sign of a NaN, which some codes keep.
+    return encode(elem, x == x ? x / scale : x, noise_of(index));
   }
 };
 
@@ -97,7 +98,7 @@ struct encode_body {
 /// Index: element.  Equals: binade::decode with one scale for all (null: 1).
 template <class Code>
 struct decode_body {
-  float_format format;
+  number_format format;
   const float* scale;
   const Code* codes;
   float* out;
@@ -160,7 +161,8 @@ struct encode_group_body {
 /// Index: group.  Equals: binade::decode likewise.
 template <class Code, class ScaleCode>
 struct decode_group_body {
-  float_format format, scale_format;
+  number_format format;
+  float_format scale_format;
   block_groups groups;
   const Code* codes;
   const ScaleCode* scales;

@@ -99,7 +99,7 @@ struct count_nan_body {
 
 /// Calls f with a null pointer of the unsigned type that holds a code of the format.
 template <class F>
-void with_code_type(const float_format& format, F&& f) {
+void with_code_type(const number_format& format, F&& f) {
   switch (code_bytes(format)) {
     case 1:
       return f(static_cast<std::uint8_t*>(nullptr));
@@ -174,7 +174,8 @@ void encode(const float* x, const axis_view& view, const quantizer& q, const noi
 void decode(const void* codes, const void* scales, const axis_view& view, const quantizer& q, float* out, stream on) {
   require("decode", view, q, {});
   if (view.size() == 0) return;
-  const float_format format = q.elem.format, scale_format = q.scalings[0].format;
+  const number_format format = q.elem.format;
+  const float_format scale_format = q.scalings[0].format;
   with_code_type(format, [&]<class Code>(Code*) {
     with_code_type(scale_format, [&]<class ScaleCode>(ScaleCode*) {
       const auto code = static_cast<const Code*>(codes);

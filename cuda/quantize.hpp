@@ -13,7 +13,7 @@ namespace binade::cuda {
 using stream = CUstream_st*;
 
 /// Bytes of a stored code: 1, 2, 4 or 8, the smallest that hold format.width bits.
-constexpr std::size_t code_bytes(const float_format& f) {
+constexpr std::size_t code_bytes(const number_format& f) {
   return f.width <= 8 ? 1 : f.width <= 16 ? 2 : f.width <= 32 ? 4 : 8;
 }
 

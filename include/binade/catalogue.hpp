@@ -16,6 +16,9 @@ inline constexpr float_format e7m16 = ieee_format(7, 16);
 inline constexpr float_format e8m10 = ieee_format(8, 10);
 inline constexpr float_format e5m10 = ieee_format(5, 10);
 inline constexpr float_format e8m7 = ieee_format(8, 7);
+/// One code of each sign, all ones, is NaN or infinity; no subnormals, exponent field 0 is a binade, code 0 zero.
+inline constexpr float_format dlfloat16{
+    .width = 16, .precision = 10, .bias = 31, .high_nans = 1, .has_subnormals = false};
 inline constexpr float_format e5m2 = ieee_format(5, 2);
 inline constexpr float_format e4m3 = ieee_format(4, 3);
 inline constexpr float_format e3m4 = ieee_format(3, 4);
@@ -49,6 +52,7 @@ inline constexpr std::array catalogue{
     named_format{"e8m10", formats::e8m10, "NVIDIA PTX ISA, tf32"},
     named_format{"e5m10", formats::e5m10, "IEEE 754-2019, binary16"},
     named_format{"e8m7", formats::e8m7, "bfloat16, as in ml_dtypes"},
+    named_format{"dlfloat16", formats::dlfloat16, "Agrawal et al., DLFloat, ARITH 2019"},
     named_format{"e5m2", formats::e5m2, "OCP OFP8 1.0, E5M2"},
     named_format{"e4m3", formats::e4m3, "ml_dtypes, float8_e4m3"},
     named_format{"e3m4", formats::e3m4, "ml_dtypes, float8_e3m4"},

@@ -21,7 +21,9 @@ inline constexpr float_format native_format = std::is_same_v<T, float> ? ieee_fo
 template <binary_float T>
 using native_bits = std::conditional_t<std::is_same_v<T, float>, std::uint32_t, std::uint64_t>;
 
-/// Magnitude = significand * 2^(exponent - 63), the top bit of significand set; significand = 0 is zero.
+/// Magnitude = significand * 2^(exponent - 63), the top bit of significand set; significand = 0 is zero.  Of a NaN the
+/// significand is its trailing field, at the top.  Of a NaN,
+/// significand is the trailing significand field, its top bit at bit 63.
 struct unpacked {
   bool negative = false, is_nan = false, is_infinite = false;
   int exponent = 0;
@@ -34,18 +36,40 @@ BINADE_HD constexpr unpacked normalized(bool negative, std::uint64_t significand
   return {.negative = negative, .exponent = exponent + 63 - zeros, .significand = significand << zeros};
 }
 
+/// The number that a code stands for.
+BINADE_HD constexpr unpacked unpack(const float_format& f, std::uint64_t code) {
+  const std::uint64_t magnitude = code & f.magnitude_mask();
+  const bool negative = code != magnitude;
+  if (magnitude > f.max_finite_code()) {
+    const bool is_infinite = f.has_infinity && magnitude == f.infinity_code();
+    const std::uint64_t payload = f.trailing_bits() == 0 || is_infinite ? 0 : magnitude << (64 - f.trailing_bits());
+    return {.negative = negative, .is_nan = !is_infinite, .is_infinite = is_infinite, .significand = payload};
+  }
+  if (magnitude == 0 && f.has_zero) return {.negative = negative, .is_nan = negative && !f.has_negative_zero};
+  const int field = int(magnitude >> f.trailing_bits());
+  const bool subnormal = field == 0 && f.has_subnormals;
+  return normalized(negative, (magnitude & (f.leading() - 1)) | (subnormal ? 0 : f.leading()),
+                    field + int(subnormal) - f.bias - f.trailing_bits());
+}
+
 template <binary_float T>
 BINADE_HD constexpr unpacked unpack(T x) {
-  constexpr float_format f = native_format<T>;
-  const std::uint64_t bits = std::bit_cast<native_bits<T>>(x), magnitude = bits & f.magnitude_mask();
-  const bool negative = bits != magnitude;
-  if (magnitude > f.max_finite_code())
-    return {
-        .negative = negative, .is_nan = magnitude > f.infinity_code(), .is_infinite = magnitude == f.infinity_code()};
-  const int field = int(magnitude >> f.trailing_bits());
-  const std::uint64_t trailing = magnitude & (f.leading() - 1);
-  return field == 0 ? normalized(negative, trailing, f.min_exponent() - f.trailing_bits())
-                    : normalized(negative, trailing | f.leading(), field - f.bias - f.trailing_bits());
+  constexpr float_format f = native_format<T>;  // a copy: the device has no address of the other
+  return unpack(f, std::bit_cast<native_bits<T>>(x));
+}
+
+/// The same for a format of any kind.
+BINADE_HD constexpr unpacked unpack(const number_format& f, std::uint64_t code) {
+  if (f.kind == format_kind::floating) return unpack(f.floating, code);
+  return unpack(f.visit([&](const auto& descriptor) { return descriptor.value_of_code(code); }));
+}
+
+/// What a significand has below its 64 bits: nothing here, something in an exact result (exact.hpp).
+BINADE_HD constexpr std::uint64_t low_bits(const unpacked&) {
+  return 0;
+}
+BINADE_HD constexpr bool is_sticky(const unpacked&) {
+  return false;
 }
 
 /// A magnitude on the grid of a format: code, and what lies above it on the way to code + 1.
@@ -58,13 +82,15 @@ struct grid_place {
 
 /// x / y as a place between 0 and 1: the only step of a grid that need not be a power of two is the one from zero to
 /// the smallest value of a format without subnormals.  @pre x < y, both nonzero
-BINADE_HD constexpr grid_place fraction_of(const unpacked& x, const unpacked& y) {
+template <class Number>
+BINADE_HD constexpr grid_place fraction_of(const Number& x, const unpacked& y) {
   std::uint64_t remainder = x.significand, quotient = 0;
+  const std::uint64_t low = low_bits(x);
   const bool integer = remainder >= y.significand;
   if (integer) remainder -= y.significand;
   for (int bit = 0; bit < 64; ++bit) {
     const bool carry = remainder >> 63 != 0;
-    remainder <<= 1;
+    remainder = remainder << 1 | (low >> (63 - bit) & 1);
     quotient <<= 1;
     if (carry || remainder >= y.significand) {
       remainder -= y.significand;
@@ -72,7 +98,7 @@ BINADE_HD constexpr grid_place fraction_of(const unpacked& x, const unpacked& y)
     }
   }
   const int shift = y.exponent - x.exponent;  // 0 only if !integer, since x < y
-  grid_place place{.tail = quotient, .sticky = remainder != 0, .is_tiny = true};
+  grid_place place{.tail = quotient, .sticky = remainder != 0 || is_sticky(x), .is_tiny = true};
   if (shift > 0) {
     const std::uint64_t lost = shift < 64 ? quotient << (64 - shift) : quotient;
     place.tail = (shift < 64 ? quotient >> shift : 0) | (shift <= 64 ? std::uint64_t(integer) << (64 - shift) : 0);
@@ -82,7 +108,8 @@ BINADE_HD constexpr grid_place fraction_of(const unpacked& x, const unpacked& y)
 }
 
 /// @pre x is finite
-BINADE_HD constexpr grid_place place_on_grid(const float_format& f, const unpacked& x) {
+template <class Number>
+BINADE_HD constexpr grid_place place_on_grid(const float_format& f, const Number& x) {
   if (x.significand == 0) return {.is_tiny = true};
   const int trailing = f.trailing_bits(), lowest = f.min_exponent();
   if (!f.has_subnormals) {
@@ -102,10 +129,11 @@ BINADE_HD constexpr grid_place place_on_grid(const float_format& f, const unpack
   std::uint64_t kept = 0;
   if (dropped < 64) {
     kept = x.significand >> dropped;
-    place.tail = x.significand << (64 - dropped);
+    place.tail = x.significand << (64 - dropped) | low_bits(x) >> dropped;
+    place.sticky = low_bits(x) << (64 - dropped) != 0 || is_sticky(x);
   } else if (dropped < 128) {
     place.tail = x.significand >> (dropped - 64);
-    place.sticky = dropped > 64 && x.significand << (128 - dropped) != 0;
+    place.sticky = (dropped > 64 && x.significand << (128 - dropped) != 0) || low_bits(x) != 0 || is_sticky(x);
   } else {
     place.sticky = true;
   }
@@ -114,71 +142,217 @@ BINADE_HD constexpr grid_place place_on_grid(const float_format& f, const unpack
   return place;
 }
 
+/// The same for integers and fixed point.  @pre x is finite
+BINADE_HD constexpr grid_place place_on_grid(const fixed_format& f, const unpacked& x) {
+  const int exponent = x.exponent + f.fraction_bits;  // of x in quanta
+  if (x.significand == 0) return {};
+  if (exponent >= 63) return {.code = std::uint64_t(1) << 63};  // beyond every width
+  if (exponent >= 0) return {.code = x.significand >> (63 - exponent), .tail = x.significand << exponent << 1};
+  if (exponent < -64) return {.sticky = true};
+  const int down = -1 - exponent;  // 0..63
+  return {.tail = x.significand >> down, .sticky = down != 0 && x.significand << (64 - down) != 0};
+}
+
+/// The same for posits and takums: a place on the string of bits.  @pre x is finite
+BINADE_HD constexpr grid_place place_on_grid(const tapered_format& f, const unpacked& x) {
+  if (x.significand == 0) return {};
+  if (x.exponent > highest_exponent(f)) return {.code = f.max_magnitude(false)};
+  if (x.exponent < lowest_exponent(f)) return {.code = 1};
+  const bit_string text = tapered_string(f, x.exponent, x.significand);
+  const int kept = f.width - 1;  // 2..31
+  const std::uint64_t code = text.high >> (64 - kept);
+  if (code == 0) return {.code = 1};
+  return {.code = code,
+          .tail = text.high << kept | text.low >> (64 - kept),
+          .sticky = text.sticky || text.low << kept != 0};
+}
+
+/// (whole + tail / 2^64) / span as a place, whole < span.
+BINADE_HD constexpr grid_place place_in_span(std::uint64_t code, std::uint64_t whole, std::uint64_t tail, bool sticky,
+                                             std::uint64_t span) {
+  std::uint64_t remainder = whole, quotient = 0;
+  for (int bit = 63; bit >= 0; --bit) {
+    const bool carry = remainder >> 63 != 0;
+    remainder = remainder << 1 | (tail >> bit & 1);
+    quotient <<= 1;
+    if (carry || remainder >= span) {
+      remainder -= span;
+      quotient |= 1;
+    }
+  }
+  return {.code = code, .tail = quotient, .sticky = sticky || remainder != 0};
+}
+
+/// x between the values of code and code + 1 of a logarithmic format, as the place that it has between them.
+BINADE_HD constexpr grid_place linear_place(const lns_format& f, std::uint64_t code, const unpacked& x) {
+  const unpacked next = unpack(f.value(code + 1));
+  if (f.has_zero && code == 0) return fraction_of(x, next);
+  // All in units of 2^(exponent of the lower value - 62): its significand, and the next one's below 2^64.
+  const unpacked low = unpack(f.value(code));
+  const std::uint64_t begin = low.significand >> 1,
+                      end = next.exponent == low.exponent ? next.significand >> 1 : next.significand;
+  const bool same = x.exponent == low.exponent;
+  return place_in_span(code, (same ? x.significand >> 1 : x.significand) - begin, same ? x.significand << 63 : 0, false,
+                       end - begin);
+}
+
+/// x < y in magnitude.
+BINADE_HD constexpr bool is_below(const unpacked& x, const unpacked& y) {
+  return x.exponent != y.exponent ? x.exponent < y.exponent : x.significand < y.significand;
+}
+
+/// The same for logarithmic formats.  @pre x is finite
+BINADE_HD constexpr grid_place place_on_grid(const lns_format& f, const unpacked& x) {
+  if (x.significand == 0) return {};
+  // gamma log2(x) + bias = steps + nu; 34 bits of nu are one more than any mode reads, and only a power of two ends.
+  constexpr int digits = 34;
+  const std::uint64_t fraction = log2_digits(x.significand, f.gamma_log2 + digits);
+  const std::int64_t steps =
+      std::int64_t(x.exponent) * f.gamma() + std::int64_t(fraction >> digits) + std::int64_t(f.bias);
+  if (steps > std::int64_t(f.max_magnitude(false))) return {.code = f.max_magnitude(false) + 1};
+  grid_place place{.code = std::uint64_t(steps < 0 ? 0 : steps),
+                   .tail = steps < 0 ? 0 : fraction << (64 - digits),
+                   .sticky = x.significand << 1 != 0};
+  // The values are the powers rounded to binary32: x may lie between the two, on either side.
+  const unpacked value = unpack(f.value(place.code)), next = unpack(f.value(place.code + 1));
+  if (place.code > 0 && is_below(x, value)) {
+    place = {.code = place.code - 1, .tail = ~std::uint64_t(0), .sticky = true};
+  } else if (place.code < f.max_magnitude(false) && !is_below(x, next)) {
+    place = {.code = place.code + 1, .sticky = is_below(next, x)};
+  } else if (steps < 0) {
+    place.sticky = f.has_zero;  // all below the smallest value goes to it, but may go up from a zero
+  } else if (value.significand == x.significand && value.exponent == x.exponent) {
+    return {.code = place.code};
+  }
+  const bool linear =
+      f.domain == lns_domain::linear && place.code < f.max_magnitude(false) && (steps >= 0 || f.has_zero);
+  return linear ? linear_place(f, place.code, x) : place;
+}
+
+/// The same for code books.  @pre x is finite
+BINADE_HD constexpr grid_place place_on_grid(const book_format& f, const unpacked& x) {
+  // |x| in quanta: whole + tail / 2^64.
+  const int exponent = x.exponent - f.quantum_exponent;
+  std::int64_t whole = std::int64_t(1) << 62;  // beyond every entry
+  std::uint64_t tail = 0;
+  bool sticky = false;
+  if (x.significand == 0) {
+    whole = 0;
+  } else if (exponent < 0) {
+    whole = 0;
+    tail = exponent >= -64 ? x.significand >> (-1 - exponent) : 0;
+    sticky = exponent < -64 || (exponent < -1 && x.significand << (65 + exponent) != 0);
+  } else if (exponent < 62) {
+    whole = std::int64_t(x.significand >> (63 - exponent));
+    tail = x.significand << exponent << 1;
+  }
+  const bool exact = tail == 0 && !sticky;
+  // The entry from which the magnitude is counted: the last one that is not further from the far end than x.
+  const auto reached = [&](std::uint64_t magnitude) {
+    const std::int64_t entry = f.quanta(f.compose(x.negative, magnitude));
+    return (x.negative ? -entry : entry) <= whole;
+  };
+  std::uint64_t low = 0, high = f.last() + 1;  // reached(low), or low is the end; not reached(high)
+  if (!reached(0)) return {};
+  while (high - low > 1) {
+    const std::uint64_t middle = low + (high - low) / 2;
+    (reached(middle) ? low : high) = middle;
+  }
+  const auto distance_of = [&](std::uint64_t magnitude) {
+    const std::int64_t entry = f.quanta(f.compose(x.negative, magnitude));
+    return x.negative ? -entry : entry;
+  };
+  const std::int64_t begin = distance_of(low);
+  if (low == f.last() || (begin == whole && exact)) return {.code = low};
+  return place_in_span(low, std::uint64_t(whole - begin), tail, sticky, std::uint64_t(distance_of(low + 1) - begin));
+}
+
 enum class result_kind : std::uint8_t { finite, infinity, nan };
 
 /// A result before it takes a form: a magnitude code, or a special.
 struct rounded {
   result_kind kind = result_kind::finite;
   bool negative = false;
-  std::uint64_t magnitude = 0;
+  std::uint64_t magnitude = 0;  ///< of a NaN: its whole code
 };
 
-BINADE_HD constexpr rounded beyond_largest(const element& e, bool negative, bool is_infinite) {
-  switch (where_beyond(e, negative, is_infinite)) {
+/// A NaN that came in, of this sign and payload.
+template <class Format>
+BINADE_HD constexpr rounded nan_result(const Format& f, const element& e, bool negative, std::uint64_t payload) {
+  return {.kind = result_kind::nan, .magnitude = nan_code_of(f, e.choices.nan, negative, payload)};
+}
+/// A NaN for a number that the format has no place for.
+template <class Format>
+BINADE_HD constexpr rounded overflow_nan(const Format& f, const element& e, bool negative) {
+  return {.kind = result_kind::nan, .magnitude = nan_code_of(f, e.choices.overflow_nan, negative, 0)};
+}
+
+template <class Format>
+BINADE_HD constexpr rounded beyond_largest(const Format& f, const element& e, bool negative, bool is_infinite) {
+  switch (where_beyond(f, e, negative, is_infinite)) {
     case beyond::largest:
       break;
     case beyond::infinity:
       return {.kind = result_kind::infinity, .negative = negative};
     case beyond::nan:
-      return {.kind = result_kind::nan};
+      return overflow_nan(f, e, negative);
   }
-  return {.negative = negative, .magnitude = e.format.max_finite_code()};
+  return {.negative = negative, .magnitude = f.max_magnitude(negative)};
 }
 
 /// A negative value into an unsigned format: its smallest value under the saturating rules and where there is no NaN,
 /// else NaN; except that P3109's SatNone rounds first, as a signed format would, and clamps toward zero and up.
-BINADE_HD constexpr rounded below_zero(const element& e, const unpacked& x, const grid_place& place,
+template <class Format, class Number>
+BINADE_HD constexpr rounded below_zero(const Format& f, const element& e, const Number& x, const grid_place& place,
                                        std::uint32_t noise) {
-  const float_format& f = e.format;
   if (e.overflow == overflow_rule::saturate || e.overflow == overflow_rule::propagate || !f.has_nan()) return {};
   if (f.sat_none && e.overflow == overflow_rule::spec && !x.is_infinite) {
     if (e.rounding == rounding_mode::toward_zero || e.rounding == rounding_mode::up) return {};
     if (place.code == 0 && !rounds_away(e.rounding, place.tail, place.sticky, false, true, noise, e.noise_bits))
       return {};
   }
-  return {.kind = result_kind::nan};
+  return overflow_nan(f, e, true);
 }
 
-BINADE_HD constexpr rounded round_unpacked(const element& e, const unpacked& x, std::uint32_t noise) {
-  const float_format& f = e.format;
-  if (x.is_nan) return {.kind = result_kind::nan};
+/// x rounded once into f, which is e.format's descriptor.
+template <class Format, class Number>
+BINADE_HD constexpr rounded round_unpacked(const Format& f, const element& e, Number x, std::uint32_t noise) {
+  if (x.is_nan) return nan_result(f, e, x.negative, x.significand);
+  if (e.choices.magnitude_only) x.negative = false;
   grid_place place = x.is_infinite ? grid_place{} : place_on_grid(f, x);
   const bool flushed = e.subnormals == subnormal_rule::flush_inputs && place.is_tiny && !x.is_infinite;
   if (flushed) place = {};
+  if (e.choices.zero_is_nan && !x.is_infinite && (x.significand == 0 || flushed)) return overflow_nan(f, e, x.negative);
   if (x.negative && !f.is_signed && (x.is_infinite || (x.significand != 0 && !flushed)))
-    return below_zero(e, x, place, noise);
-  if (x.is_infinite) return beyond_largest(e, x.negative, true);
-  const bool up =
-      rounds_away(e.rounding, place.tail, place.sticky, place.code % 2 == 1, x.negative, noise, e.noise_bits);
+    return below_zero(f, e, x, place, noise);
+  if (x.is_infinite) return beyond_largest(f, e, x.negative, true);
+  const rounding_mode mode = e.choices.lowest_step_up && place.code == 0 ? rounding_mode::up : e.rounding;
+  const bool odd = f.compose(x.negative, place.code) % 2 == 1;
+  const bool up = rounds_away(mode, place.tail, place.sticky, odd, x.negative, noise, e.noise_bits);
   std::uint64_t magnitude = place.code + std::uint64_t(up);
-  if (magnitude > f.max_finite_code()) return beyond_largest(e, x.negative, false);
-  if (e.subnormals == subnormal_rule::flush_results && f.has_subnormals && magnitude < f.leading()) magnitude = 0;
+  if (magnitude > f.max_magnitude(x.negative)) return beyond_largest(f, e, x.negative, false);
+  if (e.subnormals == subnormal_rule::flush_results && magnitude < f.subnormals_end()) magnitude = 0;
   const bool zero = magnitude == 0 && f.has_zero;
   return {.negative = x.negative && f.is_signed && (!zero || f.has_negative_zero), .magnitude = magnitude};
 }
 
-BINADE_HD constexpr std::uint64_t code_of(const float_format& f, const rounded& r) {
-  const std::uint64_t sign = r.negative ? f.sign_bit() : 0;
+template <class Format>
+BINADE_HD constexpr std::uint64_t code_of(const Format& f, const rounded& r) {
   switch (r.kind) {
     case result_kind::finite:
-      return sign | r.magnitude;
+      return f.compose(r.negative, r.magnitude);
     case result_kind::infinity:
-      return sign | f.infinity_code();
+      return f.compose(r.negative, f.infinity_code());
     case result_kind::nan:
       break;
   }
-  if (f.has_nan()) return f.canonical_nan();
-  return f.nan == nan_code::max ? f.max_finite_code() : 0;
+  return r.magnitude;
+}
+
+/// encode() of a number in parts.
+template <class Number>
+BINADE_HD constexpr std::uint64_t encode_number(const element& e, const Number& x, std::uint32_t noise) {
+  return e.format.visit([&](const auto& f) { return code_of(f, round_unpacked(f, e, x, noise)); });
 }
 
 }  // namespace detail
@@ -191,46 +365,51 @@ BINADE_HD constexpr bool refuses(const element& e, T x) {
 
 /// The code of x rounded once into e.format.
 ///
-/// NaN gives the canonical NaN code, whatever its sign and payload; without one, what format.nan says.
-/// Infinities and finite values beyond the largest: e.overflow.  Zero keeps its sign where the format has -0.
-/// A format without zero: zero and all below the smallest value give code 0, in every rounding mode.
-/// A negative value into an unsigned format: code 0 under saturate and propagate, else NaN where there is one.
+/// NaN gives the canonical NaN code, whatever its sign and payload, unless e.choices says otherwise; without a NaN
+/// code, what the format's nan choice says. Infinities and finite values beyond the largest: e.overflow.  Zero keeps
+/// its sign where the format has -0. A format without zero: zero and all below the smallest value give code 0, in every
+/// rounding mode. A negative value into an unsigned format: code 0 under saturate and propagate, else NaN where there
+/// is one.
 /// @param noise  R of the stochastic modes, below 2^e.noise_bits; not used by the others
-/// @pre defect(e) is empty; !refuses(e, x), where the answer is code 0
+/// @pre defect(e) is empty; !refuses(e, x), where the answer is the code of zero
 template <detail::binary_float T>
 BINADE_HD constexpr std::uint64_t encode(const element& e, T x, std::uint32_t noise = 0) {
-  return detail::code_of(e.format, detail::round_unpacked(e, detail::unpack(x), noise));
+  return detail::encode_number(e, detail::unpack(x), noise);
 }
 
-/// The value of a code, exact in double.  decode<float> is exact where format.fits_float(), else correctly rounded.
-/// Every NaN code gives the positive quiet NaN.  @pre defect(f) is empty, code < 2^f.width
-template <detail::binary_float T = double>
-BINADE_HD constexpr T decode(const float_format& f, std::uint64_t code) {
-  const std::uint64_t magnitude = code & f.magnitude_mask();
-  const bool negative = code != magnitude;
-  const bool nan_zero = negative && magnitude == 0 && !f.has_negative_zero;
-  double value = std::numeric_limits<double>::quiet_NaN();
-  if (!nan_zero && magnitude <= f.max_finite_code())
-    value = f.value(magnitude);
-  else if (!nan_zero && f.has_infinity && magnitude == f.infinity_code())
-    value = std::numeric_limits<double>::infinity();
-  if (negative && value == value) value = -value;
+namespace detail {
+
+/// double to T: exact, or rounded to nearest even, infinity from 2^128 on.
+template <binary_float T>
+BINADE_HD constexpr T narrowed(double value) {
   if constexpr (std::is_same_v<T, double>)
     return value;
   else
-    return std::bit_cast<float>(std::uint32_t(
-        encode(element{.format = detail::native_format<float>, .overflow = overflow_rule::infinity}, value)));
+    return std::bit_cast<float>(
+        std::uint32_t(encode(element{.format = native_format<float>, .overflow = overflow_rule::infinity}, value)));
+}
+
+}  // namespace detail
+
+/// The value of a code, exact in double.  decode<float> is exact where the format's fits_float() is true, else
+/// correctly rounded.  Every NaN code gives the positive quiet NaN.  @pre defect(f) is empty, code < 2^f.width
+template <detail::binary_float T = double>
+BINADE_HD constexpr T decode(const number_format& f, std::uint64_t code) {
+  return detail::narrowed<T>(f.visit([&](const auto& descriptor) { return descriptor.value_of_code(code); }));
 }
 
 /// x rounded once to a value of e.format: decode(encode(x)), except that NaN stays NaN (the positive quiet one) in
-/// every format.  round(float) delivers float: exact where format.fits_float(); a wider format's result that float
-/// has no number for is rounded to float, infinity from 2^128 on.
+/// every format.  round(float) delivers float: exact where the format's fits_float() is true; a wider format's result
+/// that float has no number for is rounded to float, infinity from 2^128 on.
 /// @param noise  as for encode   @pre defect(e) is empty
 template <detail::binary_float T>
 BINADE_HD constexpr T round(const element& e, T x, std::uint32_t noise = 0) {
-  const detail::rounded r = detail::round_unpacked(e, detail::unpack(x), noise);
-  if (r.kind == detail::result_kind::nan) return std::numeric_limits<T>::quiet_NaN();
-  return decode<T>(e.format, detail::code_of(e.format, r));
+  const detail::unpacked u = detail::unpack(x);
+  return detail::narrowed<T>(e.format.visit([&](const auto& f) {
+    const detail::rounded r = detail::round_unpacked(f, e, u, noise);
+    return r.kind == detail::result_kind::nan ? std::numeric_limits<double>::quiet_NaN()
+                                              : f.value_of_code(detail::code_of(f, r));
+  }));
 }
 
 }  // namespace binade

@@ -3,7 +3,8 @@
 
 #include <string_view>
 
-#include "binade/float_format.hpp"
+#include "binade/conversion_choices.hpp"
+#include "binade/number_format.hpp"
 #include "binade/rounding.hpp"
 
 namespace binade {
@@ -24,16 +25,17 @@ enum class subnormal_rule : std::uint8_t {
 };
 
 /// `saturate` for formats of 8 bits or fewer, `spec` above.
-BINADE_HD constexpr overflow_rule default_overflow(const float_format& f) {
+BINADE_HD constexpr overflow_rule default_overflow(const number_format& f) {
   return f.width <= 8 ? overflow_rule::saturate : overflow_rule::spec;
 }
 
 struct element {
-  float_format format;
+  number_format format;
   rounding_mode rounding = rounding_mode::nearest_even;
   int noise_bits = 32;  ///< of the stochastic modes: 1..32; 32 for the others
   overflow_rule overflow = default_overflow(format);
   subnormal_rule subnormals = subnormal_rule::gradual;
+  conversion_choices choices = {};
 
   bool operator==(const element&) const = default;
 };
@@ -43,19 +45,20 @@ constexpr std::string_view defect(const element& e) {
   if (const std::string_view why = defect(e.format); !why.empty()) return why;
   if (e.noise_bits < 1 || e.noise_bits > 32) return "stochastic rounding uses 1 to 32 noise bits";
   if (!is_stochastic(e.rounding) && e.noise_bits != 32) return "noise bits are only for stochastic rounding";
-  if (e.overflow == overflow_rule::infinity && !e.format.has_infinity)
+  if (e.overflow == overflow_rule::infinity && !e.format.has_infinity())
     return "the format has no infinity to overflow to: use saturate, nan or spec";
   if (e.overflow == overflow_rule::nan && !e.format.has_nan())
     return "the format has no NaN to overflow to: use saturate, infinity or spec";
-  return {};
+  return defect(e.choices, e.format);
 }
 
 /// Where a magnitude beyond the largest finite value goes.
 enum class beyond : std::uint8_t { largest, infinity, nan };
 
-/// The overflow rule as a decision.  is_infinite: the input was, which is beyond in every rounding direction.
-BINADE_HD constexpr beyond where_beyond(const element& e, bool negative, bool is_infinite) {
-  const float_format& f = e.format;
+/// The overflow rule as a decision, for e.format's descriptor f.  is_infinite: the input was, which is beyond in every
+/// rounding direction.
+template <class Format>
+BINADE_HD constexpr beyond where_beyond(const Format& f, const element& e, bool negative, bool is_infinite) {
   beyond special = beyond::nan;
   switch (e.overflow) {
     case overflow_rule::saturate:
@@ -76,7 +79,7 @@ BINADE_HD constexpr beyond where_beyond(const element& e, bool negative, bool is
       if (f.sat_none && f.is_signed && e.rounding == rounding_mode::to_odd) return special;
       break;
   }
-  return !is_infinite && is_inward(e.rounding, negative) ? beyond::largest : special;
+  return !is_infinite && (f.saturates_finite || is_inward(e.rounding, negative)) ? beyond::largest : special;
 }
 
 }  // namespace binade

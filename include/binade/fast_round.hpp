@@ -28,47 +28,17 @@ BINADE_HD BINADE_ALWAYS_INLINE constexpr float rescaled(float q, float s) {
 class fast_rounder {
  public:
   /// True if float32 lanes suffice: a signed format of at most 32 bits with zero and subnormals, whose values float32
-  /// holds as normal numbers, or whose subnormals are float32's own range.
+  /// holds as normal numbers, or whose subnormals are float32's own range; a NaN keeps no payload.
   static constexpr bool covers(const element& e) {
-    const float_format& f = e.format;
+    if (e.format.kind != format_kind::floating) return false;
+    const float_format& f = e.format.floating;
     const int lowest = f.min_exponent();
     return f.is_signed && f.has_zero && f.has_subnormals && f.width <= 32 && f.fits_float() && lowest <= 127 &&
-           (lowest == -126 || lowest - f.trailing_bits() >= -126);
+           e.choices.nan != nan_rule::payload && (lowest == -126 || lowest - f.trailing_bits() >= -126);
   }
 
   /// @pre covers(e)
-  constexpr explicit fast_rounder(const element& e)
-      : shift_(std::uint32_t(23 - e.format.trailing_bits())),
-        lowest_field_(std::uint32_t(e.format.min_exponent() + 127)),
-        offset_((lowest_field_ - 1) << e.format.trailing_bits()),
-        fixed_below_(lowest_field_ == 1 ? 0 : lowest_field_ << 23),
-        fixed_codes_(lowest_field_ == 1 ? 0 : std::uint32_t(e.format.leading())),
-        quantum_(std::uint32_t(e.format.min_exponent() - e.format.trailing_bits()) << 23),
-        largest_code_(std::uint32_t(e.format.max_finite_code())),
-        flush_below_(e.subnormals == subnormal_rule::flush_inputs ? lowest_field_ << 23 : 0),
-        flush_codes_(e.subnormals == subnormal_rule::flush_results ? std::uint32_t(e.format.leading()) : 0),
-        zero_sign_(e.format.has_negative_zero ? 0x80000000 : 0),
-        noise_shift_(std::uint32_t(32 - e.noise_bits)) {
-    for (int sign = 0; sign < 2; ++sign) {
-      const detail::rounded finite = detail::beyond_largest(e, sign != 0, false);
-      const detail::rounded infinite = detail::beyond_largest(e, sign != 0, true);
-      beyond_value_[sign] = value_bits(e.format, finite);
-      infinite_value_[sign] = value_bits(e.format, infinite);
-      beyond_code_[sign] = std::uint32_t(detail::code_of(e.format, finite));
-      infinite_code_[sign] = std::uint32_t(detail::code_of(e.format, infinite));
-    }
-    nan_code_ = std::uint32_t(detail::code_of(e.format, {.kind = detail::result_kind::nan}));
-    sign_code_ = std::uint32_t(e.format.sign_bit());
-    const int quantum = e.format.min_exponent() - e.format.trailing_bits();
-    const bool symmetric = beyond_value_[0] == infinite_value_[0] && beyond_value_[1] == infinite_value_[1] &&
-                           beyond_value_[1] == (beyond_value_[0] | 0x80000000);
-    const bool same_parity = offset_ % 2 == 0;  // of the code and of the bit of a float32 that becomes its lowest
-    is_plain_ =
-        symmetric && e.format.has_negative_zero && e.subnormals == subnormal_rule::gradual && quantum <= 104 &&
-        ((e.rounding == rounding_mode::nearest_even && same_parity) || e.rounding == rounding_mode::stochastic_a);
-    largest_value_ = std::bit_cast<std::uint32_t>(decode<float>(e.format, e.format.max_finite_code()));
-    adder_ = fixed_below_ == 0 ? 0.0f : std::bit_cast<float>(std::uint32_t(quantum + 23 + 127) << 23);
-  }
+  constexpr explicit fast_rounder(const element& e) : fast_rounder(e, e.format.floating) {}
 
   /// True if plain_value() gives what value() gives.
   BINADE_HD constexpr bool is_plain() const { return is_plain_; }
@@ -123,10 +93,43 @@ class fast_rounder {
         code | choose((sign & choose(code == 0, zero_sign_, 0x80000000)) != 0, sign_code_, 0);
     code = choose(code > largest_code_, choose(sign != 0, beyond_code_[1], beyond_code_[0]), signed_code);
     code = choose(magnitude == infinity, choose(sign != 0, infinite_code_[1], infinite_code_[0]), code);
-    return choose(magnitude > infinity, nan_code_, code);
+    return choose(magnitude > infinity, choose(sign != 0, nan_code_[1], nan_code_[0]), code);
   }
 
  private:
+  constexpr fast_rounder(const element& e, const float_format& f)
+      : shift_(std::uint32_t(23 - f.trailing_bits())),
+        lowest_field_(std::uint32_t(f.min_exponent() + 127)),
+        offset_((lowest_field_ - 1) << f.trailing_bits()),
+        fixed_below_(lowest_field_ == 1 ? 0 : lowest_field_ << 23),
+        fixed_codes_(lowest_field_ == 1 ? 0 : std::uint32_t(f.leading())),
+        quantum_(std::uint32_t(f.min_exponent() - f.trailing_bits()) << 23),
+        largest_code_(std::uint32_t(f.max_finite_code())),
+        flush_below_(e.subnormals == subnormal_rule::flush_inputs ? lowest_field_ << 23 : 0),
+        flush_codes_(e.subnormals == subnormal_rule::flush_results ? std::uint32_t(f.leading()) : 0),
+        zero_sign_(f.has_negative_zero ? 0x80000000 : 0),
+        noise_shift_(std::uint32_t(32 - e.noise_bits)) {
+    for (int sign = 0; sign < 2; ++sign) {
+      const detail::rounded finite = detail::beyond_largest(f, e, sign != 0, false);
+      const detail::rounded infinite = detail::beyond_largest(f, e, sign != 0, true);
+      beyond_value_[sign] = value_bits(f, finite);
+      infinite_value_[sign] = value_bits(f, infinite);
+      beyond_code_[sign] = std::uint32_t(detail::code_of(f, finite));
+      infinite_code_[sign] = std::uint32_t(detail::code_of(f, infinite));
+      nan_code_[sign] = std::uint32_t(detail::code_of(f, detail::nan_result(f, e, sign != 0, 0)));
+    }
+    sign_code_ = std::uint32_t(f.sign_bit());
+    const int quantum = f.min_exponent() - f.trailing_bits();
+    const bool symmetric = beyond_value_[0] == infinite_value_[0] && beyond_value_[1] == infinite_value_[1] &&
+                           beyond_value_[1] == (beyond_value_[0] | 0x80000000);
+    const bool same_parity = offset_ % 2 == 0;  // of the code and of the bit of a float32 that becomes its lowest
+    is_plain_ =
+        symmetric && f.has_negative_zero && e.subnormals == subnormal_rule::gradual && quantum <= 104 &&
+        ((e.rounding == rounding_mode::nearest_even && same_parity) || e.rounding == rounding_mode::stochastic_a);
+    largest_value_ = std::bit_cast<std::uint32_t>(decode<float>(f, f.max_finite_code()));
+    adder_ = fixed_below_ == 0 ? 0.0f : std::bit_cast<float>(std::uint32_t(quantum + 23 + 127) << 23);
+  }
+
   static constexpr std::uint32_t infinity = 0x7f800000, canonical_nan = 0x7fc00000;
 
   /// c ? a : b as arithmetic: a conditional expression becomes a branch in front of g++ 12's vectorizer.
@@ -197,8 +200,9 @@ class fast_rounder {
 
   std::uint32_t shift_, lowest_field_, offset_, fixed_below_, fixed_codes_, quantum_, largest_code_;
   std::uint32_t flush_below_, flush_codes_, zero_sign_, noise_shift_;
-  std::uint32_t beyond_value_[2] = {}, infinite_value_[2] = {}, beyond_code_[2] = {}, infinite_code_[2] = {};
-  std::uint32_t nan_code_ = 0, sign_code_ = 0, largest_value_ = 0;
+  std::uint32_t beyond_value_[2] = {}, infinite_value_[2] = {}, beyond_code_[2] = {}, infinite_code_[2] = {},
+                nan_code_[2] = {};
+  std::uint32_t sign_code_ = 0, largest_value_ = 0;
   float adder_ = 0;
   bool is_plain_ = false;
 };

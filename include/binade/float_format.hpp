@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 
 #include "binade/config.hpp"
@@ -11,9 +12,10 @@ namespace binade {
 
 /// What a NaN becomes when it is encoded in a format that has no code for it.
 enum class nan_code : std::uint8_t {
-  refuse,  ///< an error that counts them
-  max,     ///< the largest finite value, positive (what CUDA's FP4 and FP6 conversions do)
-  zero,    ///< code 0
+  refuse,         ///< an error that counts them
+  max,            ///< the largest finite value, positive (what CUDA's FP4 and FP6 conversions do)
+  zero,           ///< code 0
+  opposite_zero,  ///< -0 for a positive NaN, +0 for a negative one (what ml_dtypes does)
 };
 
 namespace detail {
@@ -27,6 +29,12 @@ BINADE_HD constexpr double exact_double(bool negative, std::uint64_t significand
                             : significand << (exponent + 1074);
   }
   return std::bit_cast<double>(bits | (std::uint64_t(negative) << 63));
+}
+
+/// floor(log2 x).  @pre x is positive and finite
+BINADE_HD constexpr int floor_log2_of(double x) {
+  const std::uint64_t bits = std::bit_cast<std::uint64_t>(x);
+  return bits >> 52 != 0 ? int(bits >> 52) - 1023 : -1011 - leading_zeros(bits);
 }
 
 }  // namespace detail
@@ -52,6 +60,9 @@ struct float_format {
 
   bool operator==(const float_format&) const = default;
 
+  static constexpr bool saturates_finite = false;  ///< true: no finite value overflows, whatever the rule
+  BINADE_HD constexpr std::uint64_t zero_code() const { return 0; }
+
   BINADE_HD constexpr int trailing_bits() const { return precision - 1; }
   BINADE_HD constexpr int magnitude_bits() const { return width - int(is_signed); }
   BINADE_HD constexpr int exponent_bits() const { return magnitude_bits() - trailing_bits(); }
@@ -63,6 +74,12 @@ struct float_format {
   BINADE_HD constexpr std::uint64_t code_mask() const { return ~std::uint64_t(0) >> (64 - width); }
   BINADE_HD constexpr std::uint64_t max_finite_code() const {
     return magnitude_mask() - high_nans - std::uint64_t(has_infinity);
+  }
+  BINADE_HD constexpr std::uint64_t max_magnitude(bool) const { return max_finite_code(); }
+  /// Magnitudes below this one are subnormal (or zero); 0 where there are none.
+  BINADE_HD constexpr std::uint64_t subnormals_end() const { return has_subnormals ? leading() : 0; }
+  BINADE_HD constexpr std::uint64_t compose(bool negative, std::uint64_t magnitude) const {
+    return (negative ? sign_bit() : 0) | magnitude;
   }
   /// @pre has_infinity
   BINADE_HD constexpr std::uint64_t infinity_code() const { return max_finite_code() + 1; }
@@ -91,6 +108,16 @@ struct float_format {
     const bool subnormal = field == 0 && has_subnormals;
     const std::uint64_t significand = (magnitude & (leading() - 1)) | (subnormal ? 0 : leading());
     return detail::exact_double(false, significand, field + int(subnormal) - bias - trailing_bits());
+  }
+  /// Value of a code: exact.  NaN for every NaN code (the positive quiet one), infinities as they are.
+  BINADE_HD constexpr double value_of_code(std::uint64_t code) const {
+    const std::uint64_t magnitude = code & magnitude_mask();
+    const bool negative = code != magnitude;
+    const bool nan_zero = negative && magnitude == 0 && !has_negative_zero;
+    if (nan_zero || magnitude > max_finite_code() + std::uint64_t(has_infinity))
+      return std::numeric_limits<double>::quiet_NaN();
+    const double v = magnitude > max_finite_code() ? std::numeric_limits<double>::infinity() : value(magnitude);
+    return negative ? -v : v;
   }
   BINADE_HD constexpr double max_finite() const { return value(max_finite_code()); }
   /// Smallest value with a full significand: 2^min_exponent(), except that dropping the subnormals of a format with
@@ -125,6 +152,8 @@ constexpr std::string_view defect(const float_format& f) {
   if (f.high_nans >= codes || codes - f.high_nans <= std::uint64_t(f.has_infinity))
     return "no nonzero finite value is left: the special codes take them all";
   if (f.has_nan() && f.nan != nan_code::refuse) return "a choice for NaN is only for formats without a NaN code";
+  if (f.nan == nan_code::opposite_zero && !f.has_negative_zero)
+    return "the choice of the opposite zero for NaN needs a format with a negative zero";
   if (f.sat_none && !f.has_nan()) return "P3109 formats have a NaN";
   if (f.max_finite_code() >> f.trailing_bits() > 4400) return "the exponent field reaches beyond the range of binary64";
   if (f.max_exponent() > 1023) return "the largest value is beyond the range of binary64: raise the bias";

@@ -39,7 +39,8 @@ struct axis_view {
 struct quantize_counters {
   std::uint64_t count = 0;        ///< elements
   std::uint64_t nonzero = 0;      ///< neither zero nor NaN
-  std::uint64_t saturated = 0;    ///< |x / s| beyond the largest finite value of the format, infinities included
+  std::uint64_t saturated = 0;    ///< x / s beyond the finite values of the format, infinities included; below zero
+                                  ///< for an unsigned one
   std::uint64_t underflowed = 0;  ///< nonzero, but the value is zero
   std::uint64_t nans = 0;         ///< NaN going in
   float amax = 0;                 ///< largest finite |x|
@@ -156,11 +157,8 @@ struct amax_lanes_body {
 /// The counters of an array as its elements come in, in storage order.
 class counter {
  public:
-  explicit counter(const float_format& f)
-      : largest_(std::bit_cast<float>(std::uint32_t(encode(
-            element{
-                .format = formats::e8m23, .rounding = rounding_mode::toward_zero, .overflow = overflow_rule::saturate},
-            f.max_finite())))) {}
+  explicit counter(const number_format& f)
+      : largest_(cut(f.max_finite())), least_(f.is_signed() ? cut(f.min_finite()) : 0.0f) {}
 
   /// The next count elements, which do not cross a multiple of 4096.
   void add(const float* x, const float* scales, const float* values, std::size_t count) {
@@ -183,6 +181,12 @@ class counter {
   static constexpr std::size_t chunk = 4096, lanes = 32;
 
  private:
+  /// To float32, toward zero.
+  static float cut(double x) {
+    const element e{
+        .format = formats::e8m23, .rounding = rounding_mode::toward_zero, .overflow = overflow_rule::saturate};
+    return std::bit_cast<float>(std::uint32_t(encode(e, x)));
+  }
   struct sums {
     double square = 0, error = 0;
     std::size_t level = 0;
@@ -192,14 +196,15 @@ class counter {
     BINADE_ALWAYS_INLINE static void run(counter* self, const float* __restrict x, const float* __restrict scales,
                                          const float* __restrict values, std::size_t count) {
       std::uint32_t nonzero = 0, saturated = 0, underflowed = 0, nans = 0, amax = 0;
-      const float largest = self->largest_;
+      const float largest = self->largest_, least = self->least_;
       for (std::size_t i = 0; i < count; ++i) {
         const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(x[i]) & 0x7fffffff;
         const std::uint32_t is_nan = std::uint32_t(magnitude > 0x7f800000);
         const std::uint32_t is_nonzero = std::uint32_t(magnitude != 0) & ~is_nan;
         nans += is_nan;
         nonzero += is_nonzero;
-        saturated += std::uint32_t(std::fabs(x[i] / scales[i]) > largest);  // false for NaN
+        const float scaled = x[i] / scales[i];
+        saturated += std::uint32_t(scaled > largest) | std::uint32_t(scaled < least);  // false for NaN
         underflowed += is_nonzero & std::uint32_t((std::bit_cast<std::uint32_t>(values[i]) & 0x7fffffff) == 0);
         amax = std::max(amax, finite_magnitude(x[i]));
       }
@@ -248,7 +253,7 @@ class counter {
     left = {left.square + right.square, left.error + right.error, left.level + 1};
   }
 
-  float largest_;
+  float largest_, least_;
   std::size_t next_ = 0;
   double square_[lanes] = {}, error_[lanes] = {};
   std::vector<sums> tree_;
@@ -586,7 +591,7 @@ inline void decode(const encoded& array, const axis_view& view, const quantizer&
   if (size_of(array.scales) != scale_count(view, q))
     throw std::invalid_argument("decode: " + std::to_string(size_of(array.scales)) + " scales are given and " +
                                 std::to_string(scale_count(view, q)) + " are needed for " + detail::described(view));
-  const auto check_codes = [](const code_array& codes, const float_format& f, const char* what) {
+  const auto check_codes = [](const code_array& codes, const number_format& f, const char* what) {
     std::visit(
         [&](const auto& c) {
           const auto wide = std::find_if(c.begin(), c.end(), [&](auto code) { return code > f.code_mask(); });

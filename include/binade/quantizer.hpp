@@ -116,6 +116,8 @@ struct named_quantizer {
   std::string_view source;
 };
 
+inline constexpr std::string_view msfp_source = "Darvish Rouhani et al., MSFP, NeurIPS 2020; boxes of 16";
+
 /// Every named quantizer with the document that defines it.
 inline constexpr std::array quantizer_catalogue{
     named_quantizer{"mxfp8_e4m3", scaled({formats::e4m3fn}, scale_per_block(32)), "OCP MX 1.0, MXFP8"},
@@ -123,18 +125,26 @@ inline constexpr std::array quantizer_catalogue{
     named_quantizer{"mxfp6_e3m2", scaled({formats::e3m2fn}, scale_per_block(32)), "OCP MX 1.0, MXFP6"},
     named_quantizer{"mxfp6_e2m3", scaled({formats::e2m3fn}, scale_per_block(32)), "OCP MX 1.0, MXFP6"},
     named_quantizer{"mxfp4", scaled({formats::e2m1fn}, scale_per_block(32)), "OCP MX 1.0, MXFP4"},
+    named_quantizer{"mxint8", scaled({fixed_format{.width = 8, .fraction_bits = 6}}, scale_per_block(32)),
+                    "OCP MX 1.0, MXINT8, symmetric"},
+    // Microsoft Floating Point: a shared 8-bit exponent, and a sign and 3 to 7 significand bits without an implied one.
+    named_quantizer{"msfp12", scaled({int_format(4)}, scale_per_block(16)), msfp_source},
+    named_quantizer{"msfp13", scaled({int_format(5)}, scale_per_block(16)), msfp_source},
+    named_quantizer{"msfp14", scaled({int_format(6)}, scale_per_block(16)), msfp_source},
+    named_quantizer{"msfp15", scaled({int_format(7)}, scale_per_block(16)), msfp_source},
+    named_quantizer{"msfp16", scaled({int_format(8)}, scale_per_block(16)), msfp_source},
 };
 
 /// Finds scales: everything that does not depend on the data is worked out once.
 class scale_finder {
  public:
   /// @pre defect(s) and defect(f) are empty
-  BINADE_HD constexpr scale_finder(const scaling& s, const float_format& f)
+  BINADE_HD constexpr scale_finder(const scaling& s, const number_format& f)
       : storage_{.format = s.format, .overflow = overflow_rule::saturate},
         divides_(s.rule == scale_rule::amax && !s.power_of_two),
         is_float_(s.format.precision == 24),
         fixed_(s.static_value),
-        largest_(decode<float>(f, f.max_finite_code())),
+        largest_(detail::narrowed<float>(f.max_finite())),
         element_exponent_(f.max_exponent()),
         carry_from_(carry_threshold(s, f)) {
     constexpr float top = std::numeric_limits<float>::max();
@@ -169,7 +179,7 @@ class scale_finder {
  private:
   /// The power-of-two rules differ in the trailing significand of amax, of 23 bits, from which the exponent is one
   /// more.
-  BINADE_HD static constexpr std::uint32_t carry_threshold(const scaling& s, const float_format& f) {
+  BINADE_HD static constexpr std::uint32_t carry_threshold(const scaling& s, const number_format& f) {
     constexpr std::uint32_t never = std::uint32_t(1) << 23;
     switch (s.rule) {
       case scale_rule::static_scale:

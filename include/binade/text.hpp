@@ -22,8 +22,10 @@
 #include <vector>
 
 #include "binade/catalogue.hpp"
+#include "binade/code_book_registry.hpp"
 #include "binade/element.hpp"
 #include "binade/nearest_name.hpp"
+#include "binade/profile.hpp"
 #include "binade/quantizer.hpp"
 
 namespace binade {
@@ -117,6 +119,7 @@ inline constexpr std::array scale_format_words{text_word<float_format>{"f32", fo
 inline constexpr std::array nan_words{
     text_word<nan_code>{"max", nan_code::max},
     text_word<nan_code>{"zero", nan_code::zero},
+    text_word<nan_code>{"opposite_zero", nan_code::opposite_zero},
 };
 
 /// What the specials of a split eXmY can be.
@@ -156,12 +159,6 @@ struct later_word {
   std::string_view what;
 };
 inline constexpr std::array later_formats{
-    later_word{"int", "integer formats"},
-    later_word{"fixed", "fixed-point formats"},
-    later_word{"lns", "logarithmic formats"},
-    later_word{"posit", "posits"},
-    later_word{"takum", "takums"},
-    later_word{"nf", "code books"},
     later_word{"nvfp", "two levels of scales"},
 };
 inline constexpr std::array later_transforms{
@@ -170,6 +167,21 @@ inline constexpr std::array later_transforms{
     later_word{"expand", "transforms"},
     later_word{"clamp", "transforms"},
 };
+
+inline constexpr std::array domain_words{
+    text_word<lns_domain>{"log", lns_domain::logarithm},
+    text_word<lns_domain>{"linear", lns_domain::linear},
+};
+
+/// Names made of a stem and a number.
+enum class family : std::uint8_t { integer, unsigned_integer, fixed, unsigned_fixed, lns, posit, takum };
+inline constexpr std::array family_words{
+    text_word<family>{"int", family::integer}, text_word<family>{"uint", family::unsigned_integer},
+    text_word<family>{"fixed", family::fixed}, text_word<family>{"ufixed", family::unsigned_fixed},
+    text_word<family>{"lns", family::lns},     text_word<family>{"posit", family::posit},
+    text_word<family>{"takum", family::takum},
+};
+inline constexpr std::string_view book_stem = "book";
 
 template <class Words>
 auto find_word(const Words& words, std::string_view name) -> const typename Words::value_type* {
@@ -200,6 +212,7 @@ inline std::vector<std::string_view> format_names() {
   std::vector<std::string_view> names;
   add_names(names, catalogue);
   for (const format_alias& a : aliases) names.push_back(a.alias);
+  for (const code_book* book : book_catalogue) names.push_back(book->name);
   return names;
 }
 inline std::vector<std::string_view> policy_names() {
@@ -269,62 +282,62 @@ inline std::optional<p3109_name> match_p3109(std::string_view name) {
   return p3109_name{*k, *p, sign == 's', domain == 'e'};
 }
 
+/// A stem and a number: int8, posit16, fixed4 (of fixed4.4).
+struct numbered_name {
+  family kind;
+  int number;
+};
+inline std::optional<numbered_name> match_family(std::string_view name) {
+  const std::size_t letters = std::min(name.size(), name.find_first_not_of("abcdefghijklmnopqrstuvwxyz"));
+  const auto* word = find_word(family_words, name.substr(0, letters));
+  if (!word) return {};
+  std::size_t at = letters;
+  const auto n = take_number(name, at);
+  if (!n || at != name.size()) return {};
+  return numbered_name{word->value, *n};
+}
+
 // ---- parse ---------------------------------------------------------------------------------------------------------
 
 /// Reads one text from left to right.  Each member function reads one rule of the grammar and leaves the position
 /// behind it; finish() refuses what is left.
 class text_parser {
  public:
-  static constexpr std::string_view pow2_word = "pow2";
+  static constexpr std::string_view pow2_word = "pow2", profile_word = "as";
 
   explicit text_parser(std::string_view text) : text_(text), lower_(text) {
     for (char& c : lower_) {
       if (c >= 'A' && c <= 'Z') c = char(c - 'A' + 'a');
     }
-    constexpr std::size_t longest = 400;  // no value needs half of it
+    constexpr std::size_t longest = 8000;  // a code book of 256 values needs half of it
     if (text.size() > longest) fail(longest, "the text is longer than " + std::to_string(longest) + " characters", "");
   }
 
-  float_format format() {
+  number_format format() {
     const std::size_t start = at_;
     const std::string_view name = word();
     if (name.empty()) fail_missing(start, "a format", valid_format, {});
-    const named_format* entry = find_format(name);
-    const std::optional<split_name> split = match_split(entry ? entry->name : name);
-    const std::optional<p3109_name> p3109 = match_p3109(name);
-    if (!entry && !split && !p3109) fail_unknown_format(start, name);
-    const format_options options = read_options();
-    float_format f{};
-    if (options.specials != nullptr) {
-      f = with_specials(start, name, split, options);
-    } else if (entry != nullptr) {
-      f = entry->format;
-    } else if (split) {
-      f = from_split(start, name, *split);
-    } else if (p3109) {
-      f = from_p3109(start, *p3109);
+    for (const code_book* book : book_catalogue) {
+      if (book->name == name) return book_keys(*book);
     }
-    if (options.bias) f.bias = *options.bias;
-    if (options.nan != nan_code::refuse) {
-      if (f.has_nan()) fail(options.nan_at, "a choice for NaN is only for formats without a NaN code", "");
-      f.nan = options.nan;
-    }
-    if (const std::string_view why = defect(f); !why.empty())
-      fail(options.bias ? options.bias_at : start, "impossible format: " + std::string(why), "");
-    return f;
+    if (name == book_stem && peek() == '(') return book_keys(*written_book(start));
+    if (const auto numbered = match_family(name)) return from_family(start, *numbered);
+    return floating(start, name);
   }
 
   binade::element element() {
-    const float_format f = format();
+    const number_format f = format();
     binade::element e{.format = f};
-    std::size_t overflow_at = at_;
-    bool has_rounding = false, has_overflow = false, has_subnormals = false;
+    std::size_t rounding_at = at_, overflow_at = at_, subnormals_at = at_, profile_at = at_;
+    bool has_rounding = false, has_overflow = false, has_subnormals = false, has_profile = false;
+    const named_profile* as = nullptr;
     while (take('/')) {
       const std::size_t start = at_;
       const std::string_view name = word();
       if (const auto* mode = find_word(rounding_words, name)) {
         once(has_rounding, start, "a rounding mode");
         e.rounding = mode->value;
+        rounding_at = start;
         if (is_stochastic(mode->value) && take(':')) e.noise_bits = int(number("a number of noise bits", 1, 32));
       } else if (const auto* overflow = find_word(overflow_words, name)) {
         once(has_overflow, start, "an overflow rule");
@@ -333,14 +346,34 @@ class text_parser {
       } else if (const auto* subnormals = find_word(subnormal_words, name)) {
         once(has_subnormals, start, "a rule for subnormals");
         e.subnormals = subnormals->value;
+        subnormals_at = start;
+      } else if (name == profile_word) {
+        once(has_profile, start, "a conversion profile");
+        if (!take('=')) fail_missing(at_, "'='", valid_profile(), {});
+        profile_at = at_;
+        as = profile_name();
       } else {
-        if (name == "as" && peek() == '=') fail_later(start, "conversion profiles (as=)");
         const auto valid = policy_names();
-        if (name.empty()) fail_missing(start, "a policy", listed(valid), {});
-        fail(start, "unknown policy '" + std::string(name) + "'", listed(valid), nearest_name(name, valid));
+        const std::string list = listed(valid) + ", " + valid_profile();
+        if (name.empty()) fail_missing(start, "a policy", list, {});
+        fail(start, "unknown policy '" + std::string(name) + "'", list, nearest_name(name, valid));
       }
       if (peek() == ':')
         fail(at_, "only sr, srb and src take a number; keys of the format stand before the first '/'", "'/', '@', end");
+    }
+    if (as) {
+      const profile_row& row = row_of(*as, f, profile_at);
+      const auto check = [&](bool fits, std::size_t at, std::string_view valid) {
+        if (!fits) fail(at, "this contradicts " + std::string(profile_word) + "=" + std::string(as->name), valid);
+      };
+      const binade::element plain = row.applied_to(f.floating);
+      if (!has_rounding) e.rounding = plain.rounding;
+      if (!has_overflow) e.overflow = plain.overflow;
+      check(row.roundings.has(e.rounding), rounding_at, allowed(rounding_words, row.roundings));
+      check(row.overflows.has(e.overflow), overflow_at, allowed(overflow_words, row.overflows));
+      check(e.subnormals == plain.subnormals, subnormals_at, word_of(subnormal_words, plain.subnormals));
+      e.format = plain.format;
+      e.choices = plain.choices;
     }
     if (const std::string_view why = defect(e); !why.empty()) fail(overflow_at, why, "");
     return e;
@@ -400,7 +433,7 @@ class text_parser {
             if (!take('=')) fail_missing(at_, "'='", "static=X, X positive and finite", {});
             s.rule = scale_rule::static_scale;
             defect_at = at_;
-            s.static_value = real();
+            s.static_value = real("a static scale", true);
           }
         } else {
           once(has_format, item_at, "a scale format");
@@ -412,8 +445,11 @@ class text_parser {
             if (item.empty()) fail_missing(item_at, "an item", valid_item, {});
             if (s.rule != scale_rule::static_scale) defect_at = item_at;
             in_items_ = true;
-            s.format = format();
+            const number_format storage = format();
             in_items_ = false;
+            if (storage.kind != format_kind::floating)
+              fail(item_at, "a scale is stored in a floating-point format", "f32, pow2, e8m0fnu, e4m3fn, ue4m3, ...");
+            s.format = storage.floating;
           }
         }
       } while (take(','));
@@ -438,11 +474,175 @@ class text_parser {
 
  private:
   static constexpr std::string_view valid_format =
-      "a named format (e4m3fn, e5m2, e8m7, ...), eXmY, eXmYfn or eXmYfnuz (X 1..11, Y 0..52), binaryKpP{s|u}{e|f}";
+      "a named format (e4m3fn, e5m2, e8m7, nf4, ...), eXmY, eXmYfn or eXmYfnuz (X 1..11, Y 0..52), "
+      "binaryKpP{s|u}{e|f}, "
+      "intN, uintN, fixedI.F, ufixedI.F, lnsN, positN, takumN, book(v,v,...)";
   static constexpr std::string_view valid_item =
       "sizes of block and tile, a scale format (f32, pow2, e8m0fnu, any format), a rule (amax, floor, ceil, even, "
       "rceil, static=X)";
   static constexpr std::string_view block_word = "block", static_word = "static", delayed_word = "delayed";
+
+  float_format floating(std::size_t start, std::string_view name) {
+    const named_format* entry = find_format(name);
+    const std::optional<split_name> split = match_split(entry ? entry->name : name);
+    const std::optional<p3109_name> p3109 = match_p3109(name);
+    if (!entry && !split && !p3109) fail_unknown_format(start, name);
+    const format_options options = read_options();
+    float_format f{};
+    if (options.specials != nullptr) {
+      f = with_specials(start, name, split, options);
+    } else if (entry != nullptr) {
+      f = entry->format;
+    } else if (split) {
+      f = from_split(start, name, *split);
+    } else if (p3109) {
+      f = from_p3109(start, *p3109);
+    }
+    if (options.bias) f.bias = *options.bias;
+    if (options.nan != nan_code::refuse) {
+      if (f.has_nan()) fail(options.nan_at, "a choice for NaN is only for formats without a NaN code", "");
+      f.nan = options.nan;
+    }
+    if (const std::string_view why = defect(f); !why.empty())
+      fail(options.bias ? options.bias_at : start, "impossible format: " + std::string(why), "");
+    return f;
+  }
+
+  // ---- the other kinds of formats ----
+
+  template <class Format>
+  Format checked(std::size_t start, const Format& f) const {
+    if (const std::string_view why = defect(f); !why.empty()) fail(start, "impossible format: " + std::string(why), "");
+    return f;
+  }
+
+  /// Reads ":key" and ":key=value" as long as there are any.  on_key(index of the key) reads what follows the key.
+  template <std::size_t Count, class OnKey>
+  void read_keys(const std::array<std::string_view, Count>& keys, std::string_view valid, OnKey on_key) {
+    std::array<bool, Count> seen{};
+    while (take(':')) {
+      const std::size_t start = at_;
+      const std::string_view key = word();
+      const auto which = std::size_t(std::find(keys.begin(), keys.end(), key) - keys.begin());
+      if (which == Count) {
+        if (key.empty()) fail_missing(start, "a key of the format", valid, {});
+        fail(start, "unknown key '" + std::string(key) + "'", valid, nearest_name(key, keys));
+      }
+      once(seen[which], start, key);
+      on_key(which);
+    }
+  }
+  void take_equals(std::string_view key) {
+    if (!take('=')) fail_missing(at_, "'='", std::string(key) + "=...", {});
+  }
+  template <class Words>
+  auto value_of_key(std::string_view key, const Words& words) {
+    take_equals(key);
+    const std::size_t start = at_;
+    const std::string_view value = word();
+    if (const auto* found = find_word(words, value)) return found->value;
+    std::vector<std::string_view> valid;
+    add_names(valid, words);
+    fail(start, "unknown value '" + std::string(value) + "' of " + std::string(key), listed(valid),
+         nearest_name(value, valid));
+  }
+  int signed_number(std::string_view what, int limit) {
+    const bool negative = take('-');
+    const int magnitude =
+        int(number(what, 0, std::uint64_t(limit), "-" + std::to_string(limit) + " to " + std::to_string(limit)));
+    return negative ? -magnitude : magnitude;
+  }
+
+  number_format from_family(std::size_t start, const numbered_name& name) {
+    switch (name.kind) {
+      case family::integer:
+      case family::unsigned_integer:
+        return fixed_keys(start, {.width = name.number, .is_signed = name.kind == family::integer});
+      case family::fixed:
+      case family::unsigned_fixed: {
+        if (!take('.')) fail_missing(at_, "'.' and a number of fraction bits", "fixedI.F, e.g. fixed1.6", {});
+        const int fraction_bits = int(number("a number of fraction bits", 0, 32));
+        const bool is_signed = name.kind == family::fixed;
+        return fixed_keys(start, {.width = int(is_signed) + name.number + fraction_bits,
+                                  .fraction_bits = fraction_bits,
+                                  .is_signed = is_signed});
+      }
+      case family::lns:
+        return lns_keys(start, {.width = name.number});
+      case family::posit: {
+        tapered_format f = posit_format(name.number);
+        read_keys(std::array<std::string_view, 1>{"es"}, "es=0..4", [&](std::size_t) {
+          take_equals("es");
+          f.exponent_bits = int(number("es", 0, 4));
+        });
+        return checked(start, f);
+      }
+      case family::takum:
+        break;
+    }
+    return checked(start, takum_format(name.number));
+  }
+
+  fixed_format fixed_keys(std::size_t start, fixed_format f) {
+    f.is_symmetric = f.is_signed;
+    if (!f.is_signed) {
+      read_keys(std::array<std::string_view, 1>{"nan"}, "nan=max|zero",
+                [&](std::size_t) { f.nan = value_of_key("nan", nan_words); });
+      return checked(start, f);
+    }
+    bool said = false;
+    read_keys(std::array<std::string_view, 3>{"sym", "asym", "nan"}, "sym, asym, nan=max|zero", [&](std::size_t key) {
+      if (key == 2) {
+        f.nan = value_of_key("nan", nan_words);
+        return;
+      }
+      once(said, at_, "the range (sym or asym)");
+      f.is_symmetric = key == 0;
+    });
+    return checked(start, f);
+  }
+
+  lns_format lns_keys(std::size_t start, lns_format f) {
+    constexpr std::array<std::string_view, 5> keys{"gamma", "bias", "zero", "nearest", "nan"};
+    read_keys(keys, "gamma=G (a power of two), bias=B, zero, nearest=log|linear, nan=max|zero", [&](std::size_t key) {
+      if (key == 0) {
+        take_equals(keys[key]);
+        const std::size_t at = at_;
+        const std::uint64_t gamma = number("gamma", 1, 65536);
+        if (!std::has_single_bit(gamma)) fail(at, "gamma must be a power of two", "1, 2, 4, 8, ... 65536");
+        f.gamma_log2 = std::countr_zero(gamma);
+      } else if (key == 1) {
+        take_equals(keys[key]);
+        f.bias = signed_number("a bias", 1 << 24);
+      } else if (key == 2) {
+        f.has_zero = true;
+      } else if (key == 3) {
+        f.domain = value_of_key(keys[key], domain_words);
+      } else {
+        f.nan = value_of_key(keys[key], nan_words);
+      }
+    });
+    return checked(start, f);
+  }
+
+  book_format book_keys(const code_book& book) {
+    book_format f = format_of(book);
+    read_keys(std::array<std::string_view, 1>{"nan"}, "nan=max|zero",
+              [&](std::size_t) { f.nan = value_of_key("nan", nan_words); });
+    return f;
+  }
+  /// book(v,v,...), at the parenthesis.
+  const code_book* written_book(std::size_t start) {
+    std::vector<float> values;
+    take('(');
+    do values.push_back(real("a value of a code book", false));
+    while (take(','));
+    if (!take(')')) fail_missing(at_, "')'", "',' and one more value, or ')'", {});
+    if (const std::string_view why = defect(code_book{{}, values, {}}); !why.empty()) fail(start, why, "");
+    return intern_code_book(values);
+  }
+
+  // ---- floating-point formats ----
 
   struct format_options {
     std::optional<int> bias = {};
@@ -459,7 +659,7 @@ class text_parser {
       constexpr std::array<std::string_view, 3> keys{"bias", "specials", "nan"};
       const auto which = std::size_t(std::find(keys.begin(), keys.end(), key) - keys.begin());
       if (which == keys.size()) {
-        constexpr std::string_view valid = "bias=B, specials=ieee|nan|none|fnuz, nan=max|zero";
+        constexpr std::string_view valid = "bias=B, specials=ieee|nan|none|fnuz, nan=max|zero|opposite_zero";
         if (key.empty()) fail_missing(start, "a key of the format", valid, {});
         fail(start, "unknown key '" + std::string(key) + "'", valid, nearest_name(key, keys));
       }
@@ -496,6 +696,38 @@ class text_parser {
       }
     }
     return options;
+  }
+
+  static std::string valid_profile() {
+    std::vector<std::string_view> names;
+    add_names(names, profiles);
+    return std::string(profile_word) + "= one of " + listed(names);
+  }
+  const named_profile* profile_name() {
+    const std::size_t start = at_;
+    const std::string_view name = word();
+    std::vector<std::string_view> names;
+    add_names(names, profiles);
+    if (name.empty()) fail_missing(start, "a conversion profile", listed(names), {});
+    const named_profile* known = find_word(profiles, name);
+    if (!known)
+      fail(start, "unknown conversion profile '" + std::string(name) + "'", listed(names), nearest_name(name, names));
+    return known;
+  }
+  const profile_row& row_of(const named_profile& as, const number_format& f, std::size_t at) const {
+    if (f.nan() != nan_code::refuse) fail(at, "the profile says what a NaN becomes: leave out :nan=", "");
+    if (const profile_row* row = find_profile_row(as.value, f)) return *row;
+    std::vector<std::string_view> names;
+    for (const profile_row& row : profile_rows)
+      if (row.as == as.value) names.push_back(row.every_p3109 ? "binaryKpP{s|u}{e|f}" : find_format(row.format)->name);
+    fail(at, "the profile '" + std::string(as.name) + "' has no conversion to this format", "with " + listed(names));
+  }
+  template <class Words, class Set>
+  static std::string allowed(const Words& words, const Set& set) {
+    std::vector<std::string_view> names;
+    for (const auto& word : words)
+      if (set.has(word.value)) names.push_back(word.name);
+    return listed(names);
   }
 
   void check_split(std::size_t start, const split_name& split) const {
@@ -632,21 +864,23 @@ class text_parser {
       fail(start, std::string(what) + " of " + std::string(digits) + " is out of range", range);
     return value;
   }
-  /// A positive finite float32, correctly rounded from decimal.
-  float real() {
+  /// A finite float32, correctly rounded from decimal; positive unless any sign is allowed.
+  float real(const std::string& what, bool positive) {
     const std::size_t start = at_;
     while (at_ < lower_.size() && lower_[at_] != ',' && lower_[at_] != ')') ++at_;
     const std::string_view token = std::string_view(lower_).substr(start, at_ - start);
-    constexpr std::string_view valid = "a positive finite decimal number that float32 holds, such as 0.25 or 1e-3";
+    const std::string valid = std::string(positive ? "a positive finite" : "a finite") +
+                              " decimal number that float32 holds, such as 0.25 or 1e-3";
     float value = 0;
     const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), value);
     if (token.empty()) fail_missing(start, "a number", valid, {});
     if (error == std::errc::result_out_of_range)
-      fail(start, "the static scale " + std::string(token) + " is outside the range of float32", valid);
+      fail(start, what + " of " + std::string(token) + " is outside the range of float32", valid);
     if (error != std::errc() || end != token.data() + token.size())
       fail(start, "'" + std::string(token) + "' is not a number", valid);
-    if (!std::isfinite(value) || !(value > 0))
-      fail(start, "a static scale must be positive and finite, given " + std::string(token), valid);
+    if (!std::isfinite(value) || (positive && !(value > 0)))
+      fail(start, what + " must be " + (positive ? "positive and " : "") + "finite, given " + std::string(token),
+           valid);
     return value;
   }
 
@@ -697,8 +931,62 @@ inline std::string to_string(const float_format& f) {
   return best;
 }
 
-/// The same as to_string(): the name of a format leaves nothing open.
-inline std::string expanded(const float_format& f) {
+namespace detail {
+
+inline std::string nan_key(nan_code choice) {
+  return choice == nan_code::refuse ? std::string() : ":nan=" + std::string(word_of(nan_words, choice));
+}
+inline std::string format_text(const float_format& f) {
+  return to_string(f);
+}
+inline std::string format_text(const fixed_format& f) {
+  const std::string sign = f.is_signed ? "" : "u", range = f.is_signed && !f.is_symmetric ? ":asym" : "";
+  const int integer_bits = f.width - f.fraction_bits - int(f.is_signed);
+  if (f.fraction_bits < 0 || integer_bits < 0)
+    throw std::invalid_argument(
+        "to_string(fixed_format): no text form says a negative number of integer or fraction bits");
+  const std::string name = f.fraction_bits == 0
+                               ? "int" + std::to_string(f.width)
+                               : "fixed" + std::to_string(integer_bits) + "." + std::to_string(f.fraction_bits);
+  return sign + name + range + nan_key(f.nan);
+}
+inline std::string format_text(const lns_format& f) {
+  constexpr lns_format usual;
+  std::string text = "lns" + std::to_string(f.width);
+  if (f.gamma_log2 != usual.gamma_log2) text += ":gamma=" + std::to_string(f.gamma());
+  if (f.bias != 0) text += ":bias=" + std::to_string(f.bias);
+  if (f.has_zero) text += ":zero";
+  if (f.domain != usual.domain) text += ":nearest=" + std::string(word_of(domain_words, f.domain));
+  return text + nan_key(f.nan);
+}
+inline std::string format_text(const tapered_format& f) {
+  if (f.kind == tapered_kind::takum) return "takum" + std::to_string(f.width);
+  const std::string es = f.exponent_bits == 2 ? "" : ":es=" + std::to_string(f.exponent_bits);
+  return "posit" + std::to_string(f.width) + es;
+}
+inline std::string float_text(float x) {
+  std::array<char, 32> digits;
+  return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), x).ptr};
+}
+inline std::string format_text(const book_format& f) {
+  std::string text(f.book->name);
+  if (text.empty()) {
+    for (const float v : f.book->values) text += (text.empty() ? std::string(book_stem) + "(" : ",") + float_text(v);
+    text += ")";
+  }
+  return text + nan_key(f.nan);
+}
+
+}  // namespace detail
+
+/// The shortest text that parse_format() takes for this value.  @throws std::invalid_argument as for float_format
+inline std::string to_string(const number_format& f) {
+  if (const std::string_view why = defect(f); !why.empty())
+    throw std::invalid_argument("to_string(number_format): impossible format: " + std::string(why));
+  return f.visit([](const auto& descriptor) { return detail::format_text(descriptor); });
+}
+/// The same: the name of a format leaves nothing open.
+inline std::string expanded(const number_format& f) {
   return to_string(f);
 }
 
@@ -707,16 +995,29 @@ namespace detail {
 inline std::string element_text(const element& e, bool every_choice) {
   if (const std::string_view why = defect(e); !why.empty())
     throw std::invalid_argument("to_string(element): impossible element: " + std::string(why));
-  std::string text = to_string(e.format);
-  if (every_choice || e.rounding != rounding_mode::nearest_even) {
-    text += "/" + std::string(word_of(rounding_words, e.rounding));
-    if (is_stochastic(e.rounding) && (every_choice || e.noise_bits != 32)) text += ":" + std::to_string(e.noise_bits);
-  }
-  if (every_choice || e.overflow != default_overflow(e.format))
-    text += "/" + std::string(word_of(overflow_words, e.overflow));
-  if (every_choice || e.subnormals != subnormal_rule::gradual)
-    text += "/" + std::string(word_of(subnormal_words, e.subnormals));
-  return text;
+  std::string best;
+  // What `base` says is left out, unless every choice is asked for.
+  const auto offer = [&](const element& base, std::string text, std::string_view profile_name) {
+    if (every_choice || e.rounding != base.rounding) {
+      text += "/" + std::string(word_of(rounding_words, e.rounding));
+      if (is_stochastic(e.rounding) && (every_choice || e.noise_bits != 32)) text += ":" + std::to_string(e.noise_bits);
+    }
+    if (every_choice || e.overflow != base.overflow) text += "/" + std::string(word_of(overflow_words, e.overflow));
+    if (every_choice || e.subnormals != base.subnormals)
+      text += "/" + std::string(word_of(subnormal_words, e.subnormals));
+    if (!profile_name.empty()) text += "/" + std::string(text_parser::profile_word) + "=" + std::string(profile_name);
+    if (best.empty() || text.size() < best.size()) best = text;
+  };
+  if (e.choices == conversion_choices{}) offer(element{.format = e.format}, to_string(e.format), {});
+  if (every_choice && !best.empty()) return best;
+  float_format named = e.format.floating;
+  named.nan = nan_code::refuse;
+  for (const profile_row& row : profile_rows)
+    if (row.covers(e)) offer(row.applied_to(named), to_string(named), word_of(profiles, row.as));
+  if (best.empty())
+    throw std::invalid_argument(
+        "to_string(element): these conversion choices have no text form; those of a profile have (profile.hpp)");
+  return best;
 }
 
 inline std::string scaling_text(const scaling& s, bool every_choice) {
@@ -734,9 +1035,7 @@ inline std::string scaling_text(const scaling& s, bool every_choice) {
     items.push_back(format.empty() ? to_string(s.format) : std::move(format));
   }
   if (s.rule == scale_rule::static_scale) {
-    std::array<char, 32> digits;
-    const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), s.static_value);
-    items.push_back("static=" + std::string(digits.data(), end));
+    items.push_back("static=" + float_text(s.static_value));
   } else if (every_choice || s.rule != default_rule(s)) {
     items.emplace_back(word_of(rule_words, s.rule));
   }
@@ -760,11 +1059,12 @@ inline void text_parser::fail_after_named(const named_quantizer& named) const {
 }  // namespace detail
 
 /// The shortest text that parse_element() takes for this value.
-/// @throws std::invalid_argument as to_string(float_format)
+/// @throws std::invalid_argument as to_string(float_format), or if no profile has its conversion choices
 inline std::string to_string(const element& e) {
   return detail::element_text(e, false);
 }
-/// Rounding with its noise bits, overflow and subnormals spelled out; parses back equal.
+/// Rounding with its noise bits, overflow and subnormals spelled out, and the profile where the choices are not the
+/// default ones; parses back equal.
 inline std::string expanded(const element& e) {
   return detail::element_text(e, true);
 }
@@ -784,9 +1084,9 @@ inline std::string expanded(const quantizer& q) {
 
 /// NAME { ":" key "=" value }, e.g. "e4m3fn", "e5m10", "e2m1:specials=ieee", "binary8p4se", "bf16:bias=100".
 /// Any case; no blanks.  @throws text_error
-inline float_format parse_format(std::string_view text) {
+inline number_format parse_format(std::string_view text) {
   detail::text_parser parser(text);
-  const float_format f = parser.format();
+  const number_format f = parser.format();
   parser.finish("':' and a key (bias, specials, nan), or the end of the text");
   return f;
 }

@@ -28,7 +28,7 @@ using json = nlohmann::ordered_json;
 
 constexpr int widest_table = 8;  // bits; 256 lines
 
-std::string code_text(const float_format& f, std::uint64_t code) {
+std::string code_text(const number_format& f, std::uint64_t code) {
   std::array<char, 16> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), code, 16).ptr;
   const std::string hex(digits.data(), end);
@@ -122,22 +122,55 @@ std::string layout_text(const float_format& f) {
          std::to_string(f.trailing_bits());
 }
 
-std::string_view kind_of(const float_format& f, std::uint64_t code) {
+std::string_view kind_of(const number_format& f, std::uint64_t code) {
   const double value = decode(f, code);
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return "infinity";
   if (value == 0) return "zero";
-  return f.has_subnormals && (code & f.magnitude_mask()) < f.leading() ? "subnormal" : "normal";
+  const float_format& floating = f.floating;
+  const bool subnormal =
+      f.kind == format_kind::floating && (code & floating.magnitude_mask()) < floating.subnormals_end();
+  return subnormal ? "subnormal" : "normal";
 }
 
-/// Sign, exponent field and trailing significand field, with a blank between.
-std::string bits_text(const float_format& f, std::uint64_t code) {
+/// The bits of a code; of a floating-point one sign, exponent field and trailing significand field with a blank
+/// between.
+std::string bits_text(const number_format& f, std::uint64_t code) {
   std::string text;
+  const bool fields = f.kind == format_kind::floating;
   for (int bit = f.width - 1; bit >= 0; --bit) {
     text += (code >> bit & 1) != 0 ? '1' : '0';
-    if (bit > 0 && (bit == f.magnitude_bits() || bit == f.trailing_bits())) text += ' ';
+    if (fields && bit > 0 && (bit == f.floating.magnitude_bits() || bit == f.floating.trailing_bits())) text += ' ';
   }
   return text;
+}
+
+std::string_view kind_text(format_kind kind) {
+  switch (kind) {
+    case format_kind::floating:
+      return "floating point";
+    case format_kind::fixed:
+      return "fixed point";
+    case format_kind::logarithmic:
+      return "logarithmic";
+    case format_kind::tapered:
+      return "tapered";
+    case format_kind::book:
+      break;
+  }
+  return "code book";
+}
+
+std::string_view source_of(const number_format& f) {
+  if (f.kind == format_kind::floating) return source_of(f.floating);
+  return f.kind == format_kind::book ? f.book.book->source : std::string_view();
+}
+
+/// Smallest value above zero: by the codec, which is asked for the least thing there is.
+double smallest_positive(const number_format& f) {
+  if (f.kind == format_kind::floating) return f.floating.smallest_positive();
+  return round(element{.format = f, .rounding = rounding_mode::up, .overflow = overflow_rule::saturate},
+               std::numeric_limits<double>::denorm_min());
 }
 
 /// Storage of one element with its share of the scale; none where the share depends on the shape of the array.
@@ -174,35 +207,56 @@ json format_json(const float_format& f) {
   return result;
 }
 
+json any_format_json(const number_format& f) {
+  if (f.kind == format_kind::floating) {
+    json result = format_json(f.floating);
+    result["kind"] = kind_text(f.kind);
+    return result;
+  }
+  return {{"name", to_string(f)},
+          {"kind", kind_text(f.kind)},
+          {"bits", f.width},
+          {"max", f.max_finite()},
+          {"min", f.min_finite()},
+          {"smallest_positive", smallest_positive(f)},
+          {"has_infinity", f.has_infinity()},
+          {"has_nan", f.has_nan()},
+          {"source", source_of(f).empty() ? json(nullptr) : json(source_of(f))}};
+}
+
 json overview_json() {
-  json formats = json::array(), quantizers = json::array();
-  for (const named_format& entry : catalogue) formats.push_back(format_json(entry.format));
+  json formats = json::array(), books = json::array(), quantizers = json::array();
+  for (const named_format& entry : catalogue) formats.push_back(any_format_json(entry.format));
+  for (const code_book* book : book_catalogue) books.push_back(any_format_json(format_of(*book)));
   for (const named_quantizer& entry : quantizer_catalogue)
     quantizers.push_back({{"name", entry.name}, {"expanded", expanded(entry.value)}, {"source", entry.source}});
-  return {{"formats", std::move(formats)}, {"quantizers", std::move(quantizers)}};
+  return {{"formats", std::move(formats)}, {"code_books", std::move(books)}, {"quantizers", std::move(quantizers)}};
 }
 
 json detail_json(const quantizer& q) {
-  const float_format& f = q.elem.format;
+  const number_format& any = q.elem.format;
   json result{{"text", to_string(q)}, {"expanded", expanded(q)}};
   result["bits_per_element"] = json_or_null(bits_per_element(q));
-  result["format"] = format_json(f);
+  result["format"] = any_format_json(any);
   json& format = result["format"];
-  format["max_code"] = f.max_finite_code();
-  format["smallest_positive"] = f.smallest_positive();
-  format["max_exponent"] = f.max_exponent();
-  format["min_exponent"] = f.min_exponent();
-  format["canonical_nan_code"] = f.has_nan() ? json(f.canonical_nan()) : json(nullptr);
-  format["infinity_code"] = f.has_infinity ? json(f.infinity_code()) : json(nullptr);
-  const auto overflow = find_overflow(f);
-  format["nearest_even_overflow"] =
-      overflow ? json{{"threshold", overflow->value}, {"included", overflow->included}} : json(nullptr);
-  format["float32_holds_every_value"] = f.fits_float();
-  if (f.width <= widest_table) {
+  if (any.kind == format_kind::floating) {
+    const float_format& f = any.floating;
+    format["max_code"] = f.max_finite_code();
+    format["smallest_positive"] = f.smallest_positive();
+    format["max_exponent"] = f.max_exponent();
+    format["min_exponent"] = f.min_exponent();
+    format["canonical_nan_code"] = f.has_nan() ? json(f.canonical_nan()) : json(nullptr);
+    format["infinity_code"] = f.has_infinity ? json(f.infinity_code()) : json(nullptr);
+    const auto overflow = find_overflow(f);
+    format["nearest_even_overflow"] =
+        overflow ? json{{"threshold", overflow->value}, {"included", overflow->included}} : json(nullptr);
+  }
+  format["float32_holds_every_value"] = any.fits_float();
+  if (any.width <= widest_table) {
     json values = json::array();
-    for (std::uint64_t code = 0; code <= f.code_mask(); ++code) {
-      const double value = decode(f, code);
-      json row{{"code", code}, {"kind", kind_of(f, code)}, {"negative", std::signbit(value)}};
+    for (std::uint64_t code = 0; code <= any.code_mask(); ++code) {
+      const double value = decode(any, code);
+      json row{{"code", code}, {"kind", kind_of(any, code)}, {"negative", std::signbit(value)}};
       row["value"] = std::isfinite(value) ? json(value) : json(nullptr);  // JSON has no infinity and no NaN
       values.push_back(std::move(row));
     }
@@ -243,8 +297,15 @@ void print_overview() {
                     specials_text(f), also, std::string(entry.source)});
   }
   print_columns(rows, "");
+  std::cout << "\nCode books:\n";
+  rows.clear();
+  for (const code_book* book : book_catalogue)
+    rows.push_back(
+        {std::string(book->name), std::to_string(book->values.size()) + " values", std::string(book->source)});
+  print_columns(rows, "");
   std::cout << "\nOther formats: eXmY (IEEE specials), eXmYfn (one NaN), eXmYfnuz, eXmY:specials=ieee|nan|none|fnuz (X "
-               "1..11, Y 0..52),\nbinaryKpP{s|u}{e|f} (IEEE P3109); each with :bias=B.\n\nQuantizers:\n";
+               "1..11, Y 0..52),\nbinaryKpP{s|u}{e|f} (IEEE P3109); each with :bias=B.  Integers intN, uintN and "
+               "fixed point fixedI.F, ufixedI.F;\nlnsN (logarithmic), positN, takumN, book(v,v,...).\n\nQuantizers:\n";
   rows.clear();
   for (const named_quantizer& entry : quantizer_catalogue)
     rows.push_back({std::string(entry.name), expanded(entry.value), std::string(entry.source)});
@@ -254,10 +315,14 @@ void print_overview() {
 
 std::string nan_text(const float_format& f) {
   const std::uint64_t count = nan_count(f);
-  if (count == 0)
-    return f.nan == nan_code::refuse
-               ? "none: encoding a NaN is an error"
-               : "none: encoding a NaN gives code " + code_text(f, f.nan == nan_code::max ? f.max_finite_code() : 0);
+  if (count == 0) {
+    if (f.nan == nan_code::refuse) return "none: encoding a NaN is an error";
+    const auto code = [&](bool negative) {
+      return code_text(f, detail::nan_code_of(f, nan_rule::canonical, negative, 0));
+    };
+    return "none: encoding a NaN gives code " + code(false) +
+           (f.nan == nan_code::opposite_zero ? ", a negative one " + code(true) : "");
+  }
   return std::to_string(count) + (count == 1 ? " code, " : " codes, canonical ") + code_text(f, f.canonical_nan());
 }
 
@@ -267,15 +332,10 @@ std::string overflow_text(const float_format& f) {
   return std::string("|x| ") + (overflow->included ? ">= " : "> ") + both_texts(overflow->value);
 }
 
-void print_detail(const quantizer& q) {
-  const float_format& f = q.elem.format;
-  std::vector<std::vector<std::string>> rows{{"text form", to_string(q)}, {"every choice", expanded(q)}};
-  if (!source_of(f).empty()) rows.push_back({"format from", std::string(source_of(f))});
+void add_float_rows(std::vector<std::vector<std::string>>& rows, const float_format& f) {
   rows.push_back({"bits", std::to_string(f.width) + ": " + std::to_string(int(f.is_signed)) + " sign, " +
                               std::to_string(f.exponent_bits()) + " exponent, " + std::to_string(f.trailing_bits()) +
                               " trailing significand"});
-  if (const auto bits = bits_per_element(q); bits && q.levels > 0)
-    rows.push_back({"bits per element", exact_text(*bits) + ", scale included"});
   rows.push_back({"bias", std::to_string(f.bias)});
   rows.push_back({"largest", both_texts(f.max_finite()) + ", code " + code_text(f, f.max_finite_code())});
   rows.push_back({"smallest normal", both_texts(f.min_normal())});
@@ -287,6 +347,31 @@ void print_detail(const quantizer& q) {
   rows.push_back({"negative zero", f.has_negative_zero ? "code " + code_text(f, f.sign_bit()) : "none"});
   if (!f.has_zero) rows.push_back({"zero", "none"});
   rows.push_back({"overflow (rne)", overflow_text(f)});
+}
+
+void add_rows(std::vector<std::vector<std::string>>& rows, const number_format& f) {
+  rows.push_back({"kind", std::string(kind_text(f.kind))});
+  rows.push_back({"bits", std::to_string(f.width)});
+  rows.push_back({"largest", both_texts(f.max_finite())});
+  rows.push_back({"least", both_texts(f.min_finite())});
+  rows.push_back({"smallest above zero", both_texts(smallest_positive(f))});
+  rows.push_back(
+      {"NaN", f.has_nan()       ? "code " + code_text(f, encode(element{f}, std::numeric_limits<double>::quiet_NaN()))
+              : f.refuses_nan() ? "none: encoding a NaN is an error"
+                                : "none: encoding a NaN gives code " +
+                                      code_text(f, encode(element{f}, std::numeric_limits<double>::quiet_NaN()))});
+}
+
+void print_detail(const quantizer& q) {
+  const number_format& f = q.elem.format;
+  std::vector<std::vector<std::string>> rows{{"text form", to_string(q)}, {"every choice", expanded(q)}};
+  if (!source_of(f).empty()) rows.push_back({"format from", std::string(source_of(f))});
+  if (const auto bits = bits_per_element(q); bits && q.levels > 0)
+    rows.push_back({"bits per element", exact_text(*bits) + ", scale included"});
+  if (f.kind == format_kind::floating)
+    add_float_rows(rows, f.floating);
+  else
+    add_rows(rows, f);
   rows.push_back({"float32 holds it", f.fits_float() ? "every value" : "not every value"});
   print_columns(rows, "");
   if (f.width > widest_table) return;

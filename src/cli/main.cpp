@@ -68,6 +68,7 @@ int run(int argc, char** argv) {
   add_train_command(program, result);
   add_report_command(program, result);
   add_formats_command(program, result);
+  add_vectors_command(program, result);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -87,6 +88,8 @@ int run(int argc, char** argv) {
 
 void finish_output() {
   errno = 0;
+  // What did not fit into the buffer was written before, and why that failed is forgotten: one more byte asks again.
+  if (!std::cout.good() && ::write(STDOUT_FILENO, "\n", 1) == 1) errno = 0;
   std::cout.flush();
   if (std::cout.good()) return;
   if (errno == EPIPE) throw closed_pipe("standard output was closed");

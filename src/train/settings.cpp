@@ -53,6 +53,11 @@ double positive(const toml_section& s, const char* key, std::optional<double> fa
 model_config read_model(const toml_section& s) {
   model_config m;
   m.kind = s.text("kind", m.kind);
+  try {
+    find_architecture(m.kind);
+  } catch (const std::invalid_argument& e) {
+    s.fail("kind", e.what());
+  }
   m.layers = size(s, "layers", 1, 256);
   m.width = size(s, "width", 1, 65536);
   m.heads = size(s, "heads", 1, 65536);

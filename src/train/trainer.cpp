@@ -7,7 +7,7 @@
 #include <tuple>
 #include <utility>
 
-#include "binade/elementary.hpp"
+#include "binade/sqnr.hpp"
 #include "binade/version.hpp"
 #include "data/mix.hpp"
 #include "kernels/parallel.hpp"
@@ -38,7 +38,7 @@ counter_record to_record(std::int64_t step, const quantization_record& q) {
           .saturated = static_cast<std::int64_t>(c.saturated),
           .underflowed = static_cast<std::int64_t>(c.underflowed),
           .amax = c.amax,
-          .sqnr_db = 10 * math::log(c.sum_sq / c.sum_sq_error) / math::log(10.0)};
+          .sqnr_db = sqnr_db(c.sum_sq, c.sum_sq_error)};
 }
 
 bool all_finite(std::span<const parameter<float>> parameters) {

@@ -46,6 +46,7 @@ STUDY_FILES = [
     ("batch = 2", "batch = 2\nwarmpu = 3", 'nearest is "warmup"'),
     ("batch = 2", "batch = 0", "train.batch"),
     ("width = 16", "width = 0", "model.width"),
+    ("width = 16", 'width = 16\nkind = "gpt1"', 'study.toml:6: key "model.kind": model: unknown kind'),
     ("layers = 1", "layers = 0", "model.layers"),
     ("heads = 2", "heads = 5", "multiple of heads"),
     ("[1e-3, 1e-2]", "[1e-3, 0]", "learning_rates"),

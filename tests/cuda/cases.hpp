@@ -36,6 +36,11 @@ inline constexpr std::array quantizers{
     "e5m10@block(16,f32,amax)",
     "e4m3fn@block(7,e8m0fnu,rceil)",
     "e4m3fn@tensor(static=0.25)",
+    "e4m3fn/as=ml_dtypes",
+    "e5m2/as=pytorch@row",
+    "e5m10/as=pytorch",
+    "e8m0fnu/as=cuda",
+    "e2m1fn/as=ml_dtypes@block(32)",
 };
 
 inline constexpr std::array views{

@@ -8,6 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import make_golden  # noqa: E402
+import make_other  # noqa: E402
 
 FORMATS = {form.name: form for form, _ in make_golden.all_formats()}
 ML_DTYPES = {
@@ -51,6 +52,19 @@ def library(name):
 
 def test_every_table_equals_its_definition(capsys):
     assert make_golden.check() == 0, capsys.readouterr().out
+
+
+def test_every_table_of_other_kinds_equals_its_definition(capsys):
+    assert make_other.check() == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["posit4", "posit8", "posit8_es0", "posit10", "takum6", "takum8", "takum12"])
+def test_tapered_codes_are_ordered_as_signed_integers_and_negated_as_such(name):
+    width, decode = make_other.TABLES[name]
+    half = 1 << (width - 1)
+    values = [decode(code % (1 << width)) for code in range(1 - half, half)]
+    assert all(a < b for a, b in zip(values, values[1:]))
+    assert all(decode(code) == -decode((1 << width) - code) for code in range(1, half))
 
 
 @pytest.mark.parametrize(("name", "codes", "kind"), [("e5m10", "uint16", "float16"), ("e8m23", "uint32", "float32"), ("e11m52", "uint64", "float64")])

@@ -116,7 +116,8 @@ TYPED_TEST(codec_overflow, flushing_is_right_on_both_sides_of_every_value_and_mi
 
 TYPED_TEST(codec_overflow, nan_in_a_format_without_one_is_what_was_chosen) {
   for (const char* name : {"e3m2fn", "e2m3fn", "e2m1fn", "e3m0", "e1m2"})
-    for (const auto choice : {oracle::nan_choice::refuse, oracle::nan_choice::max, oracle::nan_choice::zero}) {
+    for (const auto choice : {oracle::nan_choice::refuse, oracle::nan_choice::max, oracle::nan_choice::zero,
+                              oracle::nan_choice::opposite_zero}) {
       oracle::tally seen;
       oracle::grid grid = judged::golden().at(name).definition();
       grid.nan = choice;

@@ -49,8 +49,8 @@ inline std::optional<std::string> disagreement(const element& e, std::span<const
     const auto value = std::bit_cast<std::uint32_t>(rounded);
     if (std::bit_cast<std::uint32_t>(values[i]) == value && codes[i] == code) continue;
     std::ostringstream text;
-    text << std::hexfloat << "width " << e.format.width << " precision " << e.format.precision << " bias "
-         << e.format.bias << " rounding " << int(e.rounding) << " noise bits " << e.noise_bits << " overflow "
+    text << std::hexfloat << "width " << e.format.width << " precision " << e.format.floating.precision << " bias "
+         << e.format.floating.bias << " rounding " << int(e.rounding) << " noise bits " << e.noise_bits << " overflow "
          << int(e.overflow) << " subnormals " << int(e.subnormals) << ": x = " << x[i] << " noise " << noise[i]
          << " gives " << values[i] << " code " << codes[i] << ", the reference " << std::bit_cast<float>(value)
          << " code " << code;

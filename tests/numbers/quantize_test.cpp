@@ -137,7 +137,7 @@ void expect_block(const grid& g, std::vector<float> block, int exponent) {
   for (std::size_t i = 0; i < block.size(); ++i)
     EXPECT_TRUE(same(values[i], expected_value(g, block[i], std::ldexp(1.0f, exponent)))) << "element " << i;
   quantizer q = mx(g);
-  if (!q.elem.format.has_nan()) q.elem.format.nan = nan_code::max;
+  if (!q.elem.format.has_nan()) q.elem.format.floating.nan = nan_code::max;
   EXPECT_EQ(held<std::uint8_t>(encode(block, view, q, no_noise).scales)[0], exponent + 127);
 }
 
@@ -617,9 +617,9 @@ TEST(wrong_use, encode_counts_the_nans_that_it_has_no_code_for) {
       "encode: x has 2 NaN and the format has no code for it; say what to take instead (:nan=max or :nan=zero) or "
       "remove them");
   quantizer q = mx(e2m1);
-  q.elem.format.nan = nan_code::max;
+  q.elem.format.floating.nan = nan_code::max;
   EXPECT_EQ(held<std::uint8_t>(encode(x, {1, 3, 1}, q, no_noise).codes), (std::vector<std::uint8_t>{7, 6, 7}));
-  q.elem.format.nan = nan_code::zero;
+  q.elem.format.floating.nan = nan_code::zero;
   EXPECT_EQ(held<std::uint8_t>(encode(x, {1, 3, 1}, q, no_noise).codes), (std::vector<std::uint8_t>{0, 6, 0}));
 }
 

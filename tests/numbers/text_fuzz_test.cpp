@@ -12,7 +12,7 @@
 namespace binade {
 namespace {
 
-constexpr std::array<std::string_view, 20> seeds{
+constexpr std::array<std::string_view, 22> seeds{
     "e4m3fn",
     "e5m2/sr:8/infinity/ftz",
     "mxfp4",
@@ -29,6 +29,8 @@ constexpr std::array<std::string_view, 20> seeds{
     "e3m4fnuz@col(e8m0fnu,even)",
     "e11m52/rna",
     "e1m0:specials=none",
+    "e4m3fn/spec/as=cuda",
+    "e8m0fnu/as=ml_dtypes@row",
     "hadamard(32)+mxfp4",
     "nvfp4:2d",
     "int8:sym@row",
@@ -36,12 +38,11 @@ constexpr std::array<std::string_view, 20> seeds{
 };
 
 /// Pieces that steer a mutation into the corners of the grammar.
-constexpr std::array<std::string_view, 28> pieces{"/",      "@",      ":",       "(",         ")",
-                                                  ",",      "=",      "bias=",   "specials=", "nan=",
-                                                  "sr:",    "block(", "tile(1,", "static=",   "99999999999999999999",
-                                                  "-",      "0",      "1e-45",   "e4m3fn",    "fnuz",
-                                                  "nan",    "inf",    "e8m0fnu", "pow2",      "rceil",
-                                                  "binary", "p",      "\xff"};
+constexpr std::array<std::string_view, 29> pieces{
+    "as=",   "/",         "@",      ":",      "(",      ")",       ",",       "=",
+    "bias=", "specials=", "nan=",   "sr:",    "block(", "tile(1,", "static=", "99999999999999999999",
+    "-",     "0",         "1e-45",  "e4m3fn", "fnuz",   "nan",     "inf",     "e8m0fnu",
+    "pow2",  "rceil",     "binary", "p",      "\xff"};
 
 std::string mutated(std::mt19937_64& random) {
   const auto pick = [&](std::size_t n) { return std::size_t(random() % n); };

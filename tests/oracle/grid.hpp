@@ -10,7 +10,7 @@
 namespace oracle {
 
 /// What the code of a NaN is in a format without one.
-enum class nan_choice { refuse, max, zero };
+enum class nan_choice { refuse, max, zero, opposite_zero };
 
 /// The oracle's own description of a format; the codes of one sign are 0 .. 2^(width - is_signed) - 1, from the top:
 /// high_nans NaNs, the infinity if there is one, then the finite values.
@@ -104,7 +104,8 @@ inline std::string to_string(const grid& g) {
          std::to_string(g.bias) + flag(!g.is_signed, ", unsigned") + flag(g.has_infinity, ", infinity") + ", " +
          std::to_string(g.high_nans) + " high NaNs" + flag(!g.has_negative_zero, ", no -0") +
          flag(!g.has_subnormals, ", no subnormals") + flag(!g.has_zero, ", no zero") + flag(g.sat_none, ", P3109") +
-         flag(g.nan == nan_choice::max, ", nan=max") + flag(g.nan == nan_choice::zero, ", nan=zero");
+         flag(g.nan == nan_choice::max, ", nan=max") + flag(g.nan == nan_choice::zero, ", nan=zero") +
+         flag(g.nan == nan_choice::opposite_zero, ", nan=opposite_zero");
 }
 
 }  // namespace oracle

@@ -128,12 +128,15 @@ struct answer {
 
 namespace detail {
 
-inline answer nan_answer(const grid& g) {
+/// negative: the sign of the NaN that came in.
+inline answer nan_answer(const grid& g, bool negative = false) {
   answer a{.value = std::numeric_limits<double>::quiet_NaN()};
   if (g.has_nan())
     a.code = g.delivered_nan();
   else if (g.nan == nan_choice::max)
     a.code = g.max_code();
+  else if (g.nan == nan_choice::opposite_zero)
+    a.code = negative ? 0 : g.sign_code();
   else
     a.refused = g.nan == nan_choice::refuse;
   return a;
@@ -186,7 +189,7 @@ inline answer beyond_answer(const grid& g, const rule& r, bool negative, bool in
 /// x, found at p (of |x|; not used for infinities and NaN), into g under r.
 inline answer project(const grid& g, const rule& r, double x, const place& p, std::uint32_t noise = 0) {
   using namespace detail;
-  if (std::isnan(x)) return nan_answer(g);
+  if (std::isnan(x)) return nan_answer(g, std::signbit(x));
   const bool negative = std::signbit(x), infinite = std::isinf(x);
   bool is_zero = x == 0;
   if (!infinite && r.subnormals == tiny::flush_inputs && compare(magnitude_of(x), g.value(g.min_normal_code())) < 0)

@@ -1,0 +1,29 @@
+// minifloat in fmt::format.
+
+#include <gtest/gtest.h>
+
+#if __has_include(<fmt/format.h>)
+
+#include "binade/interop/fmt.hpp"
+#include "binade/literals.hpp"
+
+using namespace binade::literals;
+
+TEST(fmt, a_plain_placeholder_writes_the_shortest_text) {
+  EXPECT_EQ(fmt::format("{} {} {}", 0.1_e4m3fn, -448_e4m3fn, 1e-5_e8m7), "0.1 -448 1e-05");
+  EXPECT_EQ(fmt::format("{}", binade::minifloat<binade::formats::e5m2>::from_code(0xfc)), "-inf");
+}
+
+TEST(fmt, a_specification_writes_the_exact_value) {
+  EXPECT_EQ(fmt::format("{:.7f}|{:>8}|{:+.1e}|{:a}", 0.1_e4m3fn, 1.5_e4m3fn, 448_e4m3fn, 3_e2m1fn),
+            "0.1015625|     1.5|+4.5e+02|0x1.8p+1");
+  EXPECT_THROW((void)fmt::format(fmt::runtime("{:d}"), 1_e4m3fn), fmt::format_error);
+}
+
+#else
+
+TEST(fmt, minifloat_is_formatted) {
+  GTEST_SKIP() << "needs {fmt}: install libfmt-dev, then configure again";
+}
+
+#endif
