@@ -29,10 +29,14 @@ int run(const vectors_options& given) {
   std::vector<float_format> formats;
   for (const std::string& name : given.formats) {
     const number_format f = parse_format(name);
-    if (f.kind != format_kind::floating)
-      throw std::invalid_argument("vectors: --format " + name +
-                                  " is no floating-point format, and vectors are written for those; `binade formats " +
-                                  name + " --json` lists its values");
+    if (f.kind != format_kind::floating) {
+      std::string message = "vectors: --format ";
+      message += name;
+      message += " is no floating-point format, and vectors are written for those; `binade formats ";
+      message += name;
+      message += " --json` lists its values";
+      throw std::invalid_argument(message);
+    }
     formats.push_back(f.floating);
   }
   if (formats.empty())
