@@ -8,7 +8,7 @@
 #include "binade/codec.hpp"
 #include "binade/noise.hpp"
 #include "binade/quantize.hpp"
-#include "binade/quantizer.hpp"
+#include "binade/scale_finder.hpp"
 
 namespace binade::cuda {
 

@@ -41,6 +41,11 @@ void require(const char* call, const axis_view& view, const quantizer& q, const 
   const std::string name = std::string("cuda::") + call + ": ";
   if (const std::string_view why = defect(q); !why.empty())
     throw std::invalid_argument(name + "q: " + std::string(why));
+  if (!is_plain(q))
+    throw std::invalid_argument(
+        name +
+        "q has a transform, two levels of scales, an operation order or a rule for NaNs, infinities or zeros; on the "
+        "device this release has an element and one scaling without these: use the same verb on the CPU");
   if (q.levels != 0) {
     const scaling& s = q.scalings[0];
     if (s.per == granularity::col || (s.per == granularity::tile && s.tile_rows != 1))

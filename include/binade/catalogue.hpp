@@ -35,6 +35,14 @@ inline constexpr float_format e1m2 = finite_format(1, 2);
 inline constexpr float_format e8m0fnu = power_format(8, 127);
 inline constexpr float_format ue4m3 = unsigned_format(e4m3fn);
 inline constexpr float_format ue5m3 = unsigned_format(fn_format(5, 3));
+/// A microexponent: 1/2 and 1, nothing else.
+inline constexpr float_format ue1m0{.width = 1,
+                                    .precision = 1,
+                                    .bias = 1,
+                                    .is_signed = false,
+                                    .has_negative_zero = false,
+                                    .has_subnormals = false,
+                                    .has_zero = false};
 
 }  // namespace formats
 
@@ -69,6 +77,7 @@ inline constexpr std::array catalogue{
     named_format{"e8m0fnu", formats::e8m0fnu, "OCP MX 1.0, E8M0"},
     named_format{"ue4m3", formats::ue4m3, "NVIDIA PTX ISA, ue4m3"},
     named_format{"ue5m3", formats::ue5m3, "NVIDIA PTX ISA, ue5m3"},
+    named_format{"ue1m0", formats::ue1m0, "microexponent: Darvish Rouhani et al., ISCA 2023, arXiv:2302.08007"},
 };
 
 /// A second name that input may use; output prints the canonical one.

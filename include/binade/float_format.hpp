@@ -46,7 +46,7 @@ BINADE_HD constexpr int floor_log2_of(double x) {
 /// The *magnitude* is the code without its sign bit.  From the top of the magnitudes down: high_nans NaN codes, one
 /// infinity if there is one, then the finite values in descending order.  defect() says what is possible.
 struct float_format {
-  int width;      ///< bits in a code, sign included: 2..64
+  int width;      ///< bits in a code, sign included: 1..64
   int precision;  ///< significand bits, leading bit included: 1..53
   int bias;       ///< value exponent = exponent field - bias
   bool is_signed = true;
@@ -139,7 +139,8 @@ struct float_format {
 
 /// Why a descriptor cannot be a format; empty if it can.  Every finite value must be exactly a binary64 value.
 constexpr std::string_view defect(const float_format& f) {
-  if (f.width < 2 || f.width > 64) return "the width must be 2 to 64 bits";
+  if (f.width < 1 || f.width > 64) return "the width must be 1 to 64 bits";
+  if (f.magnitude_bits() < 1) return "beside the sign there is no bit left";
   if (f.precision < 1 || f.precision > 53)
     return "the precision must be 1 to 53 bits, so that binary64 holds every value";
   if (f.exponent_bits() < 1)

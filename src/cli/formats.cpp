@@ -173,12 +173,17 @@ double smallest_positive(const number_format& f) {
                std::numeric_limits<double>::denorm_min());
 }
 
-/// Storage of one element with its share of the scale; none where the share depends on the shape of the array.
+/// Storage of one element with its share of the scales; none where the share depends on the shape of the array, beyond
+/// one scale of a whole tensor beside others.
 std::optional<double> bits_per_element(const quantizer& q) {
-  if (q.levels == 0) return q.elem.format.width;
-  const scaling& s = q.scalings[0];
-  if (s.per != granularity::tile) return {};
-  return q.elem.format.width + s.format.width / (double(s.tile_rows) * double(s.tile_cols));
+  double bits = q.elem.format.width;
+  for (int level = 0; level < q.levels; ++level) {
+    const scaling& s = q.scalings[std::size_t(level)];
+    if (level > 0 && s.per == granularity::tensor) continue;
+    if (s.per != granularity::tile) return {};
+    bits += s.format.width / (double(s.tile_rows) * double(s.tile_cols));
+  }
+  return bits;
 }
 
 // ---- JSON ----------------------------------------------------------------------------------------------------------

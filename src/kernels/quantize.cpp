@@ -33,25 +33,38 @@ struct cutting {
   }
 };
 
-/// The scale of an array that has one, from its largest finite magnitude.
-float tensor_scale(thread_pool& pool, std::span<const float> x, const quantizer& q) {
+/// Largest finite magnitude of an array.
+float amax_of(thread_pool& pool, std::span<const float> x) {
   std::vector<float> amax((x.size() + smallest_part - 1) / smallest_part);
   pool.parallel_ranges(x.size(), smallest_part, [&](std::size_t begin, std::size_t end) {
     detail::run_best<detail::amax_blocks_body>(x.data() + begin, end - begin, end - begin,
                                                &amax[begin / smallest_part]);
   });
-  return scale_finder(q.scalings[0], q.elem.format)(*std::max_element(amax.begin(), amax.end()));
+  return *std::max_element(amax.begin(), amax.end());
+}
+
+/// A scaling that has this scale whatever the data: it is a float32, whatever format it is stored in.
+scaling known(float scale) {
+  return {.rule = scale_rule::static_scale, .static_value = scale};
 }
 
 /// The same quantizer for parts of the array, or none if the array cannot be cut.
 std::optional<cutting> cut(thread_pool& pool, std::span<const float> x, const axis_view& view, const quantizer& q) {
   cutting result{q, {1, x.size(), 1}, smallest_part};
+  if (q.transform_count > 0) return std::nullopt;
   if (q.levels == 0) return result;
-  if (q.scalings[0].per == granularity::tensor) {
-    // Its scale is a float32 whatever format it is stored in.
-    if (q.scalings[0].rule != scale_rule::static_scale)
-      result.q.scalings[0] = {.rule = scale_rule::static_scale, .static_value = tensor_scale(pool, x, q)};
-    return result;
+  // The scale of the whole tensor, of one level or the outer one of two, is found first.
+  scaling& outermost = result.q.scalings[std::size_t(q.levels - 1)];
+  if (outermost.per == granularity::tensor) {
+    if (outermost.rule != scale_rule::static_scale) {
+      if (!needs_only_amax(outermost) || q.order != operation_order::standard) return std::nullopt;
+      const scale_levels levels(q);
+      const float amax = amax_of(pool, x);
+      outermost = known(q.levels == 1 ? levels.inner(amax) : levels.outer(amax).scale);
+    }
+    if (q.levels == 1) return result;
+  } else if (q.levels == 2) {
+    return std::nullopt;
   }
   const detail::scale_grid grid = detail::grid_of(q.scalings[0], view);
   const axis_view& shape = grid.view;

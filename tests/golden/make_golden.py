@@ -23,6 +23,7 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 #   fnuz    no infinity, no -0; the code of -0 is the only NaN
 #   none    no infinity, no NaN
 #   fnu     unsigned, no zero, no subnormals, all ones is NaN
+#   powers  unsigned, no zero, no subnormals, no NaN
 #   merged  all ones is "NaN or infinity"; no subnormals: exponent field 0 is an ordinary binade, but code 0 is zero
 #   p3109se p3109sf p3109ue p3109uf  signed or unsigned, extended or finite: no -0 and one NaN (the code of -0; unsigned: all
 #           ones); extended: the code below the NaN, and below -0's NaN on the negative side all ones, is infinity
@@ -53,6 +54,7 @@ e1m2 | 1/1/2 | 1 | none | 7*2^-2 (0x7) | 1 | 2^-2 | 15 | 0 | none | 0x8 | papers
 e8m0fnu | 0/8/0 | 127 | fnu | 2^127 (0xfe) | 2^-127 | none | 255 | 1 | none | none | OCP MX 1.0
 ue4m3 | 0/4/3 | 7 | fn | 448 (0x7e) | 2^-6 | 2^-9 | 127 | 1 | none | none | PTX ISA
 ue5m3 | 0/5/3 | 15 | fn | 114688 (0xfe) | 2^-14 | 2^-17 | 255 | 1 | none | none | PTX ISA
+ue1m0 | 0/1/0 | 1 | powers | 1 (0x1) | 2^-1 | none | 2 | 0 | none | none | microexponents, ISCA 2023
 """
 
 # name | bias | E/M | max (code) | min normal | min positive, always code 1 | code of 1.0 | finite values
@@ -138,9 +140,9 @@ class Format:
             return special
         exponent, mantissa = magnitude >> self.mantissa_bits, magnitude & ((1 << self.mantissa_bits) - 1)
         fraction = Fraction(mantissa, 1 << self.mantissa_bits)
-        if magnitude == 0 and self.policy != "fnu":
+        if magnitude == 0 and self.policy not in ("fnu", "powers"):
             value = Fraction(0)
-        elif exponent == 0 and self.policy not in ("fnu", "merged"):
+        elif exponent == 0 and self.policy not in ("fnu", "powers", "merged"):
             value = fraction * Fraction(2) ** (1 - self.bias)
         else:
             value = (1 + fraction) * Fraction(2) ** (exponent - self.bias)

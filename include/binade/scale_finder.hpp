@@ -1,0 +1,228 @@
+#pragma once
+// From the largest magnitude of a group to its stored scale, exactly.
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+#include "binade/exact.hpp"
+#include "binade/quantizer.hpp"
+
+namespace binade {
+
+namespace detail {
+
+/// a / b to 53 bits, rounded to odd: exact, or the neighbour of the quotient whose last bit is 1.  Rounded once more, to
+/// at most 51 bits, it gives what the quotient itself gives in every rounding mode.  (Boldo & Melquiond, IEEE TC 2008)
+/// @pre a and b are finite, b != 0, and neither the quotient nor its last bit leaves the normal range of double by far:
+///      quotients of float32 by products of two of them are right
+BINADE_HD constexpr double odd_quotient(double a, double b) {
+  if (std::is_constant_evaluated()) {
+    const exact q = exact_quotient(unpack(a), unpack(b));
+    const bool inexact = (q.significand & 0x7ff) != 0 || q.low != 0 || q.sticky;
+    return exact_double(q.negative, q.significand >> 11 | std::uint64_t(inexact), q.exponent - 52);
+  }
+  const double q = a / b, rest = std::fma(-q, b, a);
+  const std::uint64_t bits = std::bit_cast<std::uint64_t>(q);
+  // The quotient is beyond q, away from zero, where the rest has the sign of a.
+  const bool is_beyond = (rest < 0) == (a < 0);
+  const bool moves = rest != 0 && bits % 2 == 0;
+  return std::bit_cast<double>(moves ? (is_beyond ? bits + 1 : bits - 1) : bits);
+}
+
+}  // namespace detail
+
+/// What a scale takes amax to: the largest value, its exponent and its trailing significand bits.
+struct scale_target {
+  double largest;
+  int exponent, trailing_bits;
+
+  /// The largest value of an element format times the largest scale below this level.
+  BINADE_HD static constexpr scale_target of(const number_format& f, double largest_scale = 1) {
+    const double largest = f.max_finite() * largest_scale;
+    return {largest, detail::floor_log2_of(largest), f.trailing_bits()};
+  }
+};
+
+/// Finds scales: everything that does not depend on the data is worked out once.
+class scale_finder {
+ public:
+  /// @param exact_amax  rule amax divides as rule exact does (two levels of scales)
+  /// @pre defect(s) is empty
+  BINADE_HD constexpr scale_finder(const scaling& s, const scale_target& target, bool exact_amax = false)
+      : storage_{.format = s.format, .overflow = overflow_rule::saturate},
+        divides_((s.rule == scale_rule::amax || s.rule == scale_rule::exact || s.rule == scale_rule::four_over_six) &&
+                 !s.power_of_two),
+        in_float_(s.rule == scale_rule::amax && !exact_amax),
+        is_float_(s.format.precision == 24),
+        fixed_(s.static_value),
+        least_amax_(s.least_amax),
+        largest_(target.largest),
+        float_largest_(target.largest > double(std::numeric_limits<float>::max())
+                           ? std::numeric_limits<float>::max()
+                           : detail::narrowed<float>(target.largest)),
+        element_exponent_(target.exponent) {
+    find_carry(s.rule, target);
+    const bool has_subnormal_scales = s.format.has_subnormals && !is_float_;
+    lowest_ = float(has_subnormal_scales ? s.format.smallest_positive() : s.format.min_normal());
+    highest_ = float(s.format.max_finite());
+    lowest_exponent_ = detail::floor_log2_of(lowest_);
+    if (detail::exact_double(false, 1, lowest_exponent_) < double(lowest_)) ++lowest_exponent_;
+    highest_exponent_ = s.format.max_exponent();
+    may_vanish_ = s.zero == zero_rule::zero;
+    zero_scale_ = s.zero == zero_rule::zero ? 0 : s.zero == zero_rule::lowest ? lowest_ : in_storage(1);
+    constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+    infinite_scale_ = s.infinity == special_rule::largest ? highest_ : nan;
+  }
+  /// One level of scales over elements of this format.
+  BINADE_HD constexpr scale_finder(const scaling& s, const number_format& f) : scale_finder(s, scale_target::of(f)) {}
+
+  /// The scale of a group: a value of the scale format, as float32; finite, and positive unless zero_rule::zero.
+  /// @param amax   largest magnitude of the group that counts: 0 where there is none, infinity or NaN where
+  ///               special_rule takes the group there; not negative
+  /// @param outer  amax is to be taken as amax / outer, exactly; of two levels, the scale of the outer one
+  BINADE_HD constexpr float operator()(float amax, double outer = 1) const {
+    if (fixed_ != 0) return fixed_;
+    const std::uint32_t bits = std::bit_cast<std::uint32_t>(amax);
+    if (bits > infinity_bits) return std::numeric_limits<float>::quiet_NaN();
+    if (bits == infinity_bits) return infinite_scale_;
+    if (amax < least_amax_) amax = least_amax_;
+    if (amax == 0) return zero_scale_;
+    if (divides_ && in_float_) return in_storage(amax / float_largest_);
+    if (divides_) return divided(amax, outer);
+    const double ratio = outer == 1 ? double(amax) : detail::odd_quotient(amax, outer);
+    // A normal number: (1 + trailing / 2^52) 2^exponent.
+    const std::uint64_t parts = std::bit_cast<std::uint64_t>(ratio);
+    const int exponent = int(parts >> 52) - 1023;
+    const int found = exponent + int((parts & trailing_mask) >= carry_from_) - element_exponent_;
+    return power_of_two(found < lowest_exponent_    ? lowest_exponent_
+                        : found > highest_exponent_ ? highest_exponent_
+                                                    : found);
+  }
+  /// The scale that takes 1.5 amax to the largest value: the second candidate of four_over_six.
+  BINADE_HD constexpr float wider(float amax, double outer = 1) const {
+    return divided(1.5 * double(amax < least_amax_ ? least_amax_ : amax), outer);
+  }
+
+ private:
+  static constexpr std::uint32_t infinity_bits = 0x7f800000;
+  static constexpr std::uint64_t hidden_bit = std::uint64_t(1) << 52, trailing_mask = hidden_bit - 1;
+
+  BINADE_HD constexpr float divided(double amax, double outer) const {
+    const double quotient = detail::odd_quotient(amax, largest_ * outer);
+    if (quotient < double(lowest_)) return may_vanish_ ? float(round(storage_, quotient)) : lowest_;
+    return quotient > double(highest_) ? highest_ : float(round(storage_, quotient));
+  }
+  /// The power-of-two rules differ in the trailing significand of amax, of 52 bits, from which the exponent is one
+  /// more.
+  BINADE_HD constexpr void find_carry(scale_rule rule, const scale_target& target) {
+    const std::uint64_t significand = detail::unpack(target.largest).significand >> 11;  // 53 bits of max
+    carry_from_ = hidden_bit;                                                            // never
+    switch (rule) {
+      case scale_rule::static_scale:
+      case scale_rule::floor:
+      case scale_rule::four_over_six:
+        return;
+      case scale_rule::ceil:
+        carry_from_ = 1;
+        return;
+      case scale_rule::even:
+        if (target.trailing_bits < 52) carry_from_ = hidden_bit - (hidden_bit >> (target.trailing_bits + 1));
+        return;
+      case scale_rule::amax:  // with pow2
+      case scale_rule::rceil:
+        carry_from_ = significand - hidden_bit + 1;  // amax above max 2^k
+        return;
+      case scale_rule::nearest:
+      case scale_rule::exact: {  // with pow2.  From 1.5 max 2^k on, a number between 2^k and 2^(k + 2)
+        const std::uint64_t triple = 3 * significand;
+        const bool is_above = triple >= 4 * hidden_bit;
+        carry_from_ = (is_above ? (triple + 3) / 4 : (triple + 1) / 2) - hidden_bit;
+        element_exponent_ += int(is_above);
+        return;
+      }
+    }
+  }
+  /// 2^exponent, -149 <= exponent <= 127.
+  BINADE_HD static constexpr float power_of_two(int exponent) {
+    return std::bit_cast<float>(exponent >= -126 ? std::uint32_t(exponent + 127) << 23
+                                                 : std::uint32_t(1) << (exponent + 149));
+  }
+  BINADE_HD constexpr float in_storage(float s) const {
+    if (s < lowest_) return may_vanish_ ? round(storage_, s) : lowest_;
+    if (s > highest_) return highest_;
+    return is_float_ ? s : round(storage_, s);
+  }
+
+  element storage_;
+  bool divides_, in_float_, is_float_, may_vanish_ = false;
+  float fixed_, least_amax_, lowest_ = 0, highest_ = 0, zero_scale_ = 0, infinite_scale_ = 0;
+  double largest_;
+  float float_largest_;
+  int element_exponent_, lowest_exponent_ = 0, highest_exponent_ = 0;
+  std::uint64_t carry_from_ = 0;
+};
+
+/// A scale of the outer level; without one it is 1.
+struct outer_scale {
+  float scale = 1, encoding = 1;  ///< encoding: TransformerEngine's E
+};
+
+/// The scales of a quantizer's groups, in its operation order.
+class scale_levels {
+ public:
+  /// @pre defect(q) is empty and q.levels > 0
+  BINADE_HD constexpr explicit scale_levels(const quantizer& q)
+      : order_(q.order),
+        inner_(q.scalings[0], scale_target::of(q.elem.format), q.levels == 2),
+        outer_(q.scalings[1], scale_target::of(q.elem.format, detail::largest_inner_scale(q.scalings[0])), true),
+        storage_{.format = q.scalings[0].format, .overflow = overflow_rule::saturate},
+        largest_(float(q.elem.format.max_finite())),
+        largest_inner_(float(q.scalings[0].format.max_finite())),
+        lowest_normal_(float(q.scalings[0].format.min_normal())) {}
+
+  /// @param amax  as for scale_finder
+  BINADE_HD constexpr outer_scale outer(float amax) const {
+    if (order_ < operation_order::transformer_engine || !is_finite(amax)) return {outer_(amax), 1};
+    const float whole = largest_inner_ * largest_;
+    if (amax == 0) return {};
+    if (order_ == operation_order::torchao) {
+      const float scale = amax / whole;
+      return {scale == 0 ? 1 : scale, 1};
+    }
+    const float ratio = whole / amax, encoding = ratio < top ? ratio : top;
+    return {1 / encoding, encoding};
+  }
+  BINADE_HD constexpr float inner(float amax, const outer_scale& o = {}) const {
+    if (order_ < operation_order::transformer_engine || !is_finite(amax) || !is_finite(o.scale))
+      return inner_(amax, double(o.scale));
+    if (order_ == operation_order::transformer_engine)
+      return round(storage_, amax * (o.encoding * (1 / largest_)));
+    const float scale = amax / largest_ / o.scale;
+    return round(storage_, scale < lowest_normal_ ? lowest_normal_ : scale > largest_inner_ ? largest_inner_ : scale);
+  }
+  /// The second candidate of four_over_six.
+  BINADE_HD constexpr float wider(float amax, const outer_scale& o = {}) const {
+    return inner_.wider(amax, double(o.scale));
+  }
+  /// What an element is multiplied by in the orders that do; the others divide.
+  BINADE_HD constexpr float multiplier(float inner, const outer_scale& o = {}) const {
+    if (order_ == operation_order::reciprocal) return 1 / inner;
+    if (order_ == operation_order::torchao) return 1 / o.scale / inner;
+    const float m = 1 / (inner * o.scale);
+    return m > top ? top : m;
+  }
+
+ private:
+  static constexpr float top = std::numeric_limits<float>::max();
+  BINADE_HD static constexpr bool is_finite(float x) { return x - x == 0; }
+
+  operation_order order_;
+  scale_finder inner_, outer_;
+  element storage_;
+  float largest_, largest_inner_, lowest_normal_;
+};
+
+}  // namespace binade
