@@ -41,7 +41,7 @@ def read_inputs():
         if word == "input":
             name, rows, cols = rest.split()
         else:
-            bits = np.array([int(b, 16) for b in rest.split()], dtype=np.uint32)
+            bits = np.array([int(b.ljust(8, "0"), 16) for b in rest.split()], dtype=np.uint32)
             inputs[name] = bits.view(np.float32).reshape(int(rows), int(cols))
     return inputs
 
@@ -54,7 +54,8 @@ def read_cases(file, texts):
             name, _, text = rest.partition(" ")
             cases.append((text, name, {}))
         elif word != "refused":
-            cases[-1][2][word] = np.array([int(n, 16) for n in rest.split()], dtype=np.int64)
+            digits = 8 if word == "values" else 0
+            cases[-1][2][word] = np.array([int(n.ljust(digits, "0"), 16) for n in rest.split()], dtype=np.int64)
     return [case for case in cases if case[0] in texts]
 
 

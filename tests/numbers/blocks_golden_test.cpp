@@ -52,11 +52,15 @@ class reader {
     advance();
     return rest;
   }
-  words numbers() {
+  /// digits: shorter numbers end in as many zeros as they lack; 0: they are as they stand.
+  words numbers(std::size_t digits = 0) {
     words all;
     do {
       std::istringstream in(rest_);
-      for (std::string number; in >> number;) all.push_back(std::stoull(number, nullptr, 16));
+      for (std::string number; in >> number;) {
+        if (number.size() < digits) number.resize(digits, '0');
+        all.push_back(std::stoull(number, nullptr, 16));
+      }
       advance_line();
     } while (word_.empty() && !rest_.empty());
     skip_comments();
@@ -92,7 +96,7 @@ std::map<std::string, matrix> read_inputs() {
     std::string name;
     matrix m;
     head >> name >> m.rows >> m.cols;
-    m.bits = in.numbers();
+    m.bits = in.numbers(8);
     if (m.bits.size() != m.rows * m.cols) throw std::runtime_error("inputs.txt: " + name + " has the wrong size");
     inputs[name] = m;
   }
@@ -119,7 +123,7 @@ std::vector<golden_case> read_cases(const std::string& file) {
     else if (word == "outer")
       c.outer_scales = in.numbers();
     else if (word == "values")
-      c.values = in.numbers();
+      c.values = in.numbers(8);
     else
       throw std::runtime_error(file + ": unknown line '" + word + "'");
   }

@@ -202,6 +202,11 @@ FILES = {"nvfp4": nvfp4_cases, "rules": rule_cases, "policies": policy_cases, "n
 # ---- files ------------------------------------------------------------------------------------------------------------
 
 
+def float_words(bits):
+    """Eight digits without the zeros at the end."""
+    return [f"{b:08x}".rstrip("0") or "0" for b in bits]
+
+
 def wrapped(word, numbers, per_line=24):
     lines = [numbers[k : k + per_line] for k in range(0, len(numbers), per_line)]
     return [f"{word if k == 0 else ''} {' '.join(line)}" for k, line in enumerate(lines)]
@@ -212,7 +217,7 @@ def input_lines():
     for name, (rows, cols, x) in INPUTS.items():
         assert len(x) == rows * cols, name
         yield f"input {name} {rows} {cols}"
-        yield from wrapped("bits", [f"{struct.unpack('<I', struct.pack('<f', v))[0]:x}" for v in x])
+        yield from wrapped("bits", float_words(struct.unpack("<I", struct.pack("<f", v))[0] for v in x))
 
 
 def case_lines(cases):
@@ -228,7 +233,7 @@ def case_lines(cases):
         yield from wrapped("scales", [f"{c:x}" for c in inner], 48)
         if len(q.levels) == 2:
             yield from wrapped("outer", [f"{c:x}" for c in outer], 48)
-        yield from wrapped("values", [f"{v:x}" for v in values])
+        yield from wrapped("values", float_words(values))
 
 
 def contents():
