@@ -55,7 +55,7 @@ def read_cases(file, texts):
             cases.append((text, name, {}))
         elif word != "refused":
             digits = 8 if word == "values" else 0
-            cases[-1][2][word] = np.array([int(n.ljust(digits, "0"), 16) for n in rest.split()], dtype=np.int64)
+            cases[-1][2][word] = np.array([-1 if n == "?" else int(n.ljust(digits, "0"), 16) for n in rest.split()], dtype=np.int64)
     return [case for case in cases if case[0] in texts]
 
 
@@ -81,10 +81,11 @@ def bits(values):
     return np.where(np.isnan(values), 0x7FC00000, values.view(np.uint32)).astype(np.int64).reshape(-1)
 
 
-def compare(case, shape, x, scales, codes, values, outer=None):
-    """codes of elements that are NaN are not compared where the format has none: encode refuses those arrays."""
+def compare(case, shape, scales, codes, values, outer=None):
+    """Scales that the definition leaves open, and the codes of arrays that encode refuses, are not compared."""
     text, name, golden = case
-    assert scales.reshape(-1).tolist() == golden["scales"].tolist(), f"scales of {text}, {name}"
+    said = golden["scales"] >= 0
+    assert scales.reshape(-1)[said].tolist() == golden["scales"][said].tolist(), f"scales of {text}, {name}"
     if outer is not None:
         assert [outer] == golden["outer"].tolist(), f"outer scale of {text}, {name}"
     if "codes" in golden:
@@ -98,17 +99,26 @@ def test_every_golden_quantizer_equals_its_definition(capsys):
     assert make_blocks.check() == 0, capsys.readouterr().out
 
 
-def nvfp4_te(x, amax, s):
+def nvfp4_te(x):
+    """TransformerEngine, finite elements: (s1, s0, scaled elements, what multiplies the elements back)"""
+    amax, s = finite_amax(x), finite_amax(x, axis=-1, keepdims=True)
     enc = np.float32(1) if amax == 0 else min(np.float32(2688) / amax, FLT_MAX)
     outer = np.float32(1) / enc
-    stored = np.minimum(s * (enc * (np.float32(1) / np.float32(6))), np.float32(448))
-    return outer, stored, lambda e4m3: x * np.minimum(np.float32(1) / (e4m3 * outer), FLT_MAX)
+    inner = e4m3(np.minimum(s * (enc * (np.float32(1) / np.float32(6))), np.float32(448)))
+    return outer, inner, x * np.minimum(np.float32(1) / (inner.astype(np.float32) * outer), FLT_MAX), inner.astype(np.float64) * outer
 
 
-def nvfp4_torchao(x, amax, s):
-    outer = np.float32(1) if amax == 0 else amax / np.float32(2688)
-    stored = np.clip((s / np.float32(6)) / outer, np.float32(2.0**-6), np.float32(448))
-    return outer, stored, lambda e4m3: np.where(x == 0, x, x * ((np.float32(1) / outer) / e4m3))
+def nvfp4_torchao(x):
+    """torchao, whatever the elements; of its own is that an array of zeros has scale 1."""
+    outer = np.max(np.abs(x)) / np.float32(2688)
+    outer = np.float32(np.nan) if np.isinf(outer) else np.float32(1) if not x.any() else outer
+    inner = e4m3(np.clip((np.max(np.abs(x), axis=-1, keepdims=True) / np.float32(6)) / outer, np.float32(2.0**-6), np.float32(448)))
+    multiplier = (np.float32(1) / outer) / inner.astype(np.float32)
+    return outer, inner, np.where((x == 0) & ~np.isnan(multiplier), x, x * multiplier), outer * inner.astype(np.float32)
+
+
+def e4m3(x):
+    return x.astype(library("ml_dtypes").float8_e4m3fn)
 
 
 @pytest.mark.parametrize(("text", "formulas"), [("nvfp4:te", nvfp4_te), ("nvfp4:torchao", nvfp4_torchao)])
@@ -118,19 +128,14 @@ def test_nvfp4_equals_the_published_formulas_with_the_casts_of_ml_dtypes(text, f
     inputs, count = read_inputs(), 0
     for case in read_cases("nvfp4.txt", {text}):
         x = inputs[case[1]]
-        blocks = in_blocks(x, 16)
-        amax = finite_amax(x)
-        if not amax / np.float32(2688) > 0 and amax > 0:
-            continue  # the outer scale of torchao underflows to 0
-        outer, stored, scaled = formulas(blocks, amax, finite_amax(blocks, axis=-1, keepdims=True))
-        e4m3 = stored.astype(ml_dtypes.float8_e4m3fn)
-        t = np.clip(scaled(e4m3.astype(np.float32)), np.float32(-6), np.float32(6))
+        outer, inner, scaled, factor = formulas(in_blocks(x, 16))
+        t = np.clip(scaled, np.float32(-6), np.float32(6))
         e2m1 = np.where(np.isnan(t), np.float32(0), t).astype(ml_dtypes.float4_e2m1fn)
-        # Three significands of 2, 4 and 24 bits: their product is exact in float64, and rounded once.
-        values = (e2m1.astype(np.float64) * e4m3.astype(np.float64) * np.float64(outer)).astype(np.float32)
-        compare(case, x.shape, x, e4m3.view(np.uint8), e2m1.view(np.uint8) & 15, np.where(np.isnan(blocks), np.nan, values), bits(outer)[0])
+        # In float64 the product of significands of 2, 4 and 24 bits is exact, and rounded once.
+        values = np.where(np.isnan(t), np.nan, e2m1.astype(np.float64) * factor).astype(np.float32)
+        compare(case, x.shape, inner.view(np.uint8) & 127, e2m1.view(np.uint8) & 15, values, bits(outer)[0])
         count += 1
-    assert count >= 15
+    assert count >= 20
 
 
 @pytest.mark.parametrize("scaling", ["deepseek_1x128", "deepseek_1x128_ue8m0"])
@@ -140,8 +145,8 @@ def test_deepseek_equals_the_published_formulas_with_the_cast_of_pytorch(scaling
     inputs, count = read_inputs(), 0
     for case in read_cases("named.txt", {scaling}):
         x = inputs[case[1]]
-        if not np.isfinite(x).all():
-            continue
+        if np.isinf(x).any() or (scaling.endswith("ue8m0") and np.isnan(x).any()):
+            continue  # the scale of such a block is infinite there, or 2^127
         blocks = torch.from_numpy(in_blocks(x, 128))
         s = blocks.abs().amax(dim=-1, keepdim=True).clamp(min=1e-4) / 448
         if scaling.endswith("ue8m0"):
@@ -152,7 +157,7 @@ def test_deepseek_equals_the_published_formulas_with_the_cast_of_pytorch(scaling
         else:
             stored = bits(s.numpy())
         q = (blocks * (1 / s)).to(torch.float8_e4m3fn)
-        compare(case, x.shape, x, stored, q.view(torch.uint8).numpy(), (q.float() * s).numpy())
+        compare(case, x.shape, stored, q.view(torch.uint8).numpy(), (q.float() * s).numpy())
         count += 1
     assert count >= 5
 
@@ -175,6 +180,6 @@ def test_mxfp8_of_torchao_equals_the_published_formulas_with_the_cast_of_pytorch
         q = (blocks * (1 / s)).clamp(-limit, limit).to(kind)
         nan = (s != s).expand(q.shape).numpy()
         element_codes = np.where(nan, {"mxfp8_e4m3": 0x7F, "mxfp8_e5m2": 0x7E}[name], q.view(torch.uint8).numpy())  # which NaN code is not torchao's say here
-        compare(case, x.shape, x, codes.numpy(), element_codes, (q.float() * s).numpy())
+        compare(case, x.shape, codes.numpy(), element_codes, (q.float() * s).numpy())
         count += 1
     assert count >= 5

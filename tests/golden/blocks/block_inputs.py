@@ -112,6 +112,8 @@ INPUTS = {
     "nans_and_infinities": with_values(
         spread(23, 3, 48, [1, 1e-12, 0]), {(0, 1): INF, (0, 2): NAN, (0, 33): NAN, (1, 7): -INF, (1, 20): NAN, (2, 0): NAN, (2, 1): INF, (2, 47): -INF}
     ),
+    # Blocks about 2^-10 of what the largest scale takes, and one that sets the tensor's scale: scales vanish or just do not.
+    "vanishing": with_values(spread(28, 2, 96, [6 * 2.0**-10 * k for k in (0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)]), {(0, 0): F32(2688), (1, 95): F32(-0.0)}),
     "one": (1, 1, [F32(-3.3)]),
     "column": normals(24, 35, 1, lambda r, c, rng: 4.0**rng.randrange(-4, 5)),
     "square": normals(25, 18, 21, lambda r, c, rng: 1 if r < 16 else 30),

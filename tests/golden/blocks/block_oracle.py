@@ -70,7 +70,8 @@ def tile(r, c, fmt, rule, **more):
 
 # ---- scales -----------------------------------------------------------------------------------------------------------
 
-# A scale is a rational, or None for NaN.
+# A scale is a rational, or None for NaN, or ANY where the definition leaves it open: inside of an outer NaN.
+ANY = "?"
 
 
 class Store:
@@ -108,6 +109,8 @@ class Store:
         return self.lowest if self.s.zero == "lowest" else min(max(Fraction(1), self.lowest), self.largest)
 
     def code(self, value):
+        if value is ANY:
+            return ANY
         if self.f is None:
             return NAN_BITS if value is None else bits_of(fl32(value))
         return self.f.nan if value is None else self.f.values.index(value)
@@ -256,9 +259,16 @@ def evaluate(q, rows, cols, x):
         for m in members:
             assert len({outer_of[k] for k in m}) == 1, "an inner group in two outer ones"
         finders = {"exact": exact_outer, "te": te_outer, "torchao": torchao_outer}
-        outer_scales = [finders[q.order](f, q, inner, outer, [x[k] for k in m]) for m in outer_members]
+        outer_scales = []
+        for m in outer_members:
+            forced, scale = forced_scale([x[k] for k in m], outer)
+            outer_scales.append(Outer(scale) if forced else finders[q.order](f, q, inner, outer, [x[k] for k in m]))
         inners = {"exact": exact_inner, "te": te_inner, "torchao": torchao_inner}
-        scales = [inners[q.order](f, q, inner, outer_scales[outer_of[m[0]]], [x[k] for k in m]) for m in members]
+        scales = []
+        for m in members:
+            s1 = outer_scales[outer_of[m[0]]]
+            forced, scale = forced_scale([x[k] for k in m], inner)
+            scales.append(ANY if s1.stored is None else scale if forced else inners[q.order](f, q, inner, s1, [x[k] for k in m]))
         each = [(scales[inner_of[k]], outer_scales[outer_of[k]].stored) for k in range(len(x))]
         element = {
             "exact": lambda k: lambda v, s: exact_code(f, v, s, q),
@@ -272,6 +282,8 @@ def evaluate(q, rows, cols, x):
         nan = x[k] != x[k] or any(s is None for s in each[k])
         if nan:
             values.append(NAN_BITS)
+        elif q.order == "torchao":
+            values.append(bits_of(product(f, code, (Fraction(1),)) * (fl32(each[k][0]) * fl32(each[k][1]))))
         else:
             values.append(bits_of(product(f, code, each[k])))
     refused = any(code == "refused" for code in codes)
@@ -316,9 +328,6 @@ class Outer:
 
 
 def exact_outer(f, q, inner, outer, values):
-    forced, scale = forced_scale(values, outer)
-    if forced:
-        return Outer(scale)
     amax = exact(amax_of(values, outer.s))
     if outer.s.rule != "static" and amax == 0:
         return Outer(outer.of_zero())
@@ -327,9 +336,6 @@ def exact_outer(f, q, inner, outer, values):
 
 
 def exact_inner(f, q, inner, outer, values):
-    forced, scale = forced_scale(values, inner)
-    if forced:
-        return scale
     if inner.s.rule == "static":
         return exact(F32(inner.s.static))
     amax = exact(amax_of(values, inner.s))
@@ -370,8 +376,9 @@ def torchao_inner(f, q, inner, outer, values):
     amax = amax_of(values, inner.s)
     r = (amax / fl32(f.largest)) / fl32(outer.stored)
     low, high = inner.f.min_normal, inner.largest
-    r = low if r != r else high if np.isinf(r) else min(max(exact(r), low), high)
-    return inner.f.values[nearest_code(inner.f, r)]
+    if r != r:  # 0 / 0: amax0 / max and the outer scale have both vanished
+        return None
+    return inner.f.values[nearest_code(inner.f, high if np.isinf(r) else min(max(exact(r), low), high))]
 
 
 def torchao_code(f, v, scales, q):

@@ -41,13 +41,13 @@ def nvfp4_cases():
     zero, zero_flat = (replace(q, levels=(replace(q.levels[0], zero="zero"), TENSOR)) for q in (plain, flat))
     named = [
         replace(plain, name="nvfp4"),
-        replace(two("e2m1fn", block(16, "e4m3fn", "4over6"), TENSOR), name="nvfp4:4over6"),
+        replace(two("e2m1fn", block(16, "e4m3fn", "4over6", zero="zero"), TENSOR), name="nvfp4:4over6"),
         replace(zero, order="te", name="nvfp4:te"),
-        replace(plain, order="torchao", name="nvfp4:torchao"),
+        replace(plain, levels=(plain.levels[0], replace(TENSOR, nan="group", inf="group")), order="torchao", name="nvfp4:torchao"),
     ]
     everywhere = ["normal", "large", "small", "spread", "outlier", "ties_e2m1fn", "ties_e2m1fn_tensor", "tiny_blocks", "one", "column"]
     for q in named:
-        for name in everywhere + EDGES + ["underflowing_blocks", "significands"] + SPECIAL:
+        for name in everywhere + EDGES + ["underflowing_blocks", "vanishing", "significands"] + SPECIAL:
             yield q, name
     for q in (replace(flat, name="nvfp4:2d"), replace(zero_flat, order="te", name="nvfp4:te_2d")):
         for name in ("square", "zero_blocks", "spread", "underflowing_blocks", "nans"):
@@ -108,8 +108,8 @@ def policy_cases():
             for least in (1e-4, 3.0):
                 for name in ("zero_blocks", "spread"):
                     yield one(elem, replace(scaling, min=least)), name
-    for rule in ("amax", "exact"):
-        for name in ("tiny_blocks", "subnormal", "zeros"):
+    for rule in ("amax", "exact", "4over6"):
+        for name in ("tiny_blocks", "subnormal", "zeros", "vanishing"):
             yield one("e2m1fn", block(16, "e4m3fn", rule, zero="zero")), name
             yield one("e2m1fn", block(16, "f32", rule, zero="lowest")), name
     yield one("e5m2", replace(mx, nan="group", inf="group"), overflow="spec"), "nans_and_infinities"
@@ -137,10 +137,11 @@ def named_cases():
             if elem in ("e2m1fn", "e4m3fn") and profile != ":ocp":
                 for data in ("every_exponent", "subnormal", "least_normal"):
                     yield q, data
-    least = {"min": 1e-4}
-    for suffix, fmt, rule, order in (("", "f32", "amax", "reciprocal"), ("_ue8m0", "e8m0fnu", "rceil", "exact")):
+    kinds = [("", "f32", "amax", "reciprocal", {"nan": "group", "inf": "group"}), ("_ue8m0", "e8m0fnu", "rceil", "exact", {"inf": "largest"})]
+    for suffix, fmt, rule, order, special in kinds:
+        least = {"min": 1e-4, **special}
         row = one("e4m3fn", block(128, fmt, rule, **least), order=order, name="deepseek_1x128" + suffix)
-        for data in ("normal", "wide", "zeros", "huge", "ties_e4m3fn_powers", "subnormal", "nans"):
+        for data in ("normal", "wide", "zeros", "huge", "ties_e4m3fn_powers", "subnormal", *SPECIAL):
             yield row, data
         flat = one("e4m3fn", tile(128, 128, fmt, rule, **least), order=order, name="deepseek_128x128" + suffix)
         for data in ("wide", "tall", "zero_blocks"):
@@ -186,7 +187,9 @@ def two_level_cases():
         for inf in ("element", "group", "largest"):
             for data in SPECIAL:
                 yield two("e2m1fn", replace(e4m3, nan=nan, inf=inf), ROW), data
+                yield two("e2m1fn", e4m3, replace(ROW, nan=nan, inf=inf)), data
             yield two("e4m3fn", replace(e4m3, nan=nan, inf=inf), TENSOR), "nans_and_infinities"
+            yield two("int4", block(8, "e8m0fnu", "rceil"), block(16, "pow2", "floor", nan=nan, inf=inf)), "nans_and_infinities"
     for data in ("spread", "zero_blocks"):
         yield two("e2m1fn", replace(e4m3, min=1e-2), replace(TENSOR, min=1e-2)), data
     for rounding in ("rtz", "rna", "rup", "rdn"):
@@ -230,7 +233,7 @@ def case_lines(cases):
         codes, inner, outer, values = evaluate(q, *INPUTS[name])
         yield f"case {name} {q.text()}"
         yield from ["refused"] if codes is None else wrapped("codes", [f"{c:x}" for c in codes], 48)
-        yield from wrapped("scales", [f"{c:x}" for c in inner], 48)
+        yield from wrapped("scales", [c if c == "?" else f"{c:x}" for c in inner], 48)
         if len(q.levels) == 2:
             yield from wrapped("outer", [f"{c:x}" for c in outer], 48)
         yield from wrapped("values", float_words(values))
