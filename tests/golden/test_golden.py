@@ -54,14 +54,6 @@ def test_every_table_equals_its_definition(capsys):
     assert make_golden.check() == 0, capsys.readouterr().out
 
 
-def test_every_golden_quantizer_equals_its_definition(capsys):
-    library("numpy")
-    sys.path.insert(0, str(Path(__file__).resolve().parent / "blocks"))
-    import make_blocks
-
-    assert make_blocks.check() == 0, capsys.readouterr().out
-
-
 def test_every_table_of_other_kinds_equals_its_definition(capsys):
     assert make_other.check() == 0, capsys.readouterr().out
 
