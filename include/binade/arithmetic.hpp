@@ -85,8 +85,10 @@ BINADE_HD constexpr std::uint64_t encode_result(const element& e, const exact& x
 // is a tie, or the linear place of that power.  Sums are the exact sums of the binary32 numbers, rounded once in the
 // format's domain.  No accumulator of finitely many bits is exact for a logarithmic format: its powers are irrational,
 // and so are their sums.  So add() can differ from the correctly rounded sum of the powers, where that is nearer to a
-// border between two codes than the errors of the binary32 numbers reach.  fma() and faa() likewise: fma() multiplies
-// the numbers exactly, not the powers.
+// border between two codes than the errors of the binary32 numbers reach.  Over all pairs of lns8 (gamma 8), judged
+// with 200 bits, the sums of the numbers are within 8.39e-6 of a step of the sums of the powers, and none rounds
+// differently (tests/numbers/lns_mpfr_test.cpp).  fma() and faa() likewise: fma() multiplies the numbers exactly, not
+// the powers.
 //
 // @param noise  R of the stochastic modes, below 2^e.noise_bits; not used by the others
 // @pre defect(e) and defect() of the operands' formats are empty; each code is below 2^width of its format
