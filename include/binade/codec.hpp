@@ -220,12 +220,14 @@ BINADE_HD constexpr grid_place place_on_grid(const lns_format& f, const unpacked
   } else if (place.code < f.max_magnitude(false) && !is_below(x, next)) {
     place = {.code = place.code + 1, .sticky = is_below(next, x)};
   } else if (steps < 0) {
-    place.sticky = f.has_zero;  // all below the smallest value goes to it, but may go up from a zero
+    // All below the smallest value goes to it, but may go up from a zero; and what lies above it, though below the
+    // power that was rounded down to it, is between two values.
+    place.sticky = f.has_zero || is_below(value, x);
   } else if (value.significand == x.significand && value.exponent == x.exponent) {
     return {.code = place.code};
   }
   const bool linear =
-      f.domain == lns_domain::linear && place.code < f.max_magnitude(false) && (steps >= 0 || f.has_zero);
+      f.domain == lns_domain::linear && place.code < f.max_magnitude(false) && (steps >= 0 || place.sticky);
   return linear ? linear_place(f, place.code, x) : place;
 }
 
