@@ -78,6 +78,7 @@ struct grid_place {
   std::uint64_t tail = 0;  ///< as rounds_away() takes it
   bool sticky = false;
   bool is_tiny = false;  ///< below the smallest normal value
+  bool is_end = false;   ///< off an end of the values, so that it goes to that end whatever lies below its 64 bits
 };
 
 /// x / y as a place between 0 and 1: the only step of a grid that need not be a power of two is the one from zero to
@@ -156,12 +157,12 @@ BINADE_HD constexpr grid_place place_on_grid(const fixed_format& f, const unpack
 /// The same for posits and takums: a place on the string of bits.  @pre x is finite
 BINADE_HD constexpr grid_place place_on_grid(const tapered_format& f, const unpacked& x) {
   if (x.significand == 0) return {};
-  if (x.exponent > highest_exponent(f)) return {.code = f.max_magnitude(false)};
-  if (x.exponent < lowest_exponent(f)) return {.code = 1};
+  if (x.exponent > highest_exponent(f)) return {.code = f.max_magnitude(false), .is_end = true};
+  if (x.exponent < lowest_exponent(f)) return {.code = 1, .is_end = true};
   const bit_string text = tapered_string(f, x.exponent, x.significand);
   const int kept = f.width - 1;  // 2..31
   const std::uint64_t code = text.high >> (64 - kept);
-  if (code == 0) return {.code = 1};
+  if (code == 0) return {.code = 1, .is_end = true};
   return {.code = code,
           .tail = text.high << kept | text.low >> (64 - kept),
           .sticky = text.sticky || text.low << kept != 0};
@@ -212,7 +213,7 @@ BINADE_HD constexpr grid_place place_on_grid(const lns_format& f, const unpacked
   if (steps > std::int64_t(f.max_magnitude(false))) return {.code = f.max_magnitude(false) + 1};
   grid_place place{.code = std::uint64_t(steps < 0 ? 0 : steps),
                    .tail = steps < 0 ? 0 : fraction << (64 - digits),
-                   .sticky = x.significand << 1 != 0};
+                   .sticky = x.significand << 1 != 0 || (f.has_zero && steps <= 0)};
   // The values are the powers rounded to binary32: x may lie between the two, on either side.
   const unpacked value = unpack(f.value(place.code)), next = unpack(f.value(place.code + 1));
   if (place.code > 0 && is_below(x, value)) {
@@ -223,6 +224,7 @@ BINADE_HD constexpr grid_place place_on_grid(const lns_format& f, const unpacked
     // All below the smallest value goes to it, but may go up from a zero; and what lies above it, though below the
     // power that was rounded down to it, is between two values.
     place.sticky = f.has_zero || is_below(value, x);
+    place.is_end = !f.has_zero && is_below(x, value);
   } else if (value.significand == x.significand && value.exponent == x.exponent) {
     return {.code = place.code};
   }
@@ -255,7 +257,7 @@ BINADE_HD constexpr grid_place place_on_grid(const book_format& f, const unpacke
     return (x.negative ? -entry : entry) <= whole;
   };
   std::uint64_t low = 0, high = f.last() + 1;  // reached(low), or low is the end; not reached(high)
-  if (!reached(0)) return {};
+  if (!reached(0)) return {.is_end = true};
   while (high - low > 1) {
     const std::uint64_t middle = low + (high - low) / 2;
     (reached(middle) ? low : high) = middle;

@@ -21,6 +21,7 @@ struct exact {
   int exponent = 0;
   std::uint64_t significand = 0, low = 0;
   bool sticky = false;
+  bool is_root_of_two = false;  ///< 2^(exponent + 1/2) itself, of which the digits are the first
 
   BINADE_HD constexpr uint128 digits() const { return {significand, low}; }
   BINADE_HD constexpr bool is_zero() const { return significand == 0 && !is_nan && !is_infinite; }
@@ -40,7 +41,11 @@ template <class Format>
 BINADE_HD constexpr grid_place place_on_grid(const Format& f, const exact& x) {
   grid_place place =
       place_on_grid(f, unpacked{.negative = x.negative, .exponent = x.exponent, .significand = x.significand});
-  place.sticky = place.sticky || x.low != 0 || x.sticky;
+  if constexpr (std::is_same_v<Format, lns_format>)
+    // Half way in the logarithm between two codes that are a binade apart: the only irrational number that is.
+    if (x.is_root_of_two && f.gamma_log2 == 0 && f.domain == lns_domain::logarithm && place.tail != 0)
+      return {.code = place.code, .tail = std::uint64_t(1) << 63};
+  place.sticky = place.sticky || (!place.is_end && (x.low != 0 || x.sticky));
   return place;
 }
 
@@ -146,7 +151,8 @@ BINADE_HD constexpr exact exact_root(const unpacked& x) {
   return {.exponent = (x.exponent - odd) / 2,
           .significand = root.high,
           .low = root.low,
-          .sticky = over != 0 || !rest.is_zero()};
+          .sticky = over != 0 || !rest.is_zero(),
+          .is_root_of_two = odd != 0 && x.significand << 1 == 0};
 }
 
 /// a / 2^n, and whether what leaves 128 bits is nonzero.  @pre n >= 0

@@ -41,6 +41,7 @@ TEST_P(other_kinds, round_float64_right_at_both_sides_of_every_border_under_ever
   for (const bool negative : {false, true}) {
     const ladder& l = ladders.side(negative);
     std::vector<double> points{0, 0x1p-1074, 0x1p-1000, std::fabs(l.magnitudes.back()) * 1.25, 0x1p1000};
+    for (int e = -130; e <= 130; ++e) points.push_back(std::ldexp(1.0, e));  // one is the power that a zero stands for
     for (std::size_t i = 0; i < l.magnitudes.size(); ++i) {
       if (l.magnitudes[i] >= 0) points.push_back(l.magnitudes[i]);
       if (i + 1 < l.magnitudes.size() && l.magnitudes[i] >= 0)
