@@ -68,11 +68,15 @@ def product(files):
 
 def check_format_names(files, arguments):
     texts = product(files)
-    names = source_checks.catalogue_names(texts.values())
-    if not names:
+    names, aliases = source_checks.catalogue_names(texts.values()), source_checks.alias_names(texts.values())
+    if not names or not aliases:
         print("no catalogue was found: this check would pass for want of names to look for")
         return False
-    return report([finding for f, text in texts.items() for finding in source_checks.format_names_in_branches(f, text, names)])
+    found = [finding for f, text in texts.items() for finding in source_checks.format_names_in_branches(f, text, names, aliases)]
+    for f in files:
+        if f.startswith("python/") and f.endswith(".py"):
+            found += source_checks.python_format_names_in_branches(f, (ROOT / f).read_text(), names, aliases)
+    return report(found)
 
 
 def check_libm(files, arguments):

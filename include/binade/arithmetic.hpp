@@ -68,7 +68,8 @@ BINADE_HD constexpr std::uint64_t encode_result(const element& e, const exact& x
 // Each delivers the code of the exact result rounded once into e.format, whatever the formats of the operands.
 //
 // NaN: of a NaN operand, of Inf - Inf, 0 * Inf, 0 / 0, Inf / Inf and the square root below zero (IEEE 754-2019, 7.2).
-//      It becomes the canonical NaN code; without one, what format.nan says, and code 0 where that is `refuse`.
+//      It becomes the canonical NaN code; without one, what format.nan says, and the code of zero where that is
+//      `refuse`.
 // Infinities: of infinite operands, and x / 0 for x != 0 with the sign of both.  As an infinite input of encode():
 //      e.overflow decides, and takes it to the largest finite value under `saturate`.
 // Zeros: IEEE 754-2019, 6.3.  A sum that is zero is +0, and -0 under rdn, unless all its operands are zeros of one

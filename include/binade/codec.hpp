@@ -70,6 +70,9 @@ BINADE_HD constexpr std::uint64_t low_bits(const unpacked&) {
 BINADE_HD constexpr bool is_sticky(const unpacked&) {
   return false;
 }
+BINADE_HD constexpr bool is_root_of_two(const unpacked&) {
+  return false;
+}
 
 /// A magnitude on the grid of a format: code, and what lies above it on the way to code + 1.
 struct grid_place {
@@ -236,12 +239,17 @@ BINADE_HD constexpr grid_place place_on_grid(const lns_format& f, const Number& 
   } else if (place.code == 0 && f.has_zero) {
     place.sticky = true;  // x is not the zero, though it may be where the zero stands or below
   } else if (steps < 0) {
-    place.sticky = false;  // all below the smallest value goes to it
+    // All below the smallest value goes to it; what lies above it, though below the power that was rounded down to it,
+    // is between two values.
+    place.sticky = !is_below(x, value) && !is_value(value);
   } else if (is_value(value)) {
     return {.code = place.code};
   }
+  // Half way in the logarithm between two codes that are a binade apart: the only irrational number that is.
+  if (is_root_of_two(x) && f.gamma_log2 == 0 && f.domain == lns_domain::logarithm && place.tail != 0)
+    return {.code = place.code, .tail = std::uint64_t(1) << 63};
   const bool linear =
-      f.domain == lns_domain::linear && place.code < f.max_magnitude(false) && (steps >= 0 || f.has_zero);
+      f.domain == lns_domain::linear && place.code < f.max_magnitude(false) && (steps >= 0 || place.sticky);
   return linear ? linear_place(f, place.code, x) : place;
 }
 

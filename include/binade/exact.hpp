@@ -20,6 +20,7 @@ struct exact {
   int exponent = 0;
   std::uint64_t significand = 0, low = 0;
   bool sticky = false;
+  bool is_root_of_two = false;  ///< 2^(exponent + 1/2) itself, of which the digits are the first
 
   BINADE_HD constexpr uint128 digits() const { return {significand, low}; }
   BINADE_HD constexpr bool is_zero() const { return significand == 0 && !is_nan && !is_infinite; }
@@ -30,6 +31,9 @@ BINADE_HD constexpr std::uint64_t low_bits(const exact& x) {
 }
 BINADE_HD constexpr bool is_sticky(const exact& x) {
   return x.sticky;
+}
+BINADE_HD constexpr bool is_root_of_two(const exact& x) {
+  return x.is_root_of_two;
 }
 
 BINADE_HD constexpr exact exactly(const unpacked& x) {
@@ -134,7 +138,8 @@ BINADE_HD constexpr exact exact_root(const unpacked& x) {
   return {.exponent = (x.exponent - odd) / 2,
           .significand = root.high,
           .low = root.low,
-          .sticky = over != 0 || !rest.is_zero()};
+          .sticky = over != 0 || !rest.is_zero(),
+          .is_root_of_two = odd != 0 && x.significand << 1 == 0};
 }
 
 /// a / 2^n, and whether what leaves 128 bits is nonzero.  @pre n >= 0

@@ -97,32 +97,81 @@ def nf4(code):
     return Fraction(struct.unpack("f", struct.pack("f", float(NF4[code])))[0])
 
 
-TABLES = {
-    "int2": (2, integer(2)),
-    "int4": (4, integer(4)),
-    "int8": (8, integer(8)),
-    "uint4": (4, integer(4, is_signed=False)),
-    "uint8": (8, integer(8, is_signed=False)),
-    "fixed1.6": (8, integer(8, 6)),
-    "ufixed3.5": (8, integer(8, 5, is_signed=False)),
-    "posit4": (4, posit(4)),
-    "posit8": (8, posit(8)),
-    "posit8_es0": (8, posit(8, 0)),
-    "posit10": (10, posit(10)),
-    "takum6": (6, takum(6)),
-    "takum8": (8, takum(8)),
-    "takum12": (12, takum(12)),
-    "lns4": (4, lns(4)),
-    "lns8": (8, lns(8)),
-    "lns8_gamma1_bias64_zero": (8, lns(8, 1, 64, True)),
-    "lns10_gamma32_bias256_zero": (10, lns(10, 32, 256, True)),
-    "nf4": (4, nf4),
+def book(*values):
+    return lambda code: Fraction(values[code]) if code < len(values) else "nan"
+
+
+# Entries on both sides of zero and far apart, without a zero, without a negative or a positive one, and as many as there can be.
+BOOKS = {
+    "book_wide": [-1024, -1, -(2.0**-10), 0, 2.0**-15, 7, 65536],
+    "book_no_zero": [-1, -0.25, 0.25, 3],
+    "book_positive": [0.5, 1, 4],
+    "book_negative": [-8, -4, -0.5],
+    "book_odd_zero": [-2, 0, 0.75, 1],
+    "book_cubes": [(i - 100) ** 3 / 64 for i in range(256)],
 }
 
 
+def written(value):
+    return str(int(value)) if value == int(value) else repr(float(value))
+
+
+def all_tables():
+    """name -> (width, decoder, forms).  A form is a text form that has these values, and where the borders between them lie: `linear` (half
+    way), `entries` (the same, all values in one row, from either end), `string posit ES` or `string takum` (the value of the string of bits that is one bit longer), `power GAMMA BIAS` (half way in the
+    logarithm; `zero`: its code 0 is zero, and stands for the power there).  `symmetric`: the most negative code is never given.
+    `unswept`: left out of the sweep over all float32 (tests/numbers/exhaustive_proof.cpp)."""
+    found = {}
+    for width in range(2, 9):
+        found[f"int{width}"] = (width, integer(width), [(f"int{width}", "linear symmetric"), (f"int{width}:asym", "linear")])
+        found[f"uint{width}"] = (width, integer(width, is_signed=False), [(f"uint{width}", "linear")])
+    for whole, fraction in ((1, 6), (0, 7), (3, 4), (1, 2), (2, 1)):
+        width, name = 1 + whole + fraction, f"fixed{whole}.{fraction}"
+        found[name] = (width, integer(width, fraction), [(f"{name}{asym}", f"linear{symmetric}") for asym, symmetric in FIXED_RANGES])
+    for whole, fraction in ((3, 5), (0, 8), (2, 2)):
+        width, name = whole + fraction, f"ufixed{whole}.{fraction}"
+        found[name] = (width, integer(width, fraction, is_signed=False), [(name, "linear")])
+    for width in (*range(3, 9), 10):
+        for es in (0, 1, 2) if width <= 8 else (2,):
+            name, text = (f"posit{width}", f"posit{width}") if es == 2 else (f"posit{width}_es{es}", f"posit{width}:es={es}")
+            found[name] = (width, posit(width, es), [(text, f"string posit {es}")])
+    for width in (*range(3, 9), 12):
+        found[f"takum{width}"] = (width, takum(width), [(f"takum{width}", "string takum")])
+    for width, gamma, bias, zero, swept in LOGARITHMIC:
+        parts = [f"gamma={gamma}"] * (gamma != 8) + [f"bias={bias}"] * (bias != 0) + ["zero"] * zero
+        text, name = ":".join([f"lns{width}", *parts]), "_".join([f"lns{width}", *parts]).replace("=", "").replace("-", "minus")
+        unswept = "" if swept else " unswept"
+        border = f"power {gamma} {bias}{' zero' * zero}{unswept}"
+        found[name] = (width, lns(width, gamma, bias, zero), [(text, border), (f"{text}:nearest=linear", f"linear{unswept}")])
+    found["nf4"] = (4, nf4, [("nf4", "entries")])
+    for name, values in BOOKS.items():
+        found[name] = ((len(values) - 1).bit_length(), book(*values), [(f"book({','.join(map(written, values))})", "entries")])
+    return found
+
+
+FIXED_RANGES = (("", " symmetric"), (":asym", ""))
+# Width, gamma, bias, zero, swept.
+LOGARITHMIC = (
+    (3, 1, 0, False, False),
+    (4, 8, 0, False, True),
+    (4, 2, 3, True, False),
+    (5, 4, 8, False, False),
+    (6, 4, 16, True, True),
+    (7, 2, 32, False, False),
+    (8, 8, 0, False, True),
+    (8, 8, 64, True, True),
+    (8, 1, 64, True, False),
+    (8, 1, 60, False, False),
+    (8, 64, -32, False, False),
+    (10, 32, 256, True, False),
+)
+TABLES = all_tables()
+
+
 def tables():
-    for name, (width, decode) in TABLES.items():
+    for name, (width, decode, forms) in TABLES.items():
         lines = [f"# {name}: every code. Written by make_other.py.", f"width {width}"]
+        lines += [f"form {text} {border}" for text, border in forms]
         for start in range(0, 1 << width, 8):
             values = [power_form(decode(code)) for code in range(start, min(start + 8, 1 << width))]
             lines.append(f"codes {start:0{(width + 3) // 4}x} {' '.join(values)}")

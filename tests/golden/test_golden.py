@@ -58,9 +58,9 @@ def test_every_table_of_other_kinds_equals_its_definition(capsys):
     assert make_other.check() == 0, capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["posit4", "posit8", "posit8_es0", "posit10", "takum6", "takum8", "takum12"])
+@pytest.mark.parametrize("name", [name for name in make_other.TABLES if name.startswith(("posit", "takum"))])
 def test_tapered_codes_are_ordered_as_signed_integers_and_negated_as_such(name):
-    width, decode = make_other.TABLES[name]
+    width, decode, _ = make_other.TABLES[name]
     half = 1 << (width - 1)
     values = [decode(code % (1 << width)) for code in range(1 - half, half)]
     assert all(a < b for a, b in zip(values, values[1:]))

@@ -44,6 +44,9 @@ def test_there_are_as_many_cases_as_counted_by_hand():
     catalogue = 6 * (3 * 5 + 5 * 4 + 5 * 3)  # the signed ones
     assert cases["vector_encode"] == cases["vector_quantize"] == catalogue + 6 * (27 * 5 + 27 * 4)
     assert cases["core_encode"] == catalogue + 6 * (33 * 5 + 33 * 4 + 3 * 4)
+    # Integers of 2 to 8 bits in three ranges, 13 fixed-point ranges, NF4 and six other code books with 3 overflow rules; posits of 3 to 8 bits
+    # with three es and takums with 4; four logarithmic formats with two kinds of borders under one.
+    assert cases["other_encode"] == 6 * (3 * (7 * 3 + 13 + 7) + 4 * (6 * 3 + 6) + 4 * 2)
 
 
 def test_a_whole_run_is_accepted_and_its_record_reads_back():

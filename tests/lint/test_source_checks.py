@@ -34,6 +34,54 @@ def test_a_format_name_in_a_branch_is_found(code):
 @pytest.mark.parametrize(
     "code",
     [
+        'if (text == "bf16") return 2;',
+        'if (text.starts_with("posit8:es=1")) return 1;',
+        'return text == "int8/rna" ? 1 : 0;',
+        "if (f == formats::e3m4) {}",
+        'if (name == "binary8p3se") {}',
+    ],
+)
+def test_an_alias_or_a_spelled_format_in_a_branch_is_found(code):
+    assert len(source_checks.format_names_in_branches("x.cpp", code, NAMES, {"bf16"})) == 1
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "case stored_tensor::f32: return 4;",
+        'if (name == "F32") {}',
+        "if (size == sizeof(std::int8_t)) {}",
+        'if (text == "integer8") {}',
+        'if (text == "block") f = parse("int8");',
+    ],
+)
+def test_words_of_other_vocabularies_are_allowed(code):
+    assert source_checks.format_names_in_branches("x.cpp", code, NAMES, {"f32"}) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'if name == "e4m3fn":\n    pass',
+        "x = 1 if f is formats.e5m2 else 2",
+        'same = text != "mxfp4"',
+        'names = [n for n in all if n in ("bf16", "f")]',
+        'match f:\n    case "posit8":\n        pass',
+        "while f == e4m3fn:\n    step()",
+    ],
+)
+def test_a_format_name_in_a_branch_of_python_is_found(code):
+    assert len(source_checks.python_format_names_in_branches("x.py", code, NAMES, {"bf16"})) == 1
+
+
+@pytest.mark.parametrize("code", ['TABLE = {"e4m3fn": 8}', 'if x:\n    f("e4m3fn")', '"""if e4m3fn"""', "if e == m3fn:\n    pass"])
+def test_a_format_name_elsewhere_in_python_is_allowed(code):
+    assert source_checks.python_format_names_in_branches("x.py", code, NAMES) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
         "inline constexpr float_format e4m3fn = fn_format(4, 3);",
         'named_format{"e4m3fn", formats::e4m3fn, "OCP OFP8 1.0"},',
         "static_assert(decode(formats::e4m3fn, 0x7e) == 448);",
@@ -57,12 +105,16 @@ def test_the_line_of_a_finding_is_that_of_the_name():
 
 def test_names_come_from_every_catalogue():
     text = 'inline constexpr std::array catalogue{named_format{"e4m3fn", f, "source"},\n named_quantizer{ "mxfp4", q}};'
-    assert source_checks.catalogue_names([text, "int x;"]) == {"e4m3fn", "mxfp4"}
+    text += 'inline constexpr code_book nf4{"nf4", nf4_values, "source"}; format_alias{"bf16", "e8m7", "source"}'
+    assert source_checks.catalogue_names([text, "int x;"]) == {"e4m3fn", "mxfp4", "nf4"}
+    assert source_checks.alias_names([text, "int x;"]) == {"bf16"}
 
 
 def test_the_catalogue_of_this_project_is_found():
     headers = (Path(__file__).resolve().parents[2] / "include").rglob("*.hpp")
-    assert {"e4m3fn", "e5m2", "e2m1fn", "e8m0fnu"} <= source_checks.catalogue_names(h.read_text() for h in headers)
+    texts = [h.read_text() for h in headers]
+    assert {"e4m3fn", "e5m2", "e2m1fn", "e8m0fnu", "nf4", "mxfp4"} <= source_checks.catalogue_names(texts)
+    assert {"bf16", "f32"} <= source_checks.alias_names(texts)
 
 
 @pytest.mark.parametrize("code", ["y = std::exp(x);", "y = ::tanh(x);", "y = expf(x);", "y = std::powf(x, 2);", "y = std::log(\n x);"])

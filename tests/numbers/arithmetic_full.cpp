@@ -25,8 +25,8 @@ void for_each_format(int most_bits, Judge judge_one) {
 
 TEST(arithmetic, every_pair_of_codes_of_formats_of_8_bits_under_every_rounding_and_overflow_rule) {
   for_each_format(8, [](arithmetic& judge, const oracle::grid& g) {
-    judge.all_operands(1, judged::deterministic_rules(g));
-    judge.all_operands(2, judged::deterministic_rules(g));
+    judge.all_operands(1, judged::arithmetic_rules(g));
+    judge.all_operands(2, judged::arithmetic_rules(g));
   });
 }
 
@@ -37,8 +37,8 @@ TEST(arithmetic, every_pair_of_codes_of_formats_of_8_bits_with_flushed_subnormal
 }
 
 TEST(arithmetic, every_triple_of_codes_of_formats_of_4_bits_under_every_rounding_and_overflow_rule) {
-  for_each_format(
-      4, [](arithmetic& judge, const oracle::grid& g) { judge.all_operands(3, judged::deterministic_rules(g)); });
+  for_each_format(4,
+                  [](arithmetic& judge, const oracle::grid& g) { judge.all_operands(3, judged::arithmetic_rules(g)); });
 }
 
 TEST(arithmetic, a_million_triples_of_codes_of_formats_of_8_bits) {
@@ -46,7 +46,7 @@ TEST(arithmetic, a_million_triples_of_codes_of_formats_of_8_bits) {
   for_each_format(8, [&](arithmetic& judge, const oracle::grid& g) {
     for (const char* o : {"fma", "faa"})
       for (int i = 0; i < 50'000; ++i)
-        if (!judge(o, judge.random_codes(random), judged::deterministic_rules(g))) return;
+        if (!judge(o, judge.random_codes(random), judged::arithmetic_rules(g))) return;
   });
 }
 
@@ -65,7 +65,7 @@ TEST(arithmetic, random_operands_of_every_format_and_mixture) {
     const auto pick = [&] { return all[random() % all.size()]; };
     const judged::named_grid a = pick(), b = pick(), c = pick(), r = i % 2 == 0 ? a : pick();
     arithmetic judge(a.name + ", " + b.name + ", " + c.name + " -> " + r.name, {a.grid, b.grid, c.grid}, r.grid);
-    judge.random_operands(20, random, judged::deterministic_rules(r.grid));
+    judge.random_operands(20, random, judged::arithmetic_rules(r.grid));
     judged += judge.judged();
   }
   std::printf("%llu results\n", static_cast<unsigned long long>(judged));

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "binade/arithmetic.hpp"
-#include "numbers/judged.hpp"
+#include "numbers/small_formats.hpp"
 #include "oracle/exact_result.hpp"
 
 namespace judged {
@@ -52,24 +52,11 @@ inline const operation& operation_of(std::string_view name) {
   throw std::logic_error("no operation " + std::string(name));
 }
 
-inline constexpr oracle::mode deterministic_modes[] = {oracle::mode::nearest_even, oracle::mode::nearest_away,
-                                                       oracle::mode::toward_zero,  oracle::mode::up,
-                                                       oracle::mode::down,         oracle::mode::to_odd};
-
-/// Every overflow rule that a grid has.
-inline std::vector<oracle::beyond> overflows_of(const oracle::grid& g) {
-  std::vector<oracle::beyond> all{oracle::beyond::saturate, oracle::beyond::propagate, oracle::beyond::spec};
-  if (g.has_infinity) all.push_back(oracle::beyond::infinity);
-  if (g.has_nan()) all.push_back(oracle::beyond::nan);
-  return all;
-}
 /// Every deterministic rounding with every overflow rule, and each rounding once with flushed results.
-inline std::vector<oracle::rule> deterministic_rules(const oracle::grid& g) {
-  std::vector<oracle::rule> all;
-  for (const oracle::mode m : deterministic_modes) {
-    for (const oracle::beyond b : overflows_of(g)) all.push_back({.rounding = m, .overflow = b});
+inline std::vector<oracle::rule> arithmetic_rules(const oracle::grid& g) {
+  std::vector<oracle::rule> all = deterministic_rules(g);
+  for (const oracle::mode m : deterministic_modes)
     all.push_back({.rounding = m, .overflow = oracle::beyond::spec, .subnormals = oracle::tiny::flush_results});
-  }
   return all;
 }
 /// Each deterministic rounding with one overflow rule.

@@ -55,7 +55,7 @@ TEST(arithmetic, every_pair_of_codes_of_formats_of_4_bits_is_rounded_once_under_
   std::uint64_t judged = 0;
   for (const auto& [name, grid] : tiny_formats()) {
     arithmetic judge(name, grid);
-    auto rules = judged::deterministic_rules(grid);
+    auto rules = judged::arithmetic_rules(grid);
     for (const oracle::rule& daz : judged::deterministic_rules(beyond::saturate, oracle::tiny::flush_inputs))
       rules.push_back(daz);
     judge.all_operands(2, rules);
@@ -76,7 +76,7 @@ TEST(arithmetic, every_triple_of_codes_of_formats_of_4_bits_is_rounded_once) {
 TEST(arithmetic, every_pair_of_codes_of_formats_of_6_bits_is_rounded_once) {
   for (const auto& [name, grid] : grids_of_width(5, 6)) {
     arithmetic judge(name, grid);
-    judge.all_operands(1, judged::deterministic_rules(grid));
+    judge.all_operands(1, judged::arithmetic_rules(grid));
     judge.all_operands(2, judged::deterministic_rules(beyond::spec));
   }
 }
@@ -85,7 +85,7 @@ TEST(arithmetic, sampled_operands_of_wider_formats_are_rounded_once_under_every_
   std::mt19937_64 random(1);
   for (const auto& [name, grid] : grids_of_width(7, 64)) {
     arithmetic judge(name, grid);
-    judge.random_operands(300, random, judged::deterministic_rules(grid));
+    judge.random_operands(300, random, judged::arithmetic_rules(grid));
   }
 }
 
@@ -96,7 +96,7 @@ TEST(arithmetic, operands_of_different_formats_give_one_rounding_into_a_third) {
     const auto pick = [&] { return all[random() % all.size()]; };
     const named_grid a = pick(), b = pick(), c = pick(), r = pick();
     arithmetic judge(a.name + ", " + b.name + ", " + c.name + " -> " + r.name, {a.grid, b.grid, c.grid}, r.grid);
-    judge.random_operands(10, random, judged::deterministic_rules(r.grid));
+    judge.random_operands(10, random, judged::arithmetic_rules(r.grid));
   }
 }
 

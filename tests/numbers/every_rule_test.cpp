@@ -12,6 +12,7 @@ namespace {
 
 using judged::named_grid;
 using oracle::beyond;
+using oracle::borders;
 using oracle::mode;
 using oracle::rule;
 
@@ -45,29 +46,6 @@ TEST(possible_overflows, are_those_that_the_library_takes) {
       EXPECT_EQ(taken, std::find(possible.begin(), possible.end(), b) != possible.end()) << name;
     }
   }
-}
-
-/// The 16 bit patterns around each border between two stretches, and what each must give.
-struct borders {
-  std::vector<float> inputs;
-  std::vector<oracle::answer> want;
-};
-borders borders_of(const std::vector<oracle::stretch>& stretches) {
-  borders all;
-  std::uint64_t next = 0;
-  std::size_t at = 0;
-  const auto add = [&](std::uint64_t bits) {
-    while (stretches[at].last < bits) ++at;
-    all.inputs.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
-    all.want.push_back(stretches[at].want);
-  };
-  for (const oracle::stretch& s : stretches) {
-    const std::uint64_t end = std::uint64_t{s.last} + 1;
-    for (std::uint64_t bits = std::max(next, end < 8 ? 0 : end - 8); bits < end + 8 && bits >> 32 == 0; ++bits)
-      add(bits);
-    next = end + 8;
-  }
-  return all;
 }
 
 template <class Path>

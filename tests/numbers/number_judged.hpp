@@ -16,10 +16,10 @@
 
 namespace judged {
 
-inline constexpr int modes = int(oracle::ladder_mode::to_odd) + 1;
-static_assert(int(binade::rounding_mode::to_odd) == int(oracle::ladder_mode::to_odd) &&
-                  int(binade::rounding_mode::up) == int(oracle::ladder_mode::up) &&
-                  int(binade::rounding_mode::nearest_away) == int(oracle::ladder_mode::nearest_away),
+inline constexpr int modes = int(oracle::mode::to_odd) + 1;
+static_assert(int(binade::rounding_mode::to_odd) == int(oracle::mode::to_odd) &&
+                  int(binade::rounding_mode::up) == int(oracle::mode::up) &&
+                  int(binade::rounding_mode::nearest_away) == int(oracle::mode::nearest_away),
               "the oracle lists the same modes in the same order");
 
 /// The same format, its zero taking every NaN: so that no operation throws.
@@ -48,8 +48,8 @@ class operations_judge {
     const oracle::exact_result result = exact(false);
     const oracle::number_line::place place = line_.locate(result);
     for (int mode = 0; mode < modes; ++mode) {
-      const auto m = static_cast<oracle::ladder_mode>(mode);
-      const bool down = m == oracle::ladder_mode::down && result.is == oracle::exact_result::kind::zero;
+      const auto m = static_cast<oracle::mode>(mode);
+      const bool down = m == oracle::mode::down && result.is == oracle::exact_result::kind::zero;
       const std::uint64_t want = line_.code(down ? exact(true) : result, place, m);
       const std::uint64_t got = ours(rounded_by<F>(mode)).code;
       ++judged_;
@@ -272,7 +272,7 @@ void text_goes_there_and_back(const oracle::line_kind& kind) {
     const oracle::number_line::place place = line.locate(x);
     const std::string text = (negative ? "-" : "") + std::to_string(units) + "e" + std::to_string(exponent);
     for (int mode = 0; mode < modes; ++mode)
-      ASSERT_EQ(code_of_text<F>(text, rounded_by<F>(mode)), line.code(x, place, static_cast<oracle::ladder_mode>(mode)))
+      ASSERT_EQ(code_of_text<F>(text, rounded_by<F>(mode)), line.code(x, place, static_cast<oracle::mode>(mode)))
           << text << " mode " << mode;
   }
   for (std::uint64_t code = 0; code < line.size(); ++code) {
@@ -311,7 +311,7 @@ void text_goes_there_and_back(const oracle::line_kind& kind) {
       const oracle::number_line::place place = line.locate(x10);
       // Beyond the last value the grid counts as continued where there is one, which the line does not know.
       if (place.beyond) continue;
-      ASSERT_NE(line.code(x10, place, oracle::ladder_mode::nearest_even), code) << text;
+      ASSERT_NE(line.code(x10, place, oracle::mode::nearest_even), code) << text;
     }
   }
 }

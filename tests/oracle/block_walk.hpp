@@ -48,6 +48,29 @@ inline std::vector<expectation> expectations_of(const std::vector<stretch>& stre
   return all;
 }
 
+/// The 16 bit patterns around each border between two stretches, and what each must give.
+struct borders {
+  std::vector<float> inputs;
+  std::vector<answer> want;
+};
+inline borders borders_of(const std::vector<stretch>& stretches) {
+  borders all;
+  std::uint64_t next = 0;
+  std::size_t at = 0;
+  const auto add = [&](std::uint64_t bits) {
+    while (stretches[at].last < bits) ++at;
+    all.inputs.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
+    all.want.push_back(stretches[at].want);
+  };
+  for (const stretch& s : stretches) {
+    const std::uint64_t end = std::uint64_t{s.last} + 1;
+    for (std::uint64_t bits = std::max(next, end < 8 ? 0 : end - 8); bits < end + 8 && bits >> 32 == 0; ++bits)
+      add(bits);
+    next = end + 8;
+  }
+  return all;
+}
+
 struct mismatch {
   std::size_t which;  ///< index of the conversion
   std::uint32_t input, got, want;

@@ -4,6 +4,7 @@
 // judges.
 
 #include <boost/multiprecision/cpp_int.hpp>
+#include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <stdexcept>
@@ -62,8 +63,9 @@ struct exact_result {
   big numerator{}, denominator{1, 0};  ///< both positive
   bool is_root = false;
 
-  /// The sign of |value| - c, c >= 0.
+  /// The sign of |value| - c, of a zero or a finite number.
   int against(const big& c) const {
+    if (c.units.sign() < 0) return 1;
     const big scaled = is_root ? c * c * denominator : c * denominator;
     return compare(numerator, scaled);
   }
@@ -91,6 +93,11 @@ inline exact_result number_of(const grid& g, std::uint64_t code) {
   if (magnitude > g.max_code()) return infinite_result(negative);
   const dyadic value = g.value(magnitude);
   return value.is_zero() ? zero_result(negative) : finite_result(big_of(value, negative));
+}
+inline exact_result number_of(double x) {
+  if (std::isnan(x)) return nan_result();
+  if (std::isinf(x)) return infinite_result(x < 0);
+  return x == 0 ? zero_result(std::signbit(x)) : finite_result(big_of(magnitude_of(x), x < 0));
 }
 inline big value_of(const exact_result& x) {
   if (x.is != exact_result::kind::finite || x.is_root) return {};

@@ -1,77 +1,104 @@
 #pragma once
-// Rounding in formats that are no floating point: the positive or negative values of a format in order of magnitude,
+// Rounding in formats that are no floating point: the values of a format in the order in which one sign climbs them,
 // and an exact way to say on which side of the border between two of them a number lies.  Includes nothing of the
 // library.
 
 #include <bit>
-#include <boost/multiprecision/cpp_int.hpp>
 #include <cmath>
 #include <cstdint>
 #include <functional>
-#include <limits>
+#include <stdexcept>
 #include <vector>
+
+#include "oracle/exact_result.hpp"
 
 namespace oracle {
 
-using rational = boost::multiprecision::cpp_rational;
-
-inline rational exact(double x) {
-  int exponent = 0;
-  const double fraction = std::frexp(x, &exponent);
-  rational value(static_cast<std::int64_t>(std::ldexp(fraction, 53)));
-  exponent -= 53;
-  const boost::multiprecision::cpp_int power = boost::multiprecision::cpp_int(1) << std::abs(exponent);
-  return exponent >= 0 ? rational(value * power) : rational(value / power);
+inline big signed_big(double x) {
+  return big_of(magnitude_of(x), x < 0);
 }
 
-/// One sign of a format.
+/// One sign of a format.  Numbers are compared by magnitude: x stands for |x|.
 struct ladder {
   bool negative = false;
-  std::vector<double> magnitudes;    ///< ascending, |value|; zero included where the format has it
-  std::vector<std::uint64_t> codes;  ///< of each
+  bool never_zero = false;             ///< nothing but zero goes to the zero at the bottom
+  std::vector<double> magnitudes{};    ///< ascending; zero included where the format has it, below zero in a code book
+  std::vector<big> steps{};            ///< the same
+  std::vector<std::uint64_t> codes{};  ///< of each
   /// The sign of x - b, where b lies at j / 2^n of the way from magnitude i to i + 1, in the sense of the format.
-  std::function<int(double x, std::size_t i, unsigned j, int n)> compare;
+  std::function<int(const exact_result& x, std::size_t i, unsigned j, int n)> compare{};
+
+  void push(double magnitude, std::uint64_t code) {
+    magnitudes.push_back(magnitude + 0.0);  // no -0
+    steps.push_back(signed_big(magnitude));
+    codes.push_back(code);
+  }
 };
 
 /// The border on the straight line between two magnitudes.
-inline auto linear_border(const std::vector<double>& magnitudes) {
-  return [magnitudes](double x, std::size_t i, unsigned j, int n) {
-    const rational low = exact(magnitudes[i]), high = exact(magnitudes[i + 1]);
-    const rational border = low + (high - low) * rational(j, 1u << n);
-    return exact(x).compare(border);
+inline auto linear_border(const std::vector<big>& steps) {
+  return [steps](const exact_result& x, std::size_t i, unsigned j, int n) {
+    const big &low = steps[i], &high = steps[i + 1];
+    return x.against(low + (high + big{-low.units, low.exponent}) * big{j, -n});
   };
 }
 
-enum class ladder_mode { nearest_even, nearest_away, toward_zero, up, down, to_odd };
-
-/// True if x, between magnitudes i and i + 1, goes to i + 1.
-inline bool goes_away(const ladder& l, ladder_mode mode, double x, std::size_t i) {
-  const bool inexact = x > l.magnitudes[i], odd = l.codes[i] % 2 == 1;
-  const int side = l.compare(x, i, 1, 1);
-  switch (mode) {
-    case ladder_mode::nearest_even:
-      return side > 0 || (side == 0 && odd);
-    case ladder_mode::nearest_away:
-      return side >= 0;
-    case ladder_mode::toward_zero:
-      return false;
-    case ladder_mode::up:
-      return inexact && !l.negative;
-    case ladder_mode::down:
-      return inexact && l.negative;
-    case ladder_mode::to_odd:
-      return inexact && !odd;
+/// Where |x| lies: at or above magnitude i and below i + 1.
+struct rung {
+  std::size_t i = 0;
+  bool inexact = false;
+  int side = -1;  ///< of the border half way; where there is none, because x is off an end or exact: -1
+};
+inline rung locate(const ladder& l, const exact_result& x) {
+  if (x.against(l.steps[0]) < 0) return {};
+  std::size_t low = 0, high = l.steps.size();
+  while (high - low > 1) {
+    const std::size_t middle = low + (high - low) / 2;
+    (x.against(l.steps[middle]) >= 0 ? low : high) = middle;
   }
-  return false;
+  if (low + 1 == l.steps.size() || x.against(l.steps[low]) == 0) return {.i = low};
+  return {.i = low, .inexact = true, .side = l.compare(x, low, 1, 1)};
 }
 
-/// Both sides of what decides between magnitudes i and i + 1: each end, the border at j / 2^n and its neighbours.
+/// True if x, which is at r, goes to magnitude r.i + 1.
+inline bool goes_away(const ladder& l, const rule& how, const exact_result& x, const rung& r, std::uint32_t noise = 0) {
+  if (!r.inexact) return false;
+  if (l.never_zero && r.i == 0) return true;
+  const bool odd = l.codes[r.i] % 2 == 1;
+  const std::uint32_t all = is_stochastic(how.rounding) ? std::uint32_t{1} << how.noise_bits : 0;
+  switch (how.rounding) {
+    case mode::nearest_even:
+      return r.side > 0 || (r.side == 0 && odd);
+    case mode::nearest_away:
+      return r.side >= 0;
+    case mode::toward_zero:
+      return false;
+    case mode::up:
+      return !l.negative;
+    case mode::down:
+      return l.negative;
+    case mode::to_odd:
+      return !odd;
+    case mode::stochastic_a:
+      return noise != 0 && l.compare(x, r.i, all - noise, how.noise_bits) >= 0;
+    case mode::stochastic_b:
+      return l.compare(x, r.i, 2 * (all - noise) - 1, how.noise_bits + 1) >= 0;
+    case mode::stochastic_c: {
+      const int at = l.compare(x, r.i, 2 * (all - noise) - 1, how.noise_bits + 1);
+      return at > 0 || (at == 0 && (all - noise) % 2 == 0);
+    }
+  }
+  throw std::logic_error("oracle: a rounding mode without a rule");
+}
+
+/// Both sides of what decides between magnitudes i and i + 1, the lower one not below zero: each end, the border at
+/// j / 2^n and its neighbours.
 inline std::vector<double> points_of(const ladder& l, std::size_t i, unsigned j, int n) {
   const double low = l.magnitudes[i], high = l.magnitudes[i + 1];
   std::uint64_t below = std::bit_cast<std::uint64_t>(low), above = std::bit_cast<std::uint64_t>(high);
   while (above - below > 1) {
     const std::uint64_t middle = below + (above - below) / 2;
-    (l.compare(std::bit_cast<double>(middle), i, j, n) < 0 ? below : above) = middle;
+    (l.compare(number_of(std::bit_cast<double>(middle)), i, j, n) < 0 ? below : above) = middle;
   }
   std::vector<double> points;
   for (const double x : {low, std::nextafter(low, high), std::bit_cast<double>(below), std::bit_cast<double>(above),

@@ -11,7 +11,7 @@
 
 #include "oracle/exact_result.hpp"
 #include "oracle/golden.hpp"
-#include "oracle/ladder.hpp"
+#include "oracle/other_form.hpp"
 
 namespace oracle {
 
@@ -28,38 +28,6 @@ inline std::vector<double> other_golden_values(const std::string& table) {
     while (words >> word) values.push_back(golden_number(word));
   }
   return values;
-}
-
-/// A positive posit or takum of any width, straight from its bits: `digits` after the sign, zeros beyond.
-inline double posit_value(const std::string& digits, int es) {
-  const std::size_t end = std::min(digits.find_first_not_of(digits[0]), digits.size());
-  const int k = digits[0] == '1' ? int(end) - 1 : -int(end);
-  std::string rest = end + 1 < digits.size() ? digits.substr(end + 1) : "";
-  int exponent = 0;
-  for (int i = 0; i < es; ++i)
-    exponent = 2 * exponent + int(std::size_t(i) < rest.size() && rest[std::size_t(i)] == '1');
-  double significand = 1, weight = 0.5;
-  for (std::size_t i = std::size_t(es); i < rest.size(); ++i, weight /= 2) significand += rest[i] == '1' ? weight : 0;
-  return std::ldexp(significand, k * (1 << es) + exponent);
-}
-inline double takum_value(std::string digits) {
-  digits.resize(std::max<std::size_t>(digits.size(), 11), '0');
-  const auto number = [&](std::size_t at, int count) {
-    int n = 0;
-    for (int i = 0; i < count; ++i) n = 2 * n + (digits[at + std::size_t(i)] - '0');
-    return n;
-  };
-  const bool d = digits[0] == '1';
-  const int r = d ? number(1, 3) : 7 - number(1, 3), c = number(4, r);
-  double significand = 1, weight = 0.5;
-  for (std::size_t i = 4 + std::size_t(r); i < digits.size(); ++i, weight /= 2)
-    significand += digits[i] == '1' ? weight : 0;
-  return std::ldexp(significand, d ? (1 << r) - 1 + c : 1 - (2 << r) + c);
-}
-inline std::string binary(std::uint64_t n, int digits) {
-  std::string text;
-  for (int bit = digits - 1; bit >= 0; --bit) text += (n >> bit & 1) != 0 ? '1' : '0';
-  return text;
 }
 
 inline big big_of(double x) {
@@ -150,14 +118,14 @@ class number_line {
 
   /// The code of x under a mode; what is beyond the ends saturates, infinities too, and a NaN without a code of its own
   /// is the zero, or code 0.
-  std::uint64_t code(const exact_result& x, const place& p, ladder_mode mode) const {
+  std::uint64_t code(const exact_result& x, const place& p, mode rounding) const {
     if (x.is == exact_result::kind::nan) return nan_;
     if (x.negative && !kind_.is_signed && x.is != exact_result::kind::zero) return 0;
     const side& s = sides_[x.negative && kind_.is_signed];
     if (x.is == exact_result::kind::infinite) return s.codes.back();
     if (x.is == exact_result::kind::zero || p.i + 1 == s.codes.size() || !p.inexact) return s.codes[p.i];
     const bool is_posit = kind_.between == border::posit || kind_.between == border::takum;
-    return s.codes[p.i + std::size_t((is_posit && p.i == 0) || goes_away(s, p, mode, x.negative))];
+    return s.codes[p.i + std::size_t((is_posit && p.i == 0) || goes_away(s, p, rounding, x.negative))];
   }
 
  private:
@@ -173,9 +141,9 @@ class number_line {
       case border::linear:
         break;
       case border::posit:
-        return {big_of(posit_value(binary(i << 1 | 1, width), kind_.parameter)), 1};
+        return {big_of(posit_value(binary_digits(i << 1 | 1, width), kind_.parameter)), 1};
       case border::takum:
-        return {big_of(takum_value(binary(i << 1 | 1, width))), 1};
+        return {big_of(takum_value(binary_digits(i << 1 | 1, width))), 1};
       case border::logarithm:  // 2^((2 (i - bias) + 1) / (2 gamma)), the zero standing where its code's power would
         return {big{1, 2 * (int(i) - kind_.bias) + 1}, 2 * kind_.parameter};
     }
@@ -187,21 +155,23 @@ class number_line {
     const int degree = x.is_root ? border.second / 2 : border.second;
     return compare(power(x.numerator, degree), border.first * power(x.denominator, degree));
   }
-  static bool goes_away(const side& s, const place& p, ladder_mode mode, bool negative) {
+  static bool goes_away(const side& s, const place& p, mode rounding, bool negative) {
     const bool odd = s.codes[p.i] % 2 == 1;
-    switch (mode) {
-      case ladder_mode::nearest_even:
+    switch (rounding) {
+      case mode::nearest_even:
         return p.against_border > 0 || (p.against_border == 0 && odd);
-      case ladder_mode::nearest_away:
+      case mode::nearest_away:
         return p.against_border >= 0;
-      case ladder_mode::toward_zero:
+      case mode::toward_zero:
         return false;
-      case ladder_mode::up:
+      case mode::up:
         return !negative;
-      case ladder_mode::down:
+      case mode::down:
         return negative;
-      case ladder_mode::to_odd:
+      case mode::to_odd:
         return !odd;
+      default:
+        break;
     }
     throw std::logic_error("oracle: a rounding mode without a rule");
   }
