@@ -1,5 +1,5 @@
 #pragma once
-// Numbers as text and back: to_chars() and from_chars() as <charconv> has them, for minifloat.
+// Numbers as text and back: to_chars() and from_chars() as <charconv> has them, for all number types.
 
 #include <array>
 #include <charconv>
@@ -8,7 +8,7 @@
 #include <system_error>
 
 #include "binade/decimal.hpp"
-#include "binade/minifloat.hpp"
+#include "binade/number.hpp"
 
 namespace binade {
 namespace detail {
@@ -154,19 +154,22 @@ struct decimal_digits {
   int exponent = 0;
 };
 
-/// The code on the grid continued that a magnitude rounds to, ties to even.
-constexpr std::uint64_t nearest_magnitude(const float_format& f, const exact& x) {
+/// The magnitude on the grid continued that a number rounds to, ties to the even code.
+template <class Format>
+constexpr std::uint64_t nearest_magnitude(const Format& f, const exact& x) {
   const grid_place place = place_on_grid(f, x);
-  return place.code +
-         std::uint64_t(rounds_away(rounding_mode::nearest_even, place.tail, place.sticky, place.code % 2 == 1, false));
+  const bool odd = f.compose(x.negative, place.code) % 2 == 1;
+  return place.code + std::uint64_t(rounds_away(rounding_mode::nearest_even, place.tail, place.sticky, odd, false));
 }
 
-/// The fewest digits that read back as this magnitude, and of these the nearest to it, ties to the even digit.
-/// 17 always suffice for 53 bits.  @pre the magnitude is finite and its value is not zero
-constexpr decimal_digits shortest_digits(const float_format& f, std::uint64_t magnitude) {
+/// The fewest digits that read back as the absolute value of this code, and of these the nearest to it, ties to the
+/// even digit.  17 always suffice for 53 bits.  @pre the value is finite and not zero
+template <class Format>
+constexpr decimal_digits shortest_digits(const Format& f, std::uint64_t code) {
   constexpr int places = 17;
   constexpr std::uint64_t one = 100'000'000'000'000'000;  // 10^places
-  const unpacked x = unpack(f, magnitude);
+  const unpacked x = unpack(f, code);
+  const std::uint64_t magnitude = decomposed(f, code).magnitude;
   const int exponent = floor_log10(x);
   // floor(x * 10^(17 - exponent)): 18 digits, and whether anything follows.
   const exact scaled_up =
@@ -182,7 +185,7 @@ constexpr decimal_digits shortest_digits(const float_format& f, std::uint64_t ma
       const std::uint64_t candidate = below + std::uint64_t(above);
       const int power = exponent - count + 1;
       if (!(is_exact && !above) &&
-          nearest_magnitude(f, scaled(false, big_unsigned(candidate), power, power)) != magnitude)
+          nearest_magnitude(f, scaled(x.negative, big_unsigned(candidate), power, power)) != magnitude)
         continue;
       decimal_digits result{.count = count, .exponent = exponent};
       std::uint64_t left = candidate;
@@ -222,7 +225,10 @@ class text_writer {
   bool fits_ = true;
 };
 
-/// All digits of an integer of up to 24 digits.
+constexpr bool is_integer(const unpacked& x) {
+  return x.exponent >= 63 || (x.exponent >= 0 && x.significand << x.exponent << 1 == 0);
+}
+/// All digits of an integer of up to 24 digits.  @pre is_integer(x)
 constexpr void put_integer(text_writer& out, const unpacked& x) {
   big_unsigned rest(x.significand >> (x.exponent >= 63 ? 0 : 63 - x.exponent));
   if (x.exponent > 63) rest.shift_left(x.exponent - 63);
@@ -237,11 +243,12 @@ constexpr void put_integer(text_writer& out, const unpacked& x) {
 /// The shortest text that from_chars() reads back as x, in fixed or scientific notation, whichever is shorter, fixed
 /// where both are; "inf" and "nan" with a sign.  What std::to_chars writes for float and double.  No locale.
 ///
-/// Of the shortest ones it is the nearest to x.  Beyond the largest finite value the grid counts as continued, so that
-/// what is written does not lean on saturation.  24 characters hold every number.
+/// Of the shortest ones it is the nearest to x; an integer in fixed notation is written in full.  Beyond the largest
+/// finite value the grid counts as continued, so that what is written does not lean on saturation; that of posits,
+/// takums and code books ends there, and all beyond reads back as the last value.  24 characters hold every number.
 /// @return {end, errc()}, or {last, errc::value_too_large} where there is no room; the characters are then unspecified
-template <float_format F>
-constexpr std::to_chars_result to_chars(char* first, char* last, minifloat<F> x) noexcept {
+template <auto F>
+constexpr std::to_chars_result to_chars(char* first, char* last, number<F> x) noexcept {
   detail::text_writer out(first, last);
   if (sign_bit(x)) out.put('-');
   if (is_nan(x)) {
@@ -251,7 +258,7 @@ constexpr std::to_chars_result to_chars(char* first, char* last, minifloat<F> x)
   } else if (is_zero(x)) {
     out.put('0');
   } else {
-    const detail::decimal_digits d = detail::shortest_digits(F, magnitude_code(x));
+    const detail::decimal_digits d = detail::shortest_digits(x.descriptor(), x.code);
     const int exponent_size = d.exponent <= -100 || d.exponent >= 100 ? 5 : 4;
     const int scientific_size = d.count + int(d.count > 1) + exponent_size;
     const int fixed_size = d.exponent >= d.count - 1 ? d.exponent + 1
@@ -260,7 +267,13 @@ constexpr std::to_chars_result to_chars(char* first, char* last, minifloat<F> x)
     const std::string_view digits(d.digit.data(), static_cast<std::size_t>(d.count));
     if (fixed_size <= scientific_size) {
       if (d.exponent >= d.count - 1) {
-        detail::put_integer(out, detail::unpack(F, magnitude_code(x)));
+        const detail::unpacked value = detail::unpack(x.descriptor(), x.code);
+        if (detail::is_integer(value)) {
+          detail::put_integer(out, value);
+        } else {
+          out.put(digits);
+          out.zeros(d.exponent - d.count + 1);
+        }
       } else if (d.exponent >= 0) {
         out.put(digits.substr(0, static_cast<std::size_t>(d.exponent) + 1));
         out.put('.');
@@ -293,14 +306,15 @@ constexpr std::to_chars_result to_chars(char* first, char* last, minifloat<F> x)
 /// @return {end of the number, errc()}; {first, errc::invalid_argument} where there is none, or a NaN that F has no
 /// code
 ///         for; x is then as it was
-template <float_format F>
-constexpr std::from_chars_result from_chars(const char* first, const char* last, minifloat<F>& x,
+template <auto F>
+constexpr std::from_chars_result from_chars(const char* first, const char* last, number<F>& x,
                                             std::chars_format format = std::chars_format::general,
                                             const policies<F>& how = {}, std::uint32_t noise = 0) noexcept {
   detail::number_reader reader(first, last);
   detail::exact value;
-  if (!reader.read(format, value) || (value.is_nan && F.refuses_nan())) return {first, std::errc::invalid_argument};
-  x = minifloat<F>::from_code(detail::code_of(F, detail::round_unpacked(F, how.on(), value, noise)));
+  if (!reader.read(format, value) || (value.is_nan && number_format(F).refuses_nan()))
+    return {first, std::errc::invalid_argument};
+  x = number<F>::from_code(detail::rounded_code<F>(how.on(), value, noise));
   return {reader.position(), std::errc()};
 }
 

@@ -21,8 +21,7 @@ inline constexpr float_format native_format = std::is_same_v<T, float> ? ieee_fo
 template <binary_float T>
 using native_bits = std::conditional_t<std::is_same_v<T, float>, std::uint32_t, std::uint64_t>;
 
-/// Magnitude = significand * 2^(exponent - 63), the top bit of significand set; significand = 0 is zero.  Of a NaN the
-/// significand is its trailing field, at the top.  Of a NaN,
+/// Magnitude = significand * 2^(exponent - 63), the top bit of significand set; significand = 0 is zero.  Of a NaN,
 /// significand is the trailing significand field, its top bit at bit 63.
 struct unpacked {
   bool negative = false, is_nan = false, is_infinite = false;
@@ -143,18 +142,26 @@ BINADE_HD constexpr grid_place place_on_grid(const float_format& f, const Number
 }
 
 /// The same for integers and fixed point.  @pre x is finite
-BINADE_HD constexpr grid_place place_on_grid(const fixed_format& f, const unpacked& x) {
+template <class Number>
+BINADE_HD constexpr grid_place place_on_grid(const fixed_format& f, const Number& x) {
   const int exponent = x.exponent + f.fraction_bits;  // of x in quanta
+  const std::uint64_t low = low_bits(x);
   if (x.significand == 0) return {};
   if (exponent >= 63) return {.code = std::uint64_t(1) << 63};  // beyond every width
-  if (exponent >= 0) return {.code = x.significand >> (63 - exponent), .tail = x.significand << exponent << 1};
+  if (exponent >= 0)
+    return {.code = x.significand >> (63 - exponent),
+            .tail = x.significand << exponent << 1 | low >> (63 - exponent),
+            .sticky = low << exponent << 1 != 0 || is_sticky(x)};
   if (exponent < -64) return {.sticky = true};
   const int down = -1 - exponent;  // 0..63
-  return {.tail = x.significand >> down, .sticky = down != 0 && x.significand << (64 - down) != 0};
+  return {.tail = x.significand >> down,
+          .sticky = (down != 0 && x.significand << (64 - down) != 0) || low != 0 || is_sticky(x)};
 }
 
-/// The same for posits and takums: a place on the string of bits.  @pre x is finite
-BINADE_HD constexpr grid_place place_on_grid(const tapered_format& f, const unpacked& x) {
+/// The same for posits and takums: a place on the string of bits.  They keep 31 bits at most, and the modes read 33
+/// more: bits that x has below its first 64 can only be known to be there.  @pre x is finite
+template <class Number>
+BINADE_HD constexpr grid_place place_on_grid(const tapered_format& f, const Number& x) {
   if (x.significand == 0) return {};
   if (x.exponent > highest_exponent(f)) return {.code = f.max_magnitude(false)};
   if (x.exponent < lowest_exponent(f)) return {.code = 1};
@@ -164,7 +171,7 @@ BINADE_HD constexpr grid_place place_on_grid(const tapered_format& f, const unpa
   if (code == 0) return {.code = 1};
   return {.code = code,
           .tail = text.high << kept | text.low >> (64 - kept),
-          .sticky = text.sticky || text.low << kept != 0};
+          .sticky = text.sticky || text.low << kept != 0 || low_bits(x) != 0 || is_sticky(x)};
 }
 
 /// (whole + tail / 2^64) / span as a place, whole < span.
@@ -184,7 +191,8 @@ BINADE_HD constexpr grid_place place_in_span(std::uint64_t code, std::uint64_t w
 }
 
 /// x between the values of code and code + 1 of a logarithmic format, as the place that it has between them.
-BINADE_HD constexpr grid_place linear_place(const lns_format& f, std::uint64_t code, const unpacked& x) {
+template <class Number>
+BINADE_HD constexpr grid_place linear_place(const lns_format& f, std::uint64_t code, const Number& x) {
   const unpacked next = unpack(f.value(code + 1));
   if (f.has_zero && code == 0) return fraction_of(x, next);
   // All in units of 2^(exponent of the lower value - 62): its significand, and the next one's below 2^64.
@@ -192,36 +200,44 @@ BINADE_HD constexpr grid_place linear_place(const lns_format& f, std::uint64_t c
   const std::uint64_t begin = low.significand >> 1,
                       end = next.exponent == low.exponent ? next.significand >> 1 : next.significand;
   const bool same = x.exponent == low.exponent;
-  return place_in_span(code, (same ? x.significand >> 1 : x.significand) - begin, same ? x.significand << 63 : 0, false,
-                       end - begin);
+  const std::uint64_t tail = same ? x.significand << 63 | low_bits(x) >> 1 : low_bits(x);
+  const bool sticky = is_sticky(x) || (same && (low_bits(x) & 1) != 0);
+  return place_in_span(code, (same ? x.significand >> 1 : x.significand) - begin, tail, sticky, end - begin);
 }
 
 /// x < y in magnitude.
-BINADE_HD constexpr bool is_below(const unpacked& x, const unpacked& y) {
+template <class Number>
+BINADE_HD constexpr bool is_below(const Number& x, const unpacked& y) {
   return x.exponent != y.exponent ? x.exponent < y.exponent : x.significand < y.significand;
 }
 
 /// The same for logarithmic formats.  @pre x is finite
-BINADE_HD constexpr grid_place place_on_grid(const lns_format& f, const unpacked& x) {
+template <class Number>
+BINADE_HD constexpr grid_place place_on_grid(const lns_format& f, const Number& x) {
   if (x.significand == 0) return {};
   // gamma log2(x) + bias = steps + nu; 34 bits of nu are one more than any mode reads, and only a power of two ends.
   constexpr int digits = 34;
-  const std::uint64_t fraction = log2_digits(x.significand, f.gamma_log2 + digits);
+  const bool ends = x.significand << 1 == 0 && low_bits(x) == 0 && !is_sticky(x);
+  const std::uint64_t fraction = log2_digits({x.significand, low_bits(x)}, f.gamma_log2 + digits);
   const std::int64_t steps =
       std::int64_t(x.exponent) * f.gamma() + std::int64_t(fraction >> digits) + std::int64_t(f.bias);
   if (steps > std::int64_t(f.max_magnitude(false))) return {.code = f.max_magnitude(false) + 1};
-  grid_place place{.code = std::uint64_t(steps < 0 ? 0 : steps),
-                   .tail = steps < 0 ? 0 : fraction << (64 - digits),
-                   .sticky = x.significand << 1 != 0};
+  grid_place place{
+      .code = std::uint64_t(steps < 0 ? 0 : steps), .tail = steps < 0 ? 0 : fraction << (64 - digits), .sticky = !ends};
   // The values are the powers rounded to binary32: x may lie between the two, on either side.
   const unpacked value = unpack(f.value(place.code)), next = unpack(f.value(place.code + 1));
+  const auto is_value = [&](const unpacked& v) {
+    return x.exponent == v.exponent && x.significand == v.significand && low_bits(x) == 0 && !is_sticky(x);
+  };
   if (place.code > 0 && is_below(x, value)) {
     place = {.code = place.code - 1, .tail = ~std::uint64_t(0), .sticky = true};
   } else if (place.code < f.max_magnitude(false) && !is_below(x, next)) {
-    place = {.code = place.code + 1, .sticky = is_below(next, x)};
+    place = {.code = place.code + 1, .sticky = !is_value(next)};
+  } else if (place.code == 0 && f.has_zero) {
+    place.sticky = true;  // x is not the zero, though it may be where the zero stands or below
   } else if (steps < 0) {
-    place.sticky = f.has_zero;  // all below the smallest value goes to it, but may go up from a zero
-  } else if (value.significand == x.significand && value.exponent == x.exponent) {
+    place.sticky = false;  // all below the smallest value goes to it
+  } else if (is_value(value)) {
     return {.code = place.code};
   }
   const bool linear =
@@ -230,7 +246,8 @@ BINADE_HD constexpr grid_place place_on_grid(const lns_format& f, const unpacked
 }
 
 /// The same for code books.  @pre x is finite
-BINADE_HD constexpr grid_place place_on_grid(const book_format& f, const unpacked& x) {
+template <class Number>
+BINADE_HD constexpr grid_place place_on_grid(const book_format& f, const Number& x) {
   // |x| in quanta: whole + tail / 2^64.
   const int exponent = x.exponent - f.quantum_exponent;
   std::int64_t whole = std::int64_t(1) << 62;  // beyond every entry
@@ -241,10 +258,12 @@ BINADE_HD constexpr grid_place place_on_grid(const book_format& f, const unpacke
   } else if (exponent < 0) {
     whole = 0;
     tail = exponent >= -64 ? x.significand >> (-1 - exponent) : 0;
-    sticky = exponent < -64 || (exponent < -1 && x.significand << (65 + exponent) != 0);
+    sticky =
+        exponent < -64 || (exponent < -1 && x.significand << (65 + exponent) != 0) || low_bits(x) != 0 || is_sticky(x);
   } else if (exponent < 62) {
     whole = std::int64_t(x.significand >> (63 - exponent));
-    tail = x.significand << exponent << 1;
+    tail = x.significand << exponent << 1 | low_bits(x) >> (63 - exponent);
+    sticky = low_bits(x) << exponent << 1 != 0 || is_sticky(x);
   }
   const bool exact = tail == 0 && !sticky;
   // The entry from which the magnitude is counted: the last one that is not further from the far end than x.

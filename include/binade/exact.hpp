@@ -2,7 +2,6 @@
 // Exact results of + - * / sqrt before their one rounding: 128 bits and whether anything lies below them.
 
 #include <cstdint>
-#include <type_traits>
 
 #include "binade/codec.hpp"
 #include "binade/wide_integer.hpp"
@@ -31,17 +30,6 @@ BINADE_HD constexpr std::uint64_t low_bits(const exact& x) {
 }
 BINADE_HD constexpr bool is_sticky(const exact& x) {
   return x.sticky;
-}
-
-/// The place of an exact result in a format of another kind than floating point: 64 bits of it decide, what lies below
-/// them is known to be there.  Those formats keep 31 bits at most (unsigned ones 32), so that 33 are left for noise.
-template <class Format>
-  requires(!std::is_same_v<Format, float_format>)
-BINADE_HD constexpr grid_place place_on_grid(const Format& f, const exact& x) {
-  grid_place place =
-      place_on_grid(f, unpacked{.negative = x.negative, .exponent = x.exponent, .significand = x.significand});
-  place.sticky = place.sticky || x.low != 0 || x.sticky;
-  return place;
 }
 
 BINADE_HD constexpr exact exactly(const unpacked& x) {

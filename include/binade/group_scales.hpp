@@ -48,11 +48,11 @@ struct odd_quotient_body {
   }
 };
 
-/// scaled[i] = x[i] multipliers[i].
+/// scaled[i] = x[i] multipliers[i]; a zero stays, also where the multiplier is infinite.
 struct multiply_body {
   BINADE_ALWAYS_INLINE static void run(const float* __restrict x, const float* __restrict multipliers,
                                        float* __restrict scaled, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) scaled[i] = x[i] * multipliers[i];
+    for (std::size_t i = 0; i < count; ++i) scaled[i] = x[i] == 0 && multipliers[i] == multipliers[i] ? x[i] : x[i] * multipliers[i];
   }
 };
 /// scaled[i] = x[i] / scales[i], a zero of x's sign where the scale is 0.
@@ -186,7 +186,7 @@ class scaled_walk {
   }
   void set_group(std::size_t k, float inner) {
     stored_.of_group[k] = inner;
-    if (quantizer_.levels == 2) product_.of_group[k] = double(inner) * double(outer_of(k).scale);
+    if (quantizer_.levels == 2) product_.of_group[k] = levels_.product(inner, outer_of(k));
     if (has_multiplier_) multiplier_.of_group[k] = levels_.multiplier(inner, outer_of(k));
   }
 
@@ -210,7 +210,7 @@ class scaled_walk {
   float scale_of(std::size_t k, float amax) const {
     const outer_scale outer = outer_of(k);
     const float first = levels_.inner(amax, outer);
-    if (quantizer_.scalings[0].rule != scale_rule::four_over_six || !(amax > 0) || !(first > 0) || amax - amax != 0)
+    if (quantizer_.scalings[0].rule != scale_rule::four_over_six || !(amax > 0) || amax - amax != 0)
       return first;
     const float second = levels_.wider(amax, outer);
     return squared_error(k, second, outer) < squared_error(k, first, outer) ? second : first;
@@ -229,7 +229,8 @@ class scaled_walk {
       for (std::size_t c = column; c < std::min(view.length, column + grid_.tile_cols); ++c) {
         const float x = x_[(r / view.inner * view.length + c) * view.inner + r % view.inner];
         if (x - x != 0) continue;
-        const float value = quantizer_.levels == 2 ? float(round(e, odd_quotient(double(x), product)) * product)
+        const float value = inner == 0 ? 0.0f
+                            : quantizer_.levels == 2 ? float(round(e, odd_quotient(double(x), product)) * product)
                                                    : rescaled(round(e, x / inner), inner);
         const double difference = double(x) - double(value), square = difference * difference;
         sum += square;

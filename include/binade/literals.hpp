@@ -1,5 +1,5 @@
 #pragma once
-// Literals of the catalogue's formats: 1.5_e4m3fn.
+// Literals of the catalogue's formats, 1.5_e4m3fn, and of the usual ones of other kinds, 1.5_posit16.
 
 #include <cstddef>
 
@@ -10,8 +10,8 @@ namespace binade {
 namespace detail {
 
 /// The number that the characters of a literal spell, rounded once, to nearest, from the text itself.
-template <float_format F, char... Text>
-consteval minifloat<F> literal() {
+template <auto F, char... Text>
+consteval number<F> literal() {
   constexpr std::size_t size = sizeof...(Text);
   const char text[] = {Text...};
   char plain[size + 1]{};  // a zero behind
@@ -19,7 +19,7 @@ consteval minifloat<F> literal() {
   for (const char c : text)
     if (c != '\'') plain[count++] = c;
   const bool is_hex = plain[0] == '0' && (plain[1] == 'x' || plain[1] == 'X');
-  minifloat<F> x{};
+  number<F> x{};
   const std::from_chars_result result =
       is_hex ? from_chars(plain + 2, plain + count, x, std::chars_format::hex) : from_chars(plain, plain + count, x);
   if (result.ec != std::errc() || result.ptr != plain + count)
@@ -35,11 +35,12 @@ consteval minifloat<F> literal() {
 /// largest finite value default_overflow() decides.
 inline namespace literals {
 
-#define BINADE_LITERAL(name)                               \
-  template <char... Text>                                  \
-  consteval minifloat<formats::name> operator""_##name() { \
-    return detail::literal<formats::name, Text...>();      \
+#define BINADE_LITERAL_OF(name, format)          \
+  template <char... Text>                        \
+  consteval number<format> operator""_##name() { \
+    return detail::literal<format, Text...>();   \
   }
+#define BINADE_LITERAL(name) BINADE_LITERAL_OF(name, formats::name)
 BINADE_LITERAL(e11m52)
 BINADE_LITERAL(e8m23)
 BINADE_LITERAL(e8m15)
@@ -64,7 +65,20 @@ BINADE_LITERAL(e1m2)
 BINADE_LITERAL(e8m0fnu)
 BINADE_LITERAL(ue4m3)
 BINADE_LITERAL(ue5m3)
+BINADE_LITERAL_OF(int4, int_format(4))
+BINADE_LITERAL_OF(int8, int_format(8))
+BINADE_LITERAL_OF(uint4, uint_format(4))
+BINADE_LITERAL_OF(uint8, uint_format(8))
+BINADE_LITERAL_OF(lns8, lns_format{})
+BINADE_LITERAL_OF(posit8, posit_format(8))
+BINADE_LITERAL_OF(posit16, posit_format(16))
+BINADE_LITERAL_OF(posit32, posit_format(32))
+BINADE_LITERAL_OF(takum8, takum_format(8))
+BINADE_LITERAL_OF(takum16, takum_format(16))
+BINADE_LITERAL_OF(takum32, takum_format(32))
+BINADE_LITERAL_OF(nf4, format_of(books::nf4))
 #undef BINADE_LITERAL
+#undef BINADE_LITERAL_OF
 
 }  // namespace literals
 }  // namespace binade

@@ -125,20 +125,20 @@ BINADE_HD constexpr scaled_significand multiply(const long_significand& a, const
   return {{high << 1 | low >> 63, low << 1}, false};
 }
 
-/// The bits of log2 of a significand m in [1, 2), m = significand / 2^63: `count` of them below the point, rounded
-/// down.
+/// The bits of log2 of a number m in [1, 2): `count` of them below the point, rounded down.
 ///
 /// Digit by digit: a bit is one if the product so far times that root does not exceed m.  The products are too small by
-/// less than count 2^-124, and only a power of two has a logarithm that ends: so a digit could be wrong only for an m
-/// above 1 that agrees with such a product in 116 bits.  binary32 inputs do not (tests/numbers/lns_full.cpp).
-BINADE_HD constexpr std::uint64_t log2_digits(std::uint64_t significand, int count) {
+/// less than count 2^-124, and only a power of two has a logarithm that ends.  So a digit could be wrong only for an m
+/// above 1 that agrees with such an irrational product in 116 bits: no sum, product or quotient of format values that
+/// is known does, and a decimal number would have to be written for the purpose, in 35 digits at least.
+BINADE_HD constexpr std::uint64_t log2_digits(const long_significand& m, int count) {
   long_significand power;
   std::uint64_t digits = 0;
   for (int i = 0; i < count; ++i) {
     const scaled_significand next = multiply(power, binary_root(i + 1));
     digits <<= 1;
     const bool fits =
-        !next.doubled && (next.value.high < significand || (next.value.high == significand && next.value.low == 0));
+        !next.doubled && (next.value.high < m.high || (next.value.high == m.high && next.value.low <= m.low));
     if (!fits) continue;
     digits |= 1;
     power = next.value;

@@ -32,8 +32,8 @@ using code_array = std::variant<std::vector<std::uint8_t>, std::vector<std::uint
 /// column) in row-major order; float32 scales are codes of e8m23, which are their bit patterns.
 struct encoded {
   code_array codes;
-  code_array scales;                              ///< of the innermost level
-  code_array outer_scales;                        ///< of the second level
+  code_array scales = {};                         ///< of the innermost level
+  code_array outer_scales = {};                   ///< of the second level
   std::vector<transform_record> transforms = {};  ///< what each transform remembers to be undone
 
   bool operator==(const encoded&) const = default;
@@ -319,23 +319,25 @@ inline encoded encode(std::span<const float> x, const axis_view& view, const qua
     return result;
   }
   const element& e = q.elem;
-  if (e.format.refuses_nan() && (q.levels == 0 || q.scalings[0].nan != special_rule::group)) {
-    const auto nans = std::count_if(x.begin(), x.end(), [](float v) { return v != v; });
-    if (nans != 0)
-      throw std::invalid_argument("encode: x has " + std::to_string(nans) +
-                                  " NaN and the format has no code for it; say "
-                                  "what to take instead (:nan=max or :nan=zero) or remove them");
-  }
   detail::chunk_rounder rounder(q);
   std::uint32_t noise_buffer[detail::scaled_walk::chunk];
   detail::scaled_walk walk(x.data(), view, q);
   encoded result;
+  std::size_t refused = 0;
   detail::with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
     walk.run([&](std::size_t first, std::size_t n, const detail::near_scales& scales) {
       const std::uint32_t* const noise = detail::chunk_noise(e, source, first, {noise_buffer, n});
       rounder.encode(x.data() + first, scales, noise, codes.data() + first, n);
+      if (!e.format.refuses_nan()) return;
+      for (std::size_t i = 0; i < n; ++i)
+        refused += std::size_t(x[first + i] != x[first + i] && scales.stored[i] == scales.stored[i] &&
+                               (scales.product == nullptr || scales.product[i] == scales.product[i]));
     });
   });
+  if (refused != 0)
+    throw std::invalid_argument("encode: x has " + std::to_string(refused) +
+                                " NaN and the format has no code for it; say what to take instead (:nan=max or "
+                                ":nan=zero), let it take its group (nan=group) or remove them");
   if (q.levels > 0) detail::encode_scales(q.scalings[0].format, walk.inner_scales(), result.scales);
   if (q.levels > 1) detail::encode_scales(q.scalings[1].format, walk.outer_scales(), result.outer_scales);
   return result;

@@ -21,7 +21,8 @@ enum class operation_order : std::uint8_t {
   /// s1 = 1 / E; s0 = amax0 (E (1 / max)), rounded when it is stored; x min(1 / (s0 s1), largest float).  Two levels.
   transformer_engine,
   /// torchao's NVFP4, all in float32: s1 = amax1 / (S max), or 1 for amax1 = 0; s0 = (amax0 / max) / s1, at least the
-  /// smallest normal value of its format and at most S, rounded when it is stored; x ((1 / s1) / s0).  Two levels.
+  /// smallest normal value of its format and at most S, rounded when it is stored; x ((1 / s1) / s0); value q (s1 s0).  Two
+  /// levels.
   torchao,
 };
 
@@ -61,7 +62,7 @@ constexpr bool is_nested(const scaling& inner, const scaling& outer) {
 /// S: the largest scale that the inner of two levels can have.
 constexpr double largest_inner_scale(const scaling& s) {
   if (s.rule == scale_rule::static_scale) return s.static_value;
-  const double largest = s.format.max_finite();
+  const double largest = largest_scale(s);
   // A power of two that leaves room for its 1.5-fold: 256 of E4M3's 448, as TransformerEngine has it.
   return s.rule == scale_rule::four_over_six ? exact_double(false, 1, floor_log2_of(largest / 1.5)) : largest;
 }
@@ -75,7 +76,8 @@ constexpr std::string_view pair_defect(const quantizer& q) {
   const int element_bits = q.elem.format.kind == format_kind::floating ? q.elem.format.floating.precision
                            : q.elem.format.kind == format_kind::fixed ? q.elem.format.width
                                                                       : 24;
-  if (element_bits + inner.format.precision + outer.format.precision > 53)
+  const auto bits_of = [](const scaling& s) { return s.power_of_two ? 1 : s.format.precision; };
+  if (element_bits + bits_of(inner) + bits_of(outer) > 53)
     return "an element and its two scales have more than 53 significant bits together, so that no double holds their "
            "product: use narrower scales";
   return {};
@@ -99,6 +101,7 @@ constexpr std::string_view defect(const quantizer& q) {
       break;
     case operation_order::reciprocal:
       if (q.levels != 1) return "the reciprocal order is for one level of scales";
+      if (q.scalings[0].zero == zero_rule::zero) return "there is no reciprocal of a scale that may be 0";
       break;
     case operation_order::transformer_engine:
     case operation_order::torchao:

@@ -55,8 +55,13 @@ constexpr quantizer nvfp4(std::uint32_t rows, operation_order order, zero_rule z
   return scaled({formats::e2m1fn}, tiles, scale_per(granularity::tensor), order);
 }
 constexpr quantizer nvfp4_four_over_six() {
-  quantizer q = nvfp4(1, operation_order::standard);
+  quantizer q = nvfp4(1, operation_order::standard, zero_rule::zero);
   q.scalings[0].rule = scale_rule::four_over_six;
+  return q;
+}
+constexpr quantizer nvfp4_torchao() {
+  quantizer q = nvfp4(1, operation_order::torchao);
+  q.scalings[1].nan = q.scalings[1].infinity = special_rule::group;
   return q;
 }
 /// Shared microexponents: an exponent for 16 elements, and one bit for two of them that takes 1 from it.
@@ -71,6 +76,7 @@ constexpr quantizer deepseek(std::uint32_t rows) {
   s.format = float_storage;
   s.rule = scale_rule::amax;
   s.least_amax = 1e-4f;
+  s.nan = s.infinity = special_rule::group;
   quantizer q = scaled({formats::e4m3fn}, s);
   q.order = operation_order::reciprocal;
   return q;
@@ -79,6 +85,7 @@ constexpr quantizer deepseek(std::uint32_t rows) {
 constexpr quantizer deepseek_powers(std::uint32_t rows) {
   scaling s = with_rule(scale_per_tile(rows, 128), scale_rule::rceil);
   s.least_amax = 1e-4f;
+  s.infinity = special_rule::largest;
   return scaled({formats::e4m3fn}, s);
 }
 
@@ -127,7 +134,7 @@ inline constexpr std::array quantizer_catalogue{
                     "TransformerEngine, NVFP4, 1-D"},
     named_quantizer{"nvfp4:te_2d", detail::nvfp4(16, operation_order::transformer_engine, zero_rule::zero),
                     "TransformerEngine, NVFP4, 2-D"},
-    named_quantizer{"nvfp4:torchao", detail::nvfp4(1, operation_order::torchao), "torchao, NVFP4 with a tensor scale"},
+    named_quantizer{"nvfp4:torchao", detail::nvfp4_torchao(), "torchao, NVFP4 with a tensor scale"},
     named_quantizer{"mx9", detail::shared_microexponents(8), microexponents_source},
     named_quantizer{"mx6", detail::shared_microexponents(5), microexponents_source},
     named_quantizer{"mx4", detail::shared_microexponents(3), microexponents_source},

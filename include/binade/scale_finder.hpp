@@ -67,7 +67,7 @@ class scale_finder {
     find_carry(s.rule, target);
     const bool has_subnormal_scales = s.format.has_subnormals && !is_float_;
     lowest_ = float(has_subnormal_scales ? s.format.smallest_positive() : s.format.min_normal());
-    highest_ = float(s.format.max_finite());
+    highest_ = float(largest_scale(s));
     lowest_exponent_ = detail::floor_log2_of(lowest_);
     if (detail::exact_double(false, 1, lowest_exponent_) < double(lowest_)) ++lowest_exponent_;
     highest_exponent_ = s.format.max_exponent();
@@ -189,15 +189,14 @@ class scale_levels {
     const float whole = largest_inner_ * largest_;
     if (amax == 0) return {};
     if (order_ == operation_order::torchao) {
-      const float scale = amax / whole;
-      return {scale == 0 ? 1 : scale, 1};
+      return {amax / whole, 1};
     }
     const float ratio = whole / amax, encoding = ratio < top ? ratio : top;
     return {1 / encoding, encoding};
   }
   BINADE_HD constexpr float inner(float amax, const outer_scale& o = {}) const {
     if (order_ < operation_order::transformer_engine || !is_finite(amax) || !is_finite(o.scale))
-      return inner_(amax, double(o.scale));
+      return inner_(amax, o.scale == o.scale ? double(o.scale) : 1);  // a NaN of the outer level has its say in the product
     if (order_ == operation_order::transformer_engine)
       return round(storage_, amax * (o.encoding * (1 / largest_)));
     const float scale = amax / largest_ / o.scale;
@@ -206,6 +205,11 @@ class scale_levels {
   /// The second candidate of four_over_six.
   BINADE_HD constexpr float wider(float amax, const outer_scale& o = {}) const {
     return inner_.wider(amax, double(o.scale));
+  }
+  /// What elements are divided by, and their rounded quotients multiplied by, of two levels.
+  BINADE_HD constexpr double product(float inner, const outer_scale& o) const {
+    const double exact = double(inner) * double(o.scale);
+    return order_ == operation_order::torchao ? double(float(exact)) : exact;
   }
   /// What an element is multiplied by in the orders that do; the others divide.
   BINADE_HD constexpr float multiplier(float inner, const outer_scale& o = {}) const {

@@ -87,6 +87,11 @@ constexpr scaling scale_per_block(std::uint32_t size) {
   return scale_per_tile(1, size);
 }
 
+/// The largest scale there is.
+BINADE_HD constexpr double largest_scale(const scaling& s) {
+  return s.power_of_two ? 0x1p127 : s.format.max_finite();
+}
+
 /// True if a group's scale asks for nothing but its largest finite magnitude: no rule for NaNs, infinities or zeros,
 /// and no choice among scales.
 constexpr bool needs_only_amax(const scaling& s) {

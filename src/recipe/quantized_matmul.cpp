@@ -32,6 +32,10 @@ bound_recipe::bound_recipe(const recipe& recipe, const std::vector<std::string>&
       const std::size_t index = std::size_t(names.operand);
       site.quantizers[index] = recipe.resolve(name, names.operand);
       site.streams[index] = noise_stream(name, names.operand);
+      if (site.quantizers[index] && site.quantizers[index]->transform_count > 0)
+        throw std::invalid_argument("recipe '" + recipe.name + "': " + full_name(name, names.operand) +
+                                    " has quantizer " + to_string(*site.quantizers[index]) +
+                                    ", and the operands of a product have no transform of their own; leave it out");
       if (site.quantizers[index] && !site.quantizers[index]->elem.format.can_be_zero())
         throw std::invalid_argument("recipe '" + recipe.name + "': " + full_name(name, names.operand) +
                                     " has quantizer " + to_string(*site.quantizers[index]) +

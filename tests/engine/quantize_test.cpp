@@ -51,7 +51,15 @@ constexpr const char* quantizers[] = {"e4m3fn",
                                       "e4m3fn@col",
                                       "e4m3fn@tile(4,64)",
                                       "e4m3fn/sr:16@tile(16,16)",
-                                      "e8m7/rtz"};
+                                      "e8m7/rtz",
+                                      "nvfp4",
+                                      "nvfp4:te",
+                                      "mx9",
+                                      "int4@block(16,e4m3fn)@row",
+                                      "mxfp4:torchao",
+                                      "deepseek_1x128",
+                                      "e4m3fn@tensor(nan=group)",
+                                      "clamp(0.99)+mxfp4"};
 
 TEST(kernels_quantize, gives_the_values_and_counters_of_one_thread) {
   for (const axis_view& view : views) {

@@ -14,8 +14,7 @@
 #include "binade/codec.hpp"
 #include "binade/quantize.hpp"
 #include "binade/text.hpp"
-#include "oracle/golden.hpp"
-#include "oracle/ladder.hpp"
+#include "oracle/number_line.hpp"
 
 namespace {
 
@@ -55,57 +54,10 @@ const std::vector<subject> subjects{
     {"nf4", "nf4", subject::linear},
 };
 
-std::vector<double> golden_values(const std::string& table) {
-  std::ifstream file(std::string(BINADE_SOURCE_DIR "/tests/golden/other/") + table + ".txt");
-  std::vector<double> values;
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream words(line);
-    std::string word;
-    words >> word;
-    if (word != "codes") continue;
-    words >> word;
-    while (words >> word) values.push_back(oracle::golden_number(word));
-  }
-  return values;
-}
-
-/// A positive posit or takum of any width, straight from its bits: `digits` after the sign, zeros beyond.
-double posit_value(const std::string& digits, int es) {
-  const std::size_t end = std::min(digits.find_first_not_of(digits[0]), digits.size());
-  const int k = digits[0] == '1' ? int(end) - 1 : -int(end);
-  std::string rest = end + 1 < digits.size() ? digits.substr(end + 1) : "";
-  int exponent = 0;
-  for (int i = 0; i < es; ++i)
-    exponent = 2 * exponent + int(std::size_t(i) < rest.size() && rest[std::size_t(i)] == '1');
-  double significand = 1, weight = 0.5;
-  for (std::size_t i = std::size_t(es); i < rest.size(); ++i, weight /= 2) significand += rest[i] == '1' ? weight : 0;
-  return std::ldexp(significand, k * (1 << es) + exponent);
-}
-double takum_value(std::string digits) {
-  digits.resize(std::max<std::size_t>(digits.size(), 11), '0');
-  const auto number = [&](std::size_t at, int count) {
-    int n = 0;
-    for (int i = 0; i < count; ++i) n = 2 * n + (digits[at + std::size_t(i)] - '0');
-    return n;
-  };
-  const bool d = digits[0] == '1';
-  const int r = d ? number(1, 3) : 7 - number(1, 3), c = number(4, r);
-  double significand = 1, weight = 0.5;
-  for (std::size_t i = 4 + std::size_t(r); i < digits.size(); ++i, weight /= 2)
-    significand += digits[i] == '1' ? weight : 0;
-  return std::ldexp(significand, d ? (1 << r) - 1 + c : 1 - (2 << r) + c);
-}
-
-std::string binary(std::uint64_t n, int digits) {
-  std::string text;
-  for (int bit = digits - 1; bit >= 0; --bit) text += (n >> bit & 1) != 0 ? '1' : '0';
-  return text;
-}
-
 /// One sign of a format, from its golden table.
 ladder ladder_of(const subject& s, bool negative) {
   const number_format f = parse_format(s.text);
-  const std::vector<double> values = golden_values(s.table);
+  const std::vector<double> values = oracle::other_golden_values(s.table);
   std::map<double, std::uint64_t> ordered;
   for (std::uint64_t code = 0; code < values.size(); ++code) {
     const double v = values[code];
@@ -129,9 +81,10 @@ ladder ladder_of(const subject& s, bool negative) {
     // value.
     l.compare = [f](double x, std::size_t i, unsigned j, int n) {
       if (i == 0) return x > 0 ? 1 : -1;
-      const std::string digits = binary(i << n | j, f.width - 1 + n);
-      return oracle::exact(x).compare(oracle::exact(
-          f.tapered.kind == tapered_kind::posit ? posit_value(digits, f.tapered.exponent_bits) : takum_value(digits)));
+      const std::string digits = oracle::binary(i << n | j, f.width - 1 + n);
+      return oracle::exact(x).compare(oracle::exact(f.tapered.kind == tapered_kind::posit
+                                                        ? oracle::posit_value(digits, f.tapered.exponent_bits)
+                                                        : oracle::takum_value(digits)));
     };
   } else {
     // x > 2^((k + j / 2^n - bias) / gamma), both sides to the power gamma 2^n.
@@ -155,7 +108,7 @@ class other_kinds : public testing::TestWithParam<subject> {};
 
 TEST_P(other_kinds, decode_every_code_as_their_golden_table_says) {
   const number_format f = parse_format(GetParam().text);
-  const std::vector<double> want = golden_values(GetParam().table);
+  const std::vector<double> want = oracle::other_golden_values(GetParam().table);
   ASSERT_EQ(want.size(), f.code_mask() + 1);
   for (std::uint64_t code = 0; code < want.size(); ++code) {
     const double got = decode(f, code);

@@ -12,7 +12,7 @@
 namespace binade {
 namespace {
 
-constexpr std::array<std::string_view, 22> seeds{
+constexpr std::array<std::string_view, 26> seeds{
     "e4m3fn",
     "e5m2/sr:8/infinity/ftz",
     "mxfp4",
@@ -35,14 +35,19 @@ constexpr std::array<std::string_view, 22> seeds{
     "nvfp4:2d",
     "int8:sym@row",
     "e4m3fn@tensor(delayed=1024)",
+    "rht(16,7)+nvfp4:te",
+    "clamp(0.99)+int4@block(16,e4m3fn,4over6,zero=zero)@row(order=standard)",
+    "expand(128,range=4096,steps=8)+e4m3fn@tile(1,128,f32,min=1e-4,nan=group,inf=largest,order=reciprocal)",
+    "int8@block(2,ue1m0)@block(16)",
 };
 
 /// Pieces that steer a mutation into the corners of the grammar.
-constexpr std::array<std::string_view, 29> pieces{
+constexpr std::array<std::string_view, 36> pieces{
     "as=",   "/",         "@",      ":",      "(",      ")",       ",",       "=",
     "bias=", "specials=", "nan=",   "sr:",    "block(", "tile(1,", "static=", "99999999999999999999",
     "-",     "0",         "1e-45",  "e4m3fn", "fnuz",   "nan",     "inf",     "e8m0fnu",
-    "pow2",  "rceil",     "binary", "p",      "\xff"};
+    "pow2",  "rceil",     "binary", "p",      "\xff",   "@tensor", "4over6",  "zero=",
+    "min=",  "order=te",  "+",      "clamp("};
 
 std::string mutated(std::mt19937_64& random) {
   const auto pick = [&](std::size_t n) { return std::size_t(random() % n); };

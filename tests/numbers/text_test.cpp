@@ -170,6 +170,8 @@ TEST(text, every_split_with_every_specials_and_some_biases_prints_and_parses_bac
     }
   }
   EXPECT_GT(count, 10000);
+  EXPECT_GT(two_levels, 300);
+  EXPECT_GT(transformed, 300);
 }
 
 TEST(text, every_p3109_name_up_to_16_bits_prints_as_itself) {
@@ -222,8 +224,10 @@ TEST(text, the_default_overflow_is_saturate_up_to_8_bits_and_spec_above) {
 TEST(text, expanded_spells_every_choice) {
   EXPECT_EQ(expanded(parse_quantizer("e4m3fn")), "e4m3fn/rne/saturate/gradual");
   EXPECT_EQ(expanded(parse_quantizer("bf16/sr")), "e8m7/sr:32/spec/gradual");
-  EXPECT_EQ(expanded(parse_quantizer("e4m3fn@tensor")), "e4m3fn/rne/saturate/gradual@tensor(f32,amax)");
-  EXPECT_EQ(expanded(parse_quantizer("mxfp4")), "e2m1fn/rne/saturate/gradual@block(32,e8m0fnu,floor)");
+  EXPECT_EQ(expanded(parse_quantizer("e4m3fn@tensor")), 
+            "e4m3fn/rne/saturate/gradual@tensor(f32,amax,nan=element,inf=element,zero=one)");
+  EXPECT_EQ(expanded(parse_quantizer("mxfp4")), 
+            "e2m1fn/rne/saturate/gradual@block(32,e8m0fnu,floor,nan=element,inf=element,zero=one)");
   EXPECT_EQ(expanded(parse_quantizer("e4m3fn@row(static=0.1)")), "e4m3fn/rne/saturate/gradual@row(f32,static=0.1)");
 }
 
@@ -288,7 +292,7 @@ TEST(text, static_scales_print_as_the_shortest_decimal_that_gives_the_same_float
 TEST(text, random_quantizers_print_and_parse_back) {
   std::mt19937_64 random(20240501);
   const auto pick = [&](std::uint64_t n) { return random() % n; };
-  int count = 0;
+  int count = 0, two_levels = 0, transformed = 0;
   for (int trial = 0; trial < 40000; ++trial) {
     float_format floating = catalogue[pick(catalogue.size())].format;
     if (pick(4) == 0) floating.bias += int(pick(9)) - 4;
@@ -328,14 +332,35 @@ TEST(text, random_quantizers_print_and_parse_back) {
       s.format = s.power_of_two || pick(3) == 0 ? formats::e8m23
                  : pick(3) == 0                 ? formats::e8m0fnu
                                                 : catalogue[pick(catalogue.size())].format;
-      s.rule = scale_rule(pick(6));
+      s.rule = scale_rule(pick(9));
+      if (pick(3) == 0) {
+        s.nan = special_rule(pick(2));
+        s.infinity = special_rule(pick(3));
+        s.zero = zero_rule(pick(3));
+        s.least_amax = pick(2) == 0 ? 0.0f : std::ldexp(1.0f + float(pick(1 << 23)) / float(1 << 23), -int(pick(100)));
+      }
+      q.order = pick(4) == 0 ? operation_order(pick(4)) : operation_order::standard;
+      if (pick(3) == 0) {
+        q.levels = 2;
+        q.scalings[1] = pick(2) == 0 ? scale_per(granularity(pick(3))) : scale_per_tile(s.tile_rows, s.tile_cols);
+      }
       if (s.rule == scale_rule::static_scale)
         s.static_value =
             std::ldexp(pick(2) == 0 ? 1.0f : 1.0f + float(pick(1 << 23)) / float(1 << 23), int(pick(200)) - 100);
     }
+    for (q.transform_count = pick(8) == 0 ? int(pick(5)) : 0; const int k : {0, 1, 2, 3}) {
+      if (k >= q.transform_count) break;
+      const std::array<transform, 4> choices{
+          hadamard_transform(std::uint32_t(2) << pick(15)), random_hadamard_transform(2, random()),
+          expand_transform({.group = 1 + std::uint32_t(pick(500)), .range = 2 + float(pick(10000))}),
+          clamp_transform({500'000'001 + std::uint32_t(pick(500'000'000))})};
+      q.transforms[std::size_t(k)] = choices[pick(4)];
+    }
     if (!defect(q).empty()) continue;
     expect_round_trip(q);
     ++count;
+    two_levels += int(q.levels == 2);
+    transformed += int(q.transform_count > 0);
   }
   EXPECT_GT(count, 10000);
 }
@@ -392,12 +417,65 @@ TEST(text, names_with_two_meanings_are_errors_that_offer_each) {
   expect_error("e2m1:bias=3", 0, "is used for two formats");
 }
 
-TEST(text, what_a_later_release_brings_is_refused_by_name) {
-  for (const char* text :
-       {"nvfp4", "nvfp4:2d", "hadamard(32)+mxfp4", "rht(16,1)+mxfp4", "expand(2)+e4m3fn", "clamp(0.99)+e4m3fn"})
-    expect_error(text, 0, "this release does not have");
-  expect_error("e4m3fn@tensor(delayed=1024)", 14, "this release does not have");
-  expect_error("e2m1fn@block(16,e4m3fn)@tensor(f32)", 23, "one level of scales");
+TEST(text, a_delayed_scale_is_refused_with_what_to_say_instead) {
+  expect_error("e4m3fn@tensor(delayed=1024)", 14, "static=X");
+}
+
+TEST(text, two_levels_of_scales_are_said_innermost_first) {
+  const quantizer q = parse_quantizer("int4@block(16,e4m3fn)@row");
+  EXPECT_EQ(q.levels, 2);
+  EXPECT_EQ(q.scalings[0].tile_cols, 16u);
+  EXPECT_EQ(q.scalings[0].format, formats::e4m3fn);
+  EXPECT_EQ(q.scalings[1].per, granularity::row);
+  EXPECT_EQ(q.scalings[1].format, float_storage);
+  EXPECT_EQ(to_string(parse_quantizer("e2m1fn@block(16,e4m3fn)@tensor(f32)")), "nvfp4");
+  EXPECT_EQ(to_string(parse_quantizer("e2m1fn@tile(16,16,e4m3fn)@tensor")), "nvfp4:2d");
+  EXPECT_EQ(to_string(parse_quantizer("e2m1fn@block(32,floor,inf=group,zero=lowest,nan=group)")), "mxfp4:torchao");
+  EXPECT_EQ(to_string(parse_quantizer("mxfp4:ocp")), "mxfp4");
+  expect_error("e4m3fn@row@block(32)", 0, "must lie in one group of the outer one");
+  expect_error("e4m3fn@block(32)@tile(3,48)", 0, "must lie in one group of the outer one");
+  expect_error("e4m3fn@block(2)@block(4)@tensor", 24, "at most two levels");
+  expect_error("e8m15@block(16,f32)@tensor", 0, "more than 53 significant bits");
+}
+
+TEST(text, what_a_group_does_with_specials_and_zeros_is_said_by_keys) {
+  const scaling s = parse_quantizer("e4m3fn@block(32,min=0.25,nan=group,inf=largest,zero=lowest)").scalings[0];
+  EXPECT_EQ(s.least_amax, 0.25f);
+  EXPECT_EQ(s.nan, special_rule::group);
+  EXPECT_EQ(s.infinity, special_rule::largest);
+  EXPECT_EQ(s.zero, zero_rule::lowest);
+  EXPECT_EQ(parse_quantizer("e4m3fn@block(32,f32,order=reciprocal)").order, operation_order::reciprocal);
+  EXPECT_EQ(parse_quantizer("e2m1fn@block(16,e4m3fn,4over6)").scalings[0].rule, scale_rule::four_over_six);
+  expect_error("e4m3fn@block(32,nan=largest)", 20, "element, group");
+  expect_error("e4m3fn@block(32,nan=group,nan=group)", 26, "given twice");
+  expect_error("e4m3fn@block(32,zero=zero)", 16, "no zero");
+  expect_error("e4m3fn@block(32,min=-1)", 20, "positive");
+  expect_error("e4m3fn@row(static=1,zero=lowest)", 20, "does not look at the data");
+  expect_error("e4m3fn@row(order=te)", 0, "two levels");
+  expect_error("e4m3fn@row(pow2,4over6)", 16, "no powers of two");
+}
+
+TEST(text, transforms_stand_in_front) {
+  const quantizer q = parse_quantizer("clamp(0.999)+rht(16,12345)+expand(128,range=4096,steps=8)+nvfp4");
+  ASSERT_EQ(q.transform_count, 3);
+  EXPECT_EQ(q.transforms[0], clamp_transform({999'000'000}));
+  EXPECT_EQ(q.transforms[1], random_hadamard_transform(16, 12345));
+  EXPECT_EQ(q.transforms[2], expand_transform({.group = 128, .range = 4096, .steps = 8}));
+  EXPECT_EQ(to_string(q), "clamp(0.999)+rht(16,12345)+expand(128,range=4096,steps=8)+nvfp4");
+  EXPECT_EQ(to_string(parse_quantizer("HADAMARD(32)+e2m1fn@block(32)")), "hadamard(32)+mxfp4");
+  expect_error("hadamard(33)+mxfp4", 0, "2, 4, 8");
+  expect_error("hadamard+mxfp4", 8, "'('");
+  expect_error("hadamard(32)mxfp4", 12, "'+'");
+  expect_error("rht(16)+mxfp4", 6, "seed");
+  expect_error("expand(128,foo=1)+mxfp4", 11, "range=R");
+  expect_error("clamp(0.4)+mxfp4", 0, "above 0.5");
+  expect_error("clamp(0.1234567891)+mxfp4", 6, "9 digits");
+  expect_error("clamp(0.9)+clamp(0.9)+clamp(0.9)+clamp(0.9)+clamp(0.9)+mxfp4", 44, "at most four transforms");
+}
+
+TEST(text, variants_of_a_name_are_offered) {
+  expect_error("mxfp4:toch", 5, "mxfp4:torchao");
+  expect_error("nvfp4:2", 5, "nvfp4:2d");
 }
 
 TEST(text, numbers_out_of_range_say_the_range) {
@@ -483,7 +561,8 @@ TEST(text, unfinished_and_foreign_text_is_refused_at_its_place) {
   expect_error("e4m3fn\xc3\xa9", 6, "not printable ASCII");
   expect_error(std::string("e4m3fn\0x", 8), 6, "not printable ASCII");
   expect_error("e4m3fn/rne:8", 10, "only sr, srb and src");
-  expect_error("mxfp4/sr", 5, "e2m1fn/rne/saturate/gradual@block(32,e8m0fnu,floor)");
+  expect_error("mxfp4/sr", 5, 
+            "e2m1fn/rne/saturate/gradual@block(32,e8m0fnu,floor,nan=element,inf=element,zero=one)");
   expect_error("mxfp4@tensor", 5, "a whole quantizer");
 }
 

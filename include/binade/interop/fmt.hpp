@@ -1,10 +1,10 @@
 #pragma once
-// fmt::format("{}", x) for minifloat; the {fmt} library, 8 or newer.
+// fmt::format("{}", x) for number types; the {fmt} library, 8 or newer.
 
 #include <fmt/format.h>
 
 #include "binade/interop/shortest_formatter.hpp"
 
 /// As binade::detail::shortest_formatter says: {} is the shortest text, a specification that of the exact value.
-template <binade::float_format F>
-struct fmt::formatter<binade::minifloat<F>> : binade::detail::shortest_formatter<F, fmt::formatter<double>> {};
+template <auto F>
+struct fmt::formatter<binade::number<F>> : binade::detail::shortest_formatter<F, fmt::formatter<double>> {};

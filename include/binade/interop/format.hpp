@@ -1,5 +1,5 @@
 #pragma once
-// std::format("{}", x) for minifloat, where the standard library has <format> (libstdc++ 13, libc++ 17); nothing
+// std::format("{}", x) for number types, where the standard library has <format> (libstdc++ 13, libc++ 17); nothing
 // elsewhere.
 
 #include <version>
@@ -10,7 +10,7 @@
 #include "binade/interop/shortest_formatter.hpp"
 
 /// As binade::detail::shortest_formatter says: {} is the shortest text, a specification that of the exact value.
-template <binade::float_format F>
-struct std::formatter<binade::minifloat<F>> : binade::detail::shortest_formatter<F, std::formatter<double>> {};
+template <auto F>
+struct std::formatter<binade::number<F>> : binade::detail::shortest_formatter<F, std::formatter<double>> {};
 
 #endif

@@ -1,11 +1,11 @@
 #pragma once
-// minifloat from and to the numbers of Boost.Multiprecision: integers, rationals and binary floating point of any size.
+// Number types from and to the numbers of Boost.Multiprecision: integers, rationals, binary floating point of any size.
 
 #include <boost/multiprecision/number.hpp>
 #include <limits>
 
 #include "binade/decimal.hpp"
-#include "binade/minifloat.hpp"
+#include "binade/number.hpp"
 
 namespace binade {
 namespace detail {
@@ -80,22 +80,21 @@ exact exact_number(const Number& x) {
 
 }  // namespace detail
 
-/// The exact number of a minifloat as a number of Boost.Multiprecision; one of fewer than 53 bits rounds it, as it does
-/// double.  NaN and infinities only in floating-point types.
-template <class Number, float_format F>
-Number to_number(minifloat<F> x) {
+/// The exact number of a number type as a number of Boost.Multiprecision; one of fewer than 53 bits rounds it, as it
+/// does double.  NaN and infinities only in floating-point types.
+template <class Number, auto F>
+Number to_number(number<F> x) {
   return Number(static_cast<double>(x));
 }
 
 /// A number of Boost.Multiprecision rounded once into F: an integer, a rational or binary floating point (cpp_int,
 /// cpp_rational, cpp_bin_float, gmp_int, gmp_rational, mpfr_float), of any size and precision.
 ///
-/// NaN, infinities, zeros and errors as minifloat's constructors.
-template <float_format F, class Backend, boost::multiprecision::expression_template_option ET>
-minifloat<F> from_number(const boost::multiprecision::number<Backend, ET>& x, const policies<F>& how = {},
-                         std::uint32_t noise = 0) {
-  return minifloat<F>::from_code(
-      detail::accepted<F>(detail::round_unpacked(F, how.on(), detail::exact_number(x), noise)));
+/// NaN, infinities, zeros and errors as number's constructors.
+template <auto F, class Backend, boost::multiprecision::expression_template_option ET>
+number<F> from_number(const boost::multiprecision::number<Backend, ET>& x, const policies<F>& how = {},
+                      std::uint32_t noise = 0) {
+  return number<F>::from_code(detail::rounded_code<F>(how.on(), detail::exact_number(x), noise));
 }
 
 }  // namespace binade

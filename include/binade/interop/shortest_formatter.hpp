@@ -9,7 +9,7 @@ namespace binade::detail {
 
 /// {} writes what to_chars() writes.  With a specification, {:.3f} or {:>8} or any other of floating point, the exact
 /// value is written as Base, the formatter of double, writes it.
-template <float_format F, class Base>
+template <auto F, class Base>
 struct shortest_formatter : Base {
   template <class Context>
   constexpr auto parse(Context& context) {
@@ -17,7 +17,7 @@ struct shortest_formatter : Base {
     return Base::parse(context);
   }
   template <class Context>
-  auto format(minifloat<F> x, Context& context) const {
+  auto format(number<F> x, Context& context) const {
     if (!is_plain_) return Base::format(static_cast<double>(x), context);
     char text[32];
     const std::to_chars_result result = to_chars(text, text + sizeof text, x);
