@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstdlib>
@@ -194,10 +195,20 @@ std::string judged(const golden_case& c, const quantizer& q, const matrix& m, co
   return wrong;
 }
 
-void judge_file(const std::string& file, std::size_t at_least) {
+std::vector<std::string> files() {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder()))
+    if (entry.path().extension() == ".txt" && entry.path().stem() != "inputs") names.push_back(entry.path().stem());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+class blocks_golden : public testing::TestWithParam<std::string> {};
+
+TEST_P(blocks_golden, every_case_has_these_bits_in_every_view) {
   const std::map<std::string, matrix> inputs = read_inputs();
-  const std::vector<golden_case> cases = read_cases(file);
-  EXPECT_GE(cases.size(), at_least);
+  const std::vector<golden_case> cases = read_cases(GetParam() + ".txt");
+  EXPECT_GE(cases.size(), 100u) << "too few to judge by";
   std::set<std::string> unread;
   for (const golden_case& c : cases) {
     std::optional<quantizer> q;
@@ -222,26 +233,7 @@ void judge_file(const std::string& file, std::size_t at_least) {
   }
 }
 
-TEST(blocks_golden, nvfp4) {
-  judge_file("nvfp4.txt", 100);
-}
-TEST(blocks_golden, scale_rules) {
-  judge_file("rules.txt", 150);
-}
-TEST(blocks_golden, nan_infinity_zero_and_minimum_policies) {
-  judge_file("policies.txt", 120);
-}
-TEST(blocks_golden, named_quantizers) {
-  judge_file("named.txt", 120);
-}
-TEST(blocks_golden, two_levels) {
-  judge_file("two_levels.txt", 120);
-}
-TEST(blocks_golden, random_quantizers) {
-  if (!std::filesystem::exists(folder() / "random.txt"))
-    GTEST_SKIP() << "for more than the golden files: random_blocks.py FOLDER, then BINADE_BLOCKS_GOLDEN=FOLDER";
-  judge_file("random.txt", 1);
-}
+INSTANTIATE_TEST_SUITE_P(files, blocks_golden, testing::ValuesIn(files()), [](const auto& file) { return file.param; });
 
 }  // namespace
 }  // namespace binade

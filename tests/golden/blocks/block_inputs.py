@@ -3,7 +3,7 @@ import random
 from fractions import Fraction
 
 import numpy as np
-from block_formats import F32, FLT_MAX, FORMATS, bits_of, fl32, float_of, power
+from block_formats import F32, FLT_MAX, FORMATS, bits_of, exact, fl32, float_of, power
 
 NAN, INF = F32(np.nan), F32(np.inf)
 
@@ -75,6 +75,19 @@ def spread(seed, rows, cols, amplitudes, per=16):
     return normals(seed, rows, cols, lambda r, c, rng: amplitudes[(r * -(-cols // per) + c // per) % len(amplitudes)])
 
 
+def scale_ties(seed, blocks):
+    """A tensor's amax in the first of the blocks of 16; in the others the float32 next to what takes their scale between two of E4M3."""
+    rng = random.Random(seed)
+    whole = F32(1 + rng.random())
+    s1, scales = exact(whole / F32(2688)), FORMATS["e4m3fn"].values
+    x = [whole] + [F32(0)] * 15
+    for _ in range(blocks - 1):
+        k = rng.randrange(8, len(scales) - 1)
+        near = bits_of(fl32(6 * s1 * (scales[k] + scales[k + 1]) / 2))
+        x += [float_of(near + rng.choice((-1, 0, 0, 1)))] + [F32(0)] * 15
+    return 1, len(x), x
+
+
 E4M3_SCALES = [Fraction(n, 8) for n in (8, 9, 11, 13, 15)] + [Fraction(1, 64), Fraction(7, 512), Fraction(448)]
 POWERS = [power(k) for k in (0, -3, 7, -100, 90)]
 TINY = 2.0**-149
@@ -98,6 +111,7 @@ INPUTS = {
     "ties_e5m2_powers": ties(13, "e5m2", 32, POWERS),
     "ties_e3m2fn_powers": ties(14, "e3m2fn", 32, POWERS),
     "ties_e2m3fn_powers": ties(15, "e2m3fn", 32, POWERS),
+    **{f"scale_ties_{seed}": scale_ties(seed, 30) for seed in (30, 31, 32, 33)},
     "ties_int4": ties(16, "int4", 16, E4M3_SCALES),
     "zeros": (2, 37, [F32(-0.0 if k % 3 == 0 else 0.0) for k in range(74)]),
     "zero_blocks": with_values((2, 48, [F32(-0.0 if k % 5 == 0 else 0.0) for k in range(96)]), {(0, 20): F32(1.5), (0, 25): F32(-0.7), (1, 47): F32(1e-30)}),

@@ -49,6 +49,8 @@ def nvfp4_cases():
     for q in named:
         for name in everywhere + EDGES + ["underflowing_blocks", "vanishing", "significands"] + SPECIAL:
             yield q, name
+        for seed in (30, 31, 32, 33):
+            yield q, f"scale_ties_{seed}"
     for q in (replace(flat, name="nvfp4:2d"), replace(zero_flat, order="te", name="nvfp4:te_2d")):
         for name in ("square", "zero_blocks", "spread", "underflowing_blocks", "nans"):
             yield q, name
@@ -108,6 +110,8 @@ def policy_cases():
             for least in (1e-4, 3.0):
                 for name in ("zero_blocks", "spread"):
                     yield one(elem, replace(scaling, min=least)), name
+    for name in ("zero_blocks", "spread"):
+        yield one("e2m1fn", block(16, "e4m3fn", "4over6", min=0.25)), name
     for rule in ("amax", "exact", "4over6"):
         for name in ("tiny_blocks", "subnormal", "zeros", "vanishing"):
             yield one("e2m1fn", block(16, "e4m3fn", rule, zero="zero")), name
@@ -175,6 +179,8 @@ def two_level_cases():
         ("e2m1fn", block(16, "e4m3fn", "4over6"), ROW),
         ("int4", block(16, "e4m3fn", "4over6"), TENSOR),
         ("e2m1fn", block(16, "f32", "4over6"), replace(TENSOR, fmt="pow2", rule="nearest")),
+        ("e3m2fn", block(8, "e8m0fnu", "4over6"), TENSOR),
+        ("int5", block(2, "ue1m0", "4over6"), block(16, "e8m0fnu", "exact")),
     ]
     for elem, inner, outer in pairs:
         for data in ("normal", "spread", "zero_blocks", "tiny_blocks", "huge", "significands_low"):

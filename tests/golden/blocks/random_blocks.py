@@ -2,7 +2,7 @@
 """Writes random quantizers of random arrays as golden files into a folder, for numbers_blocks_golden_test to judge.
 
     random_blocks.py FOLDER [--seed N] [--count N]
-    BINADE_BLOCKS_GOLDEN=FOLDER build/release/tests/numbers_blocks_golden_test --gtest_filter='*random*'
+    BINADE_BLOCKS_GOLDEN=FOLDER build/release/tests/numbers_blocks_golden_test
 """
 import argparse
 import pathlib
