@@ -32,7 +32,7 @@ consteval number<F> literal() {
 }  // namespace detail
 
 /// 1.5_e4m3fn, 448_e4m3fn, 0x1.8p3_e5m2: digits of any number, rounded once to nearest, ties to even; beyond the
-/// largest finite value default_overflow() decides.
+/// largest finite value number_overflow() decides.
 inline namespace literals {
 
 #define BINADE_LITERAL_OF(name, format)          \

@@ -11,12 +11,19 @@
 
 namespace binade {
 
+/// The overflow rule of number types: default_overflow(), but for posits and takums `spec`, so that x / 0 and an
+/// infinity are NaR whatever the width (Standard for Posit Arithmetic 2022, 4.1 and 6.4); their finite numbers saturate
+/// under every rule.
+BINADE_HD constexpr overflow_rule number_overflow(const number_format& f) {
+  return f.kind == format_kind::tapered ? overflow_rule::spec : default_overflow(f);
+}
+
 /// How results get into F: an element without its format.
 template <auto F>
 struct policies {
   rounding_mode rounding = rounding_mode::nearest_even;
   int noise_bits = 32;
-  overflow_rule overflow = default_overflow(F);
+  overflow_rule overflow = number_overflow(F);
   subnormal_rule subnormals = subnormal_rule::gradual;
 
   BINADE_HD constexpr element on() const {
@@ -76,7 +83,7 @@ BINADE_HD constexpr auto descriptor_of() {
 }  // namespace detail
 
 /// A number of format F, a descriptor of any kind.  Conversions are explicit, and operators are between equal formats,
-/// so that no rounding hides: each rounds once, to nearest with ties to the even code, under default_overflow(F).
+/// so that no rounding hides: each rounds once, to nearest with ties to the even code, under number_overflow(F).
 /// Functions with policies take other choices, and functions named *_to<R> operands and results of several formats.
 ///
 /// NaN in a format without a code for it: what F.nan says; where that is `refuse`, std::domain_error (no constant
@@ -88,7 +95,7 @@ BINADE_HD constexpr auto descriptor_of() {
 /// F is the descriptor of a kind and not a number_format: then minifloat<F> of a float_format F is a type from which
 /// templates deduce F, one format is one type, and its name carries one descriptor and not five.
 template <auto F>
-  requires format_descriptor<std::remove_cv_t<decltype(F)>>
+  requires format_descriptor<descriptor_type<F>>
 struct number {
   static_assert(defect(F).empty(), "F cannot be a format: binade::defect(F) says why");
   using code_type = detail::smallest_unsigned<number_format(F).width>;
@@ -164,12 +171,12 @@ struct number {
   /// formats, integers and fixed point, and code books what encode() makes of -x: the most negative integer saturates.
   BINADE_HD friend constexpr number operator-(number x) {
     constexpr auto f = F;
-    if constexpr (std::is_same_v<decltype(f), const tapered_format>) {
+    if constexpr (std::is_same_v<descriptor_type<F>, tapered_format>) {
       return from_code((0 - std::uint64_t(x.code)) & f.code_mask());
-    } else if constexpr (std::is_same_v<decltype(f), const lns_format>) {
+    } else if constexpr (std::is_same_v<descriptor_type<F>, lns_format>) {
       return from_code(x.code ^ f.compose(true, 0));
     } else {
-      if constexpr (std::is_same_v<decltype(f), const float_format> && f.is_signed)
+      if constexpr (std::is_same_v<descriptor_type<F>, float_format> && f.is_signed)
         return (x.code & f.magnitude_mask()) == 0 && !f.has_negative_zero ? x : from_code(x.code ^ f.sign_bit());
       else
         return from_code(detail::rounded_code<F>(element{f}, detail::negated(detail::unpack(f, x.code)), 0));
@@ -216,7 +223,7 @@ BINADE_HD constexpr bool is_nan(number<F> x) {
 template <auto F>
 BINADE_HD constexpr bool sign_bit(number<F> x) {
   constexpr auto f = F;
-  if constexpr (std::is_same_v<decltype(f), const float_format>)
+  if constexpr (std::is_same_v<descriptor_type<F>, float_format>)
     return (x.code & f.sign_bit()) != 0 && (f.has_negative_zero || magnitude_code(x) != 0);
   else
     return detail::decomposed(f, x.code).negative && !is_nan(x);
@@ -235,7 +242,10 @@ BINADE_HD constexpr bool is_zero(number<F> x) {
 }
 template <auto F>
 BINADE_HD constexpr bool is_subnormal(number<F> x) {
-  return magnitude_code(x) != 0 && magnitude_code(x) < x.descriptor().subnormals_end();
+  if constexpr (std::is_same_v<descriptor_type<F>, float_format>)
+    return magnitude_code(x) != 0 && magnitude_code(x) < x.descriptor().subnormals_end();
+  else
+    return false;
 }
 template <auto F>
 BINADE_HD constexpr bool is_normal(number<F> x) {

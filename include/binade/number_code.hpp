@@ -15,6 +15,11 @@ concept format_descriptor =
     std::same_as<D, float_format> || std::same_as<D, fixed_format> || std::same_as<D, lns_format> ||
     std::same_as<D, tapered_format> || std::same_as<D, book_format>;
 
+/// The kind of the descriptor F.  Without the reference: nvcc's front end makes decltype((F)) of decltype(F), and g++
+/// 12 has a const there.
+template <auto F>
+using descriptor_type = std::remove_cvref_t<decltype(F)>;
+
 namespace detail {
 
 template <class D>

@@ -35,7 +35,7 @@ BINADE_HD constexpr int significand_digits(const book_format&) {
 template <auto F>
 constexpr double least_value() {
   constexpr auto f = F;
-  if constexpr (std::is_same_v<decltype(f), const float_format>)
+  if constexpr (std::is_same_v<descriptor_type<F>, float_format>)
     return f.min_normal();
   else
     return f.value_of_code(least_positive_code(f));
@@ -74,7 +74,7 @@ struct hash<binade::number<F>> {
 template <auto F>
 class numeric_limits<binade::number<F>> {
   using number = binade::number<F>;
-  using descriptor = remove_cv_t<decltype(F)>;
+  using descriptor = binade::descriptor_type<F>;
   static constexpr descriptor format = F;
   static constexpr bool is_floating = is_same_v<descriptor, binade::float_format>;
   static constexpr bool is_book = is_same_v<descriptor, binade::book_format>;

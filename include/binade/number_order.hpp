@@ -3,7 +3,6 @@
 
 #include <compare>
 #include <cstdint>
-#include <type_traits>
 
 #include "binade/number.hpp"
 
@@ -41,7 +40,7 @@ BINADE_HD constexpr number<F> next_up(number<F> x) {
   constexpr auto f = F;
   if (is_nan(x)) return f.has_nan() ? number<F>::from_code(f.canonical_nan()) : x;
   constexpr std::uint64_t top = detail::extreme_code(f, false);
-  if constexpr (detail::sign_magnitude_descriptor<std::remove_cv_t<decltype(f)>>) {
+  if constexpr (detail::sign_magnitude_descriptor<descriptor_type<F>>) {
     const std::uint64_t magnitude = magnitude_code(x);
     if (!sign_bit(x) || is_zero(x)) return number<F>::from_code(magnitude == top ? top : magnitude + 1);
     if (magnitude == (f.has_zero ? 1 : 0) && (!f.has_zero || !f.has_negative_zero)) return number<F>::from_code(0);
@@ -54,8 +53,7 @@ BINADE_HD constexpr number<F> next_up(number<F> x) {
 template <auto F>
 BINADE_HD constexpr number<F> next_down(number<F> x) {
   constexpr auto f = F;
-  using descriptor = std::remove_cv_t<decltype(f)>;
-  if constexpr (detail::sign_magnitude_descriptor<descriptor> && f.is_signed) {
+  if constexpr (detail::sign_magnitude_descriptor<descriptor_type<F>> && f.is_signed) {
     return -next_up(-x);
   } else {
     if (is_nan(x)) return next_up(x);

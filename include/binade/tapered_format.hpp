@@ -11,7 +11,8 @@ namespace binade {
 
 enum class tapered_kind : std::uint8_t {
   posit,  ///< Standard for Posit Arithmetic (2022); es = 2 there
-  takum,  ///< linear takum (Hunhold, arXiv:2404.18603): a value is (1 + fraction) 2^c
+  takum,  ///< linear takum (Hunhold, arXiv:2404.18603): a value is (1 + fraction) 2^c.  Takum means this one here; the
+          ///< logarithmic takum, sqrt(e)^l with the same string of bits for l, is not a format of this library
 };
 
 /// A format whose codes are two's complement integers in the order of their values; code 0 is zero, the most negative

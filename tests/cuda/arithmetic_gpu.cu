@@ -43,13 +43,14 @@ struct arithmetic_body {
   }
 };
 
-/// The typed shell, whose constants and orderings take other paths on the device.
-template <float_format F>
+/// The number types, whose constants and orderings take other paths on the device.
+template <auto F>
 struct shell_body {
   std::uint64_t* out;
   BINADE_HD void operator()(std::size_t i) const {
-    using number = minifloat<F>;
-    const number x = number::from_code(i & F.code_mask()), y = number::from_code((i >> 8) & F.code_mask());
+    using number = binade::number<F>;
+    constexpr std::uint64_t mask = number_format(F).code_mask();
+    const number x = number::from_code(i & mask), y = number::from_code((i >> 8) & mask);
     std::uint64_t all[results] = {
         std::uint64_t((x < y) + 2 * (x <= y) + 4 * (x == y) + 8 * (x > y) + 16 * (x != y)),
         std::uint64_t((total_order(x, y) < 0) + 2 * (total_order(x, y) > 0)),
@@ -107,7 +108,11 @@ int main() try {
   differing += differences("minifloat e4m3fnuz", pairs, shell_body<formats::e4m3fnuz>{});
   differing += differences("minifloat ue4m3", pairs, shell_body<formats::ue4m3>{});
   differing += differences("minifloat binary8p4se", pairs, shell_body<p3109_format(8, 4, true, true)>{});
-  compared += 5 * pairs * results;
+  differing += differences("fixed int8", pairs, shell_body<int_format(8)>{});
+  differing += differences("lns lns8", pairs, shell_body<lns_format{}>{});
+  differing += differences("posit posit8", pairs, shell_body<posit_format(8)>{});
+  differing += differences("takum takum8", pairs, shell_body<takum_format(8)>{});
+  compared += 9 * pairs * results;
   std::printf("%s: %llu results, %llu differences\n", differing == 0 ? "equal" : "DIFFERENT",
               static_cast<unsigned long long>(compared), static_cast<unsigned long long>(differing));
   return differing == 0 ? 0 : 1;

@@ -1,4 +1,4 @@
-// minifloat as Eigen's scalar.
+// Number types as Eigen's scalars.
 
 #include <gtest/gtest.h>
 
@@ -79,6 +79,29 @@ TEST(eigen, cwise_functions_and_reductions_work) {
             static_cast<double>(number(std::sqrt(std::abs(static_cast<double>(a(1, 2)))))));
   EXPECT_TRUE(a.allFinite());
   EXPECT_TRUE(a.isApprox(a));
+}
+
+TEST(eigen, number_types_of_every_kind_are_scalars) {
+  const auto product_is_exact = []<class Number>(Number) {
+    Eigen::Matrix<Number, 2, 2> a, b;
+    a << Number(1), Number(2), Number(-1), Number(4);
+    b << Number(2), Number(0), Number(1), Number(-1);
+    const Eigen::Matrix<Number, 2, 2> c = a * b;
+    const Eigen::Matrix2d want = (Eigen::Matrix2d() << 4, -2, 2, -4).finished();
+    EXPECT_EQ(c.template cast<double>(), want);
+    EXPECT_EQ(static_cast<double>(c.cwiseAbs().maxCoeff()), 4);
+    EXPECT_TRUE(c.allFinite());
+  };
+  product_is_exact(binade::fixed<binade::int_format(8)>{});
+  product_is_exact(binade::fixed<binade::fixed_format{.width = 16, .fraction_bits = 8}>{});
+  product_is_exact(binade::posit<binade::posit_format(16)>{});
+  product_is_exact(binade::takum<binade::takum_format(16)>{});
+  product_is_exact(binade::lns<binade::lns_format{.width = 12, .gamma_log2 = 4, .bias = 1024, .has_zero = true}>{});
+  Eigen::Matrix<binade::posit<binade::posit_format(16)>, 2, 2> spd;
+  using posit16 = binade::posit<binade::posit_format(16)>;
+  spd << posit16(4), posit16(2), posit16(2), posit16(5);
+  const Eigen::Matrix<posit16, 2, 2> root = spd.llt().matrixL();
+  EXPECT_EQ(root.cast<double>(), (Eigen::Matrix2d() << 2, 0, 1, 2).finished());
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// minifloat from and to Boost.Multiprecision.
+// Number types from and to Boost.Multiprecision.
 
 #include <gtest/gtest.h>
 
@@ -12,6 +12,7 @@
 #include "binade/interop/multiprecision.hpp"
 #include "numbers/judged.hpp"
 #include "oracle/exact_result.hpp"
+#include "oracle/number_line.hpp"
 
 namespace {
 
@@ -103,6 +104,40 @@ TEST(multiprecision, integers_specials_and_extremes) {
   EXPECT_TRUE(is_nan(from_number<formats::e5m10>(std::numeric_limits<wide>::quiet_NaN())));
   EXPECT_THROW(from_number<formats::e2m1fn>(std::numeric_limits<wide>::quiet_NaN()), std::domain_error);
   EXPECT_TRUE(mp::isnan(binade::to_number<wide>(minifloat<formats::e4m3fn>(NAN))));
+}
+
+/// Rationals of 200 bits on both sides of the borders of a line, in every mode.
+template <auto F>
+void rationals_are_rounded_once(const oracle::line_kind& kind) {
+  const oracle::number_line line(kind);
+  std::mt19937_64 random(5);
+  for (int i = 0; i < 3000; ++i) {
+    // A little beside the middle of two values, or anything between them.
+    const double a = line.values()[random() % line.size()], b = line.values()[random() % line.size()];
+    if (std::isnan(a) || std::isnan(b)) continue;
+    const mp::cpp_rational share = i % 2 == 0 ? mp::cpp_rational(1, 2) : mp::cpp_rational(random() % 1000, 1000);
+    mp::cpp_rational x = mp::cpp_rational(a) + (mp::cpp_rational(b) - mp::cpp_rational(a)) * share;
+    x += mp::cpp_rational(static_cast<int>(random() % 3) - 1, mp::cpp_int(1) << 200) * x;
+    if (x == 0) continue;
+    oracle::exact_result exact = oracle::finite_result({numerator(x), 0});
+    exact.denominator.units = denominator(x);
+    const oracle::number_line::place place = line.locate(exact);
+    for (int m = 0; m < 6; ++m) {
+      const binade::policies<F> how{.rounding = static_cast<binade::rounding_mode>(m)};
+      ASSERT_EQ(from_number<F>(x, how).code, line.code(exact, place, static_cast<oracle::ladder_mode>(m)))
+          << x << " mode " << m;
+    }
+  }
+}
+TEST(multiprecision, rationals_are_rounded_once_into_formats_of_every_kind) {
+  using oracle::border;
+  rationals_are_rounded_once<binade::int_format(8)>({.table = "int8", .drops_lowest = true});
+  rationals_are_rounded_once<binade::posit_format(8)>({.table = "posit8", .between = border::posit, .parameter = 2});
+  rationals_are_rounded_once<binade::takum_format(12)>({.table = "takum12", .between = border::takum});
+  rationals_are_rounded_once<binade::lns_format{}>({.table = "lns8", .between = border::logarithm, .parameter = 8});
+  rationals_are_rounded_once<binade::lns_format{.domain = binade::lns_domain::linear}>({.table = "lns8"});
+  rationals_are_rounded_once<binade::format_of(binade::books::nf4)>({.table = "nf4"});
+  EXPECT_EQ(binade::to_number<mp::cpp_rational>(binade::posit<binade::posit_format(8)>(1.25)), mp::cpp_rational(5, 4));
 }
 
 }  // namespace

@@ -133,7 +133,7 @@ template <auto F>
 void operators_are_the_operations_of_codes() {
   using number = binade::number<F>;
   constexpr auto f = F;
-  const binade::element e{f};
+  const binade::element e = binade::policies<F>{}.on();
   const std::uint64_t last = binade::number_format(f).code_mask();
   for (std::uint64_t a = 0; a <= last; a += 3)
     for (std::uint64_t b = 0; b <= last; b += 2) {
