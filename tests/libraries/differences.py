@@ -64,7 +64,23 @@ def tables(listed):
         lines += [f"## {library} {version}", "", "| " + " | ".join(titles) + " |", "|" + " --- |" * len(titles)]
         lines += ["| " + " | ".join(cells(row)) + " |" for row in listed["differences"] if row["library"] == library]
         lines.append("")
+    lines += ["## Arithmetic of ml_dtypes", "", ARITHMETIC, ""]
+    titles = ["result", "operation", "theirs", "binade", "cause", "example (codes)"]
+    lines += ["| " + " | ".join(titles) + " |", "|" + " --- |" * len(titles)]
+    for row in listed["arithmetic"]:
+        name, operation, x, y, theirs, ours = row["example"]
+        operands = x if operation == "sqrt" else f"{x}, {y}"
+        where = f"{', '.join(row['operations'])} in {', '.join(f'`{f}`' for f in row['formats'])}"
+        example = f"`{name}` {operation} of {operands}: {theirs}, binade {ours}"
+        lines.append("| " + " | ".join([row["results"], where, row["theirs"], row["binade"], row["cause"], example]) + " |")
+    lines.append("")
     return "\n".join(lines)
+
+
+ARITHMETIC = (
+    "`+ - * /` and `sqrt` of arrays, all pairs of codes of its formats of 8 bits or fewer and 2^20 pairs of bfloat16. ml_dtypes computes in float32 and converts the\n"
+    "result: rounded twice, and yet the codes are binade's, rounded once, under `as=ml_dtypes`, but for these."
+)
 
 
 def page(listed):

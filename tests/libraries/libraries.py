@@ -209,6 +209,46 @@ def ml_dtypes_cases():
                 yield Case("ml_dtypes", name, "", source, converter(name, source), "as=ml_dtypes")
 
 
+OPERATIONS = {"add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide, "sqrt": lambda x, _: np.sqrt(x)}
+
+
+def binade_compute(operation, text, x, y):
+    return run_on_files(PROGRAMS / "cast", [operation, text, "codes"], np.concatenate([x, y]), np.uint16)
+
+
+def ml_dtypes_numbers(name, codes):
+    """An array of the format of these codes."""
+    import ml_dtypes
+
+    return codes.astype(np.uint16 if name == "e8m7" else np.uint8).view(getattr(ml_dtypes, ML_DTYPES[name]))
+
+
+def ml_dtypes_compute(operation, name, x, y):
+    with np.errstate(all="ignore"):
+        result = OPERATIONS[operation](ml_dtypes_numbers(name, x), ml_dtypes_numbers(name, y))
+    return result.view(np.uint16 if name == "e8m7" else np.uint8).astype(np.uint16)
+
+
+def operands(name):
+    """All pairs of codes; of 16 bits 2^20 random ones, half of them with exponents near one another."""
+    if width_of(name) > 8:
+        random = np.random.default_rng(1)
+        x, y = random.integers(0, 1 << 16, (2, 1 << 20)).astype(np.uint16)
+        y[::2] = (x[::2] & 0x7C00) | (y[::2] & 0x83FF)
+        return x, y
+    codes = np.arange(1 << width_of(name), dtype=np.uint16)
+    return [grid.ravel() for grid in np.meshgrid(codes, codes, indexing="ij")]
+
+
+def results(operation, name, x, y):
+    """What kind of result each pair has, by its exact value in float64 (which holds the binade of every result here)."""
+    values = binade_values(name)
+    with np.errstate(all="ignore"):
+        exact = OPERATIONS[operation](values[x], values[y])
+        tests = {"NaN": np.isnan(exact), "below float32": (exact != 0) & (exact.astype(np.float32) == 0)}
+    return np.select(list(tests.values()), list(tests), "other")
+
+
 PYTORCH = {
     "e8m7": "bfloat16",
     "e5m10": "float16",

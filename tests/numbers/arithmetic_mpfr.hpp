@@ -1,5 +1,6 @@
 #pragma once
-// Arithmetic of IEEE 754 formats, judged by MPFR with the format's precision and exponent range.
+// Arithmetic judged by MPFR: of IEEE 754 formats with the format's precision and exponent range, of posits and takums
+// with so many bits that only quotients and roots are rounded.
 
 #include <mpfr.h>
 
@@ -11,6 +12,7 @@
 #include <unordered_map>
 
 #include "numbers/arithmetic_judged.hpp"
+#include "numbers/sixteen_bits.hpp"
 
 namespace judged {
 
@@ -101,6 +103,129 @@ class mpfr_judge {
   mpfr_t x_, y_, z_, result_;
   std::unordered_map<std::uint64_t, std::uint64_t> code_of_;
   std::vector<double> values_;
+  std::uint64_t judged_ = 0;
+};
+
+/// A posit or takum of 16 bits.  The result of MPFR, toward zero, is placed among the values and the borders between
+/// them, each the value of the string of bits that is one longer; what was cut off decides where it is on a border.
+class tapered_mpfr_judge {
+ public:
+  explicit tapered_mpfr_judge(const oracle::other_form& f) : f_(f), format_(binade::parse_format(f.text)) {
+    for (std::uint64_t code = 0; code < f.nan_code(); ++code) {
+      values_.push_back(f.values[code]);
+      borders_.push_back(code == 0 ? 0 : oracle::tapered_value(f, 2 * code + 1, 16));
+    }
+    // Sums of three values between 2^-255 and 2^255 with 12 bits each, and products of two, are exact.
+    for (mpfr_t* x : {&x_, &y_, &z_, &result_}) mpfr_init2(*x, 1100);
+  }
+  tapered_mpfr_judge(const tapered_mpfr_judge&) = delete;
+  tapered_mpfr_judge& operator=(const tapered_mpfr_judge&) = delete;
+  ~tapered_mpfr_judge() {
+    for (mpfr_t* x : {&x_, &y_, &z_, &result_}) mpfr_clear(*x);
+  }
+
+  /// One operation in all deterministic roundings.  False at a counterexample, which is reported.
+  bool operator()(const operation& o, const std::array<std::uint64_t, 3>& codes) {
+    const binade::operand operands[3] = {{format_, codes[0]}, {format_, codes[1]}, {format_, codes[2]}};
+    mpfr_set_d(x_, f_.values[codes[0]], MPFR_RNDN);
+    mpfr_set_d(y_, f_.values[codes[1]], MPFR_RNDN);
+    mpfr_set_d(z_, f_.values[codes[2]], MPFR_RNDN);
+    const bool inexact = compute(o.name) != 0;
+    for (const oracle::mode m : deterministic_modes) {
+      const std::uint64_t want = code_of_result(m, inexact);
+      const binade::element e{.format = format_,
+                              .rounding = static_cast<binade::rounding_mode>(m),
+                              .overflow = binade::overflow_rule::spec};
+      const std::uint64_t got = o.ours(e, operands, 0);
+      ++judged_;
+      if (got == want) continue;
+      ADD_FAILURE() << f_.text << " " << o.name << " of codes " << codes[0] << " " << codes[1] << " " << codes[2]
+                    << ", mode " << static_cast<int>(m) << ": got " << got << ", MPFR " << want;
+      return false;
+    }
+    return true;
+  }
+
+  /// Half of the tuples with codes near one another, or near each other's negative.
+  void random_operands(std::uint64_t tuples, std::uint64_t seed) {
+    std::mt19937_64 random(seed);
+    for (const operation& o : operations) {
+      if (std::string_view(o.name) == "convert") continue;
+      for (std::uint64_t i = 0; i < tuples; ++i) {
+        const std::uint64_t r = random();
+        std::array<std::uint64_t, 3> codes{r & 0xffff, r >> 16 & 0xffff, r >> 32 & 0xffff};
+        if (r >> 63 != 0)
+          for (std::size_t k = 1; k < 3; ++k) {
+            codes[k] = (codes[0] + codes[k] % 4096 - 2048) & 0xffff;
+            if ((r >> (48 + k) & 1) != 0) codes[k] = -codes[k] & 0xffff;
+          }
+        if (!(*this)(o, codes)) return;
+      }
+    }
+  }
+  void every_square_root() {
+    for (std::uint64_t code = 0; code >> 16 == 0; ++code)
+      if (!(*this)(operation_of("sqrt"), {code, 0, 0})) return;
+  }
+  std::uint64_t judged() const { return judged_; }
+
+ private:
+  int compute(std::string_view name) {
+    if (name == "add") return mpfr_add(result_, x_, y_, MPFR_RNDZ);
+    if (name == "subtract") return mpfr_sub(result_, x_, y_, MPFR_RNDZ);
+    if (name == "multiply") return mpfr_mul(result_, x_, y_, MPFR_RNDZ);
+    if (name == "divide") return mpfr_div(result_, x_, y_, MPFR_RNDZ);
+    if (name == "sqrt") return mpfr_sqrt(result_, x_, MPFR_RNDZ);
+    if (name == "fma") return mpfr_fma(result_, x_, y_, z_, MPFR_RNDZ);
+    const mpfr_ptr terms[] = {x_, y_, z_};
+    return mpfr_sum(result_, terms, 3, MPFR_RNDZ);
+  }
+  /// |result_|, which was cut if `inexact`, against c.
+  int against(double c, bool inexact) const {
+    const int side = mpfr_signbit(result_) != 0 ? -mpfr_cmp_d(result_, -c) : mpfr_cmp_d(result_, c);
+    return side == 0 && inexact ? 1 : side;
+  }
+  std::uint64_t code_of_result(oracle::mode m, bool inexact) const {
+    if (mpfr_nan_p(result_) || mpfr_inf_p(result_)) return f_.nan_code();
+    if (mpfr_zero_p(result_)) return 0;
+    const bool negative = mpfr_signbit(result_) != 0;
+    std::size_t low = 0, high = values_.size();
+    while (high - low > 1) {
+      const std::size_t middle = low + (high - low) / 2;
+      (against(values_[middle], inexact) >= 0 ? low : high) = middle;
+    }
+    bool up = low == 0;  // nothing but zero goes to zero
+    const bool is_number = low + 1 < values_.size() && (up || against(values_[low], inexact) != 0);
+    if (is_number && !up) {
+      const int side = against(borders_[low], inexact);
+      switch (m) {
+        case oracle::mode::nearest_even:
+          up = side > 0 || (side == 0 && low % 2 == 1);
+          break;
+        case oracle::mode::nearest_away:
+          up = side >= 0;
+          break;
+        case oracle::mode::up:
+          up = !negative;
+          break;
+        case oracle::mode::down:
+          up = negative;
+          break;
+        case oracle::mode::to_odd:
+          up = low % 2 == 0;
+          break;
+        default:
+          break;
+      }
+    }
+    const std::uint64_t magnitude = low + static_cast<std::uint64_t>(up);
+    return (negative ? 0 - magnitude : magnitude) & 0xffff;
+  }
+
+  oracle::other_form f_;
+  binade::number_format format_;
+  std::vector<double> values_, borders_;
+  mpfr_t x_, y_, z_, result_;
   std::uint64_t judged_ = 0;
 };
 

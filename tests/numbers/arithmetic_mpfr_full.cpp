@@ -22,6 +22,16 @@ TEST(arithmetic_mpfr, a_hundred_million_results_of_bfloat16_agree) {
   agrees("e8m7", 12);
 }
 
+TEST(arithmetic_mpfr, a_hundred_million_results_of_each_posit_and_takum_of_16_bits_agree) {
+  for (const oracle::other_form& f : judged::other_forms_of_16_bits()) {
+    if (f.border != "string") continue;
+    judged::tapered_mpfr_judge judge(f);
+    judge.every_square_root();
+    judge.random_operands(100'000'000 / 42, 13);  // 7 operations, 6 roundings
+    std::printf("%s: %llu results\n", f.text.c_str(), static_cast<unsigned long long>(judge.judged()));
+  }
+}
+
 }  // namespace
 
 #else
