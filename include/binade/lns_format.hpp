@@ -129,8 +129,8 @@ BINADE_HD constexpr scaled_significand multiply(const long_significand& a, const
 ///
 /// Digit by digit: a bit is one if the product so far times that root does not exceed m.  The products are too small by
 /// less than count 2^-124, and only a power of two has a logarithm that ends.  So a digit could be wrong only for an m
-/// above 1 that agrees with such an irrational product in 116 bits: no sum, product or quotient of format values that
-/// is known does, and a decimal number would have to be written for the purpose, in 35 digits at least.
+/// above 1 that agrees with such an irrational product in 116 bits.  That no result of arithmetic and no decimal number
+/// does is likely and not proven.
 BINADE_HD constexpr std::uint64_t log2_digits(const long_significand& m, int count) {
   long_significand power;
   std::uint64_t digits = 0;

@@ -12,7 +12,7 @@
 namespace binade {
 
 /// The overflow rule of number types: default_overflow(), but for posits and takums `spec`, so that x / 0 and an
-/// infinity are NaR whatever the width (Standard for Posit Arithmetic 2022, 4.1 and 6.4); their finite numbers saturate
+/// infinity are NaR whatever the width (Standard for Posit Arithmetic 2022); their finite numbers saturate
 /// under every rule.
 BINADE_HD constexpr overflow_rule number_overflow(const number_format& f) {
   return f.kind == format_kind::tapered ? overflow_rule::spec : default_overflow(f);
@@ -167,7 +167,7 @@ struct number {
 
   BINADE_HD friend constexpr number operator+(number x) { return x; }
   /// Exact where the codes of both signs mirror each other: the sign bit turned (a zero or NaN without sign stays), and
-  /// of posits and takums the two's complement (0 and NaR stay; Standard for Posit Arithmetic 2022, 5.2).  In unsigned
+  /// of posits and takums the two's complement (0 and NaR stay; Standard for Posit Arithmetic 2022).  In unsigned
   /// formats, integers and fixed point, and code books what encode() makes of -x: the most negative integer saturates.
   BINADE_HD friend constexpr number operator-(number x) {
     constexpr auto f = F;
