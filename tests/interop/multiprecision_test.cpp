@@ -124,7 +124,7 @@ void rationals_are_rounded_once(const oracle::line_kind& kind) {
     const oracle::number_line::place place = line.locate(exact);
     for (int m = 0; m < 6; ++m) {
       const binade::policies<F> how{.rounding = static_cast<binade::rounding_mode>(m)};
-      ASSERT_EQ(from_number<F>(x, how).code, line.code(exact, place, static_cast<oracle::ladder_mode>(m)))
+      ASSERT_EQ(from_number<F>(x, how).code, line.code(exact, place, static_cast<oracle::mode>(m)))
           << x << " mode " << m;
     }
   }

@@ -37,7 +37,7 @@ void judge_code(const oracle::number_line& to, const oracle::exact_result& exact
   const oracle::number_line::place place = to.locate(exact);
   for (int mode = 0; mode < judged::modes; ++mode) {
     const auto got = number<To>(number<From>::from_code(code), judged::rounded_by<To>(mode)).code;
-    ASSERT_EQ(got, to.code(exact, place, static_cast<oracle::ladder_mode>(mode)))
+    ASSERT_EQ(got, to.code(exact, place, static_cast<oracle::mode>(mode)))
         << "code " << code << ", " << to_string(exact) << " mode " << mode;
     ++judged;
   }
