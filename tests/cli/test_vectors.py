@@ -45,12 +45,12 @@ class Target:
             self.nan = (((1 << form.exponent_bits) - 1) << form.mantissa_bits) | (1 << (form.mantissa_bits - 1))
         elif policy == "fnuz" or (self.p3109 and self.signed):
             self.nan = self.sign
-        elif policy != "none":
+        elif policy not in ("none", "powers"):
             self.nan = top
         largest, exponent = self.value(self.max), 0
         while Fraction(2) ** (exponent + 1) <= largest:
             exponent += 1
-        lowest = -form.bias if policy == "fnu" else 1 - form.bias  # exponent of the smallest binade
+        lowest = -form.bias if policy in ("fnu", "powers") else 1 - form.bias  # exponent of the smallest binade
         self.beyond = largest + Fraction(2) ** (max(exponent, lowest) - form.mantissa_bits)
         self.has_zero = self.value(0) == 0
 

@@ -1,6 +1,8 @@
 // lns<F>: logarithmic formats as number types.  Sums against exact arithmetic on the numbers of the golden tables;
 // products, quotients and roots against integer arithmetic on the exponent codes.
 
+#include <stdexcept>
+
 #include "numbers/number_judged.hpp"
 
 namespace {

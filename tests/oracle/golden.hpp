@@ -51,6 +51,8 @@ struct golden_table {
     } else if (policy == "fnu") {
       g.high_nans = 1;
       g.has_zero = g.has_subnormals = g.has_negative_zero = false;
+    } else if (policy == "powers") {
+      g.has_zero = g.has_subnormals = g.has_negative_zero = false;
     } else if (policy == "merged") {
       g.high_nans = 1;
       g.has_subnormals = false;
