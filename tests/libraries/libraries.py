@@ -56,7 +56,7 @@ def binade_encode(text, bits, source, noise=0):
 def width_of(name):
     split = re.fullmatch(r"(u?)e(\d+)m(\d+)(fnuz|fnu|fn|b11fnuz)?", name)
     if split:
-        return int(split[2]) + int(split[3]) + (not split[1] and split[4] not in ("fnu", "powers"))
+        return int(split[2]) + int(split[3]) + (not split[1] and split[4] != "fnu")
     return int(re.match(r"binary(\d+)p", name)[1])
 
 
