@@ -113,8 +113,8 @@ class group_amax {
       run_best<amax_lanes_body>(filter_, x_ + (o * view.length + j) * view.inner, view.inner, lane_.data());
     for (std::size_t i = 0; i < view.inner; ++i) {
       float& value = values_[grid_.index(o * view.inner + i, tile)];
-      value = std::bit_cast<float>(
-          std::max(std::bit_cast<std::uint32_t>(value), std::bit_cast<std::uint32_t>(lane_[i])));
+      value =
+          std::bit_cast<float>(std::max(std::bit_cast<std::uint32_t>(value), std::bit_cast<std::uint32_t>(lane_[i])));
     }
   }
   /// Takes in everything.

@@ -52,7 +52,8 @@ struct odd_quotient_body {
 struct multiply_body {
   BINADE_ALWAYS_INLINE static void run(const float* __restrict x, const float* __restrict multipliers,
                                        float* __restrict scaled, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) scaled[i] = x[i] == 0 && multipliers[i] == multipliers[i] ? x[i] : x[i] * multipliers[i];
+    for (std::size_t i = 0; i < count; ++i)
+      scaled[i] = x[i] == 0 && multipliers[i] == multipliers[i] ? x[i] : x[i] * multipliers[i];
   }
 };
 /// scaled[i] = x[i] / scales[i], a zero of x's sign where the scale is 0.
@@ -195,7 +196,8 @@ class scaled_walk {
     group_amax amax(x_, grid_of(s, view_), s);
     if (s.rule != scale_rule::static_scale) amax.all();
     outer_.resize(amax.values().size());
-    std::transform(amax.values().begin(), amax.values().end(), outer_.begin(), [&](float a) { return levels_.outer(a); });
+    std::transform(amax.values().begin(), amax.values().end(), outer_.begin(),
+                   [&](float a) { return levels_.outer(a); });
   }
   /// The outer group that inner group k lies in.
   outer_scale outer_of(std::size_t k) const {
@@ -210,13 +212,13 @@ class scaled_walk {
   float scale_of(std::size_t k, float amax) const {
     const outer_scale outer = outer_of(k);
     const float first = levels_.inner(amax, outer);
-    if (quantizer_.scalings[0].rule != scale_rule::four_over_six || !(amax > 0) || amax - amax != 0)
-      return first;
+    if (quantizer_.scalings[0].rule != scale_rule::four_over_six || !(amax > 0) || amax - amax != 0) return first;
     const float second = levels_.wider(amax, outer);
     return squared_error(k, second, outer) < squared_error(k, first, outer) ? second : first;
   }
 
-  /// Sum over a group's elements, row by row, of (x - value)^2 under this scale and rounding to nearest even, in double.
+  /// Sum over a group's elements, row by row, of (x - value)^2 under this scale and rounding to nearest even, in
+  /// double.
   double squared_error(std::size_t k, float inner, const outer_scale& outer) const {
     element e = quantizer_.elem;
     e.rounding = rounding_mode::nearest_even;
@@ -229,9 +231,9 @@ class scaled_walk {
       for (std::size_t c = column; c < std::min(view.length, column + grid_.tile_cols); ++c) {
         const float x = x_[(r / view.inner * view.length + c) * view.inner + r % view.inner];
         if (x - x != 0) continue;
-        const float value = inner == 0 ? 0.0f
+        const float value = inner == 0               ? 0.0f
                             : quantizer_.levels == 2 ? float(round(e, odd_quotient(double(x), product)) * product)
-                                                   : rescaled(round(e, x / inner), inner);
+                                                     : rescaled(round(e, x / inner), inner);
         const double difference = double(x) - double(value), square = difference * difference;
         sum += square;
       }

@@ -115,7 +115,8 @@ class chunk_rounder {
     scale_down(x, s, count);
     if (s.product != nullptr && s.multiplier == nullptr && !in_float_)
       for (std::size_t i = 0; i < count; ++i)
-        codes[i] = Code(binade::encode(element_, precise_quotient(x[i], s.product[i]), noise == nullptr ? 0 : noise[i]));
+        codes[i] =
+            Code(binade::encode(element_, precise_quotient(x[i], s.product[i]), noise == nullptr ? 0 : noise[i]));
     else
       encode_direct(scaled_, ones_, noise, codes, count);
     if (!element_.format.refuses_nan()) return;
@@ -228,8 +229,7 @@ inline void encode_scales(const float_format& f, const std::vector<float>& scale
   const element storage{.format = f, .overflow = overflow_rule::saturate};
   with_codes(to, f.width, scales.size(), [&](auto& codes) {
     using code_type = typename std::remove_reference_t<decltype(codes)>::value_type;
-    std::transform(scales.begin(), scales.end(), codes.begin(),
-                   [&](float s) { return code_type(encode(storage, s)); });
+    std::transform(scales.begin(), scales.end(), codes.begin(), [&](float s) { return code_type(encode(storage, s)); });
   });
 }
 inline std::vector<float> decode_scales(const float_format& f, const code_array& codes) {

@@ -17,11 +17,13 @@ enum class operation_order : std::uint8_t {
   standard,
   /// x (1 / s), each in float32: DeepGEMM's order.  One level.
   reciprocal,
-  /// TransformerEngine's NVFP4, all in float32: E = min(S max / amax1, largest float), or 1 where that is 0 or amax1 is;
+  /// TransformerEngine's NVFP4, all in float32: E = min(S max / amax1, largest float), or 1 where that is 0 or amax1
+  /// is;
   /// s1 = 1 / E; s0 = amax0 (E (1 / max)), rounded when it is stored; x min(1 / (s0 s1), largest float).  Two levels.
   transformer_engine,
   /// torchao's NVFP4, all in float32: s1 = amax1 / (S max), or 1 for amax1 = 0; s0 = (amax0 / max) / s1, at least the
-  /// smallest normal value of its format and at most S, rounded when it is stored; x ((1 / s1) / s0); value q (s1 s0).  Two
+  /// smallest normal value of its format and at most S, rounded when it is stored; x ((1 / s1) / s0); value q (s1 s0).
+  /// Two
   /// levels.
   torchao,
 };
@@ -35,7 +37,7 @@ struct quantizer {
   int levels = 0;                        ///< scalings in use: 0 (s = 1), 1 or 2
   std::array<scaling, 2> scalings = {};  ///< innermost first; those not in use are default
   operation_order order = operation_order::standard;
-  int transform_count = 0;                  ///< transforms in use
+  int transform_count = 0;                   ///< transforms in use
   std::array<transform, 4> transforms = {};  ///< in the order of their application; those not in use are default
 
   bool operator==(const quantizer&) const = default;
@@ -74,8 +76,8 @@ constexpr std::string_view pair_defect(const quantizer& q) {
   if (outer.rule == scale_rule::four_over_six) return "4over6 is a rule of the inner scaling";
   if (!q.elem.format.fits_float()) return "two levels of scales are for elements that float32 holds";
   const int element_bits = q.elem.format.kind == format_kind::floating ? q.elem.format.floating.precision
-                           : q.elem.format.kind == format_kind::fixed ? q.elem.format.width
-                                                                      : 24;
+                           : q.elem.format.kind == format_kind::fixed  ? q.elem.format.width
+                                                                       : 24;
   const auto bits_of = [](const scaling& s) { return s.power_of_two ? 1 : s.format.precision; };
   if (element_bits + bits_of(inner) + bits_of(outer) > 53)
     return "an element and its two scales have more than 53 significant bits together, so that no double holds their "

@@ -47,17 +47,13 @@ constexpr quantizer mx_microxcaling(const number_format& f) {
   return q;
 }
 /// NVFP4: FP4 elements, E4M3 scales of tiles, a float32 scale of the tensor.
-constexpr quantizer nvfp4(std::uint32_t rows, operation_order order, zero_rule zero = zero_rule::one) {
+constexpr quantizer nvfp4(std::uint32_t rows, operation_order order, zero_rule zero = zero_rule::one,
+                          scale_rule rule = scale_rule::amax) {
   scaling tiles = scale_per_tile(rows, 16);
   tiles.format = formats::e4m3fn;
-  tiles.rule = scale_rule::amax;
+  tiles.rule = rule;
   tiles.zero = zero;
   return scaled({formats::e2m1fn}, tiles, scale_per(granularity::tensor), order);
-}
-constexpr quantizer nvfp4_four_over_six() {
-  quantizer q = nvfp4(1, operation_order::standard, zero_rule::zero);
-  q.scalings[0].rule = scale_rule::four_over_six;
-  return q;
 }
 constexpr quantizer nvfp4_torchao() {
   quantizer q = nvfp4(1, operation_order::torchao);
@@ -100,54 +96,62 @@ inline constexpr std::string_view mx_source = "OCP MX 1.0",
                                   deepseek_source = "DeepSeek-V3, arXiv:2412.19437; DeepGEMM";
 
 /// Every named quantizer with the document that defines it.  Equal ones print as the first.
-inline constexpr std::array quantizer_catalogue{
-    named_quantizer{"mxfp8_e4m3", detail::mx(formats::e4m3fn), mx_source},
-    named_quantizer{"mxfp8_e5m2", detail::mx(formats::e5m2), mx_source},
-    named_quantizer{"mxfp6_e3m2", detail::mx(formats::e3m2fn), mx_source},
-    named_quantizer{"mxfp6_e2m3", detail::mx(formats::e2m3fn), mx_source},
-    named_quantizer{"mxfp4", detail::mx(formats::e2m1fn), mx_source},
-    named_quantizer{"mxint8", detail::mx(fixed_format{.width = 8, .fraction_bits = 6}), "OCP MX 1.0, symmetric"},
-    named_quantizer{"mxfp8_e4m3:ocp", detail::mx(formats::e4m3fn), mx_source},
-    named_quantizer{"mxfp8_e5m2:ocp", detail::mx(formats::e5m2), mx_source},
-    named_quantizer{"mxfp6_e3m2:ocp", detail::mx(formats::e3m2fn), mx_source},
-    named_quantizer{"mxfp6_e2m3:ocp", detail::mx(formats::e2m3fn), mx_source},
-    named_quantizer{"mxfp4:ocp", detail::mx(formats::e2m1fn), mx_source},
-    named_quantizer{"mxfp8_e4m3:cublas", detail::mx_cublas(formats::e4m3fn), cublas_source},
-    named_quantizer{"mxfp8_e5m2:cublas", detail::mx_cublas(formats::e5m2), cublas_source},
-    named_quantizer{"mxfp6_e3m2:cublas", detail::mx_cublas(formats::e3m2fn), cublas_source},
-    named_quantizer{"mxfp6_e2m3:cublas", detail::mx_cublas(formats::e2m3fn), cublas_source},
-    named_quantizer{"mxfp4:cublas", detail::mx_cublas(formats::e2m1fn), cublas_source},
-    named_quantizer{"mxfp8_e4m3:torchao", detail::mx_torchao(formats::e4m3fn), torchao_source},
-    named_quantizer{"mxfp8_e5m2:torchao", detail::mx_torchao(formats::e5m2), torchao_source},
-    named_quantizer{"mxfp6_e3m2:torchao", detail::mx_torchao(formats::e3m2fn), torchao_source},
-    named_quantizer{"mxfp6_e2m3:torchao", detail::mx_torchao(formats::e2m3fn), torchao_source},
-    named_quantizer{"mxfp4:torchao", detail::mx_torchao(formats::e2m1fn), torchao_source},
-    named_quantizer{"mxfp8_e4m3:microxcaling", detail::mx_microxcaling(formats::e4m3fn), microxcaling_source},
-    named_quantizer{"mxfp8_e5m2:microxcaling", detail::mx_microxcaling(formats::e5m2), microxcaling_source},
-    named_quantizer{"mxfp6_e3m2:microxcaling", detail::mx_microxcaling(formats::e3m2fn), microxcaling_source},
-    named_quantizer{"mxfp6_e2m3:microxcaling", detail::mx_microxcaling(formats::e2m3fn), microxcaling_source},
-    named_quantizer{"mxfp4:microxcaling", detail::mx_microxcaling(formats::e2m1fn), microxcaling_source},
-    named_quantizer{"nvfp4", detail::nvfp4(1, operation_order::standard), "NVIDIA NVFP4, evaluated exactly"},
-    named_quantizer{"nvfp4:2d", detail::nvfp4(16, operation_order::standard), "NVIDIA NVFP4, tiles of 16 x 16"},
-    named_quantizer{"nvfp4:4over6", detail::nvfp4_four_over_six(), "Cook et al., arXiv:2512.02010, evaluated exactly"},
-    named_quantizer{"nvfp4:te", detail::nvfp4(1, operation_order::transformer_engine, zero_rule::zero),
-                    "TransformerEngine, NVFP4, 1-D"},
-    named_quantizer{"nvfp4:te_2d", detail::nvfp4(16, operation_order::transformer_engine, zero_rule::zero),
-                    "TransformerEngine, NVFP4, 2-D"},
-    named_quantizer{"nvfp4:torchao", detail::nvfp4_torchao(), "torchao, NVFP4 with a tensor scale"},
-    named_quantizer{"mx9", detail::shared_microexponents(8), microexponents_source},
-    named_quantizer{"mx6", detail::shared_microexponents(5), microexponents_source},
-    named_quantizer{"mx4", detail::shared_microexponents(3), microexponents_source},
-    // Microsoft Floating Point: a shared 8-bit exponent, and a sign and 3 to 7 significand bits without an implied one.
-    named_quantizer{"msfp12", scaled({int_format(4)}, scale_per_block(16)), msfp_source},
-    named_quantizer{"msfp13", scaled({int_format(5)}, scale_per_block(16)), msfp_source},
-    named_quantizer{"msfp14", scaled({int_format(6)}, scale_per_block(16)), msfp_source},
-    named_quantizer{"msfp15", scaled({int_format(7)}, scale_per_block(16)), msfp_source},
-    named_quantizer{"msfp16", scaled({int_format(8)}, scale_per_block(16)), msfp_source},
-    named_quantizer{"deepseek_1x128", detail::deepseek(1), deepseek_source},
-    named_quantizer{"deepseek_128x128", detail::deepseek(128), deepseek_source},
-    named_quantizer{"deepseek_1x128_ue8m0", detail::deepseek_powers(1), deepseek_source},
-    named_quantizer{"deepseek_128x128_ue8m0", detail::deepseek_powers(128), deepseek_source},
-};
+#if defined(__CUDACC__)
+inline const  // nvcc 13.0 takes a call that returns two scalings for no constant
+#else
+inline constexpr
+#endif
+    std::array quantizer_catalogue{
+        named_quantizer{"mxfp8_e4m3", detail::mx(formats::e4m3fn), mx_source},
+        named_quantizer{"mxfp8_e5m2", detail::mx(formats::e5m2), mx_source},
+        named_quantizer{"mxfp6_e3m2", detail::mx(formats::e3m2fn), mx_source},
+        named_quantizer{"mxfp6_e2m3", detail::mx(formats::e2m3fn), mx_source},
+        named_quantizer{"mxfp4", detail::mx(formats::e2m1fn), mx_source},
+        named_quantizer{"mxint8", detail::mx(fixed_format{.width = 8, .fraction_bits = 6}), "OCP MX 1.0, symmetric"},
+        named_quantizer{"mxfp8_e4m3:ocp", detail::mx(formats::e4m3fn), mx_source},
+        named_quantizer{"mxfp8_e5m2:ocp", detail::mx(formats::e5m2), mx_source},
+        named_quantizer{"mxfp6_e3m2:ocp", detail::mx(formats::e3m2fn), mx_source},
+        named_quantizer{"mxfp6_e2m3:ocp", detail::mx(formats::e2m3fn), mx_source},
+        named_quantizer{"mxfp4:ocp", detail::mx(formats::e2m1fn), mx_source},
+        named_quantizer{"mxfp8_e4m3:cublas", detail::mx_cublas(formats::e4m3fn), cublas_source},
+        named_quantizer{"mxfp8_e5m2:cublas", detail::mx_cublas(formats::e5m2), cublas_source},
+        named_quantizer{"mxfp6_e3m2:cublas", detail::mx_cublas(formats::e3m2fn), cublas_source},
+        named_quantizer{"mxfp6_e2m3:cublas", detail::mx_cublas(formats::e2m3fn), cublas_source},
+        named_quantizer{"mxfp4:cublas", detail::mx_cublas(formats::e2m1fn), cublas_source},
+        named_quantizer{"mxfp8_e4m3:torchao", detail::mx_torchao(formats::e4m3fn), torchao_source},
+        named_quantizer{"mxfp8_e5m2:torchao", detail::mx_torchao(formats::e5m2), torchao_source},
+        named_quantizer{"mxfp6_e3m2:torchao", detail::mx_torchao(formats::e3m2fn), torchao_source},
+        named_quantizer{"mxfp6_e2m3:torchao", detail::mx_torchao(formats::e2m3fn), torchao_source},
+        named_quantizer{"mxfp4:torchao", detail::mx_torchao(formats::e2m1fn), torchao_source},
+        named_quantizer{"mxfp8_e4m3:microxcaling", detail::mx_microxcaling(formats::e4m3fn), microxcaling_source},
+        named_quantizer{"mxfp8_e5m2:microxcaling", detail::mx_microxcaling(formats::e5m2), microxcaling_source},
+        named_quantizer{"mxfp6_e3m2:microxcaling", detail::mx_microxcaling(formats::e3m2fn), microxcaling_source},
+        named_quantizer{"mxfp6_e2m3:microxcaling", detail::mx_microxcaling(formats::e2m3fn), microxcaling_source},
+        named_quantizer{"mxfp4:microxcaling", detail::mx_microxcaling(formats::e2m1fn), microxcaling_source},
+        named_quantizer{"nvfp4", detail::nvfp4(1, operation_order::standard), "NVIDIA NVFP4, evaluated exactly"},
+        named_quantizer{"nvfp4:2d", detail::nvfp4(16, operation_order::standard), "NVIDIA NVFP4, tiles of 16 x 16"},
+        named_quantizer{"nvfp4:4over6",
+                        detail::nvfp4(1, operation_order::standard, zero_rule::zero, scale_rule::four_over_six),
+                        "Cook et al., arXiv:2512.02010, evaluated exactly"},
+        named_quantizer{"nvfp4:te", detail::nvfp4(1, operation_order::transformer_engine, zero_rule::zero),
+                        "TransformerEngine, NVFP4, 1-D"},
+        named_quantizer{"nvfp4:te_2d", detail::nvfp4(16, operation_order::transformer_engine, zero_rule::zero),
+                        "TransformerEngine, NVFP4, 2-D"},
+        named_quantizer{"nvfp4:torchao", detail::nvfp4_torchao(), "torchao, NVFP4 with a tensor scale"},
+        named_quantizer{"mx9", detail::shared_microexponents(8), microexponents_source},
+        named_quantizer{"mx6", detail::shared_microexponents(5), microexponents_source},
+        named_quantizer{"mx4", detail::shared_microexponents(3), microexponents_source},
+        // Microsoft Floating Point: a shared 8-bit exponent, and a sign and 3 to 7 significand bits without an implied
+        // one.
+        named_quantizer{"msfp12", scaled({int_format(4)}, scale_per_block(16)), msfp_source},
+        named_quantizer{"msfp13", scaled({int_format(5)}, scale_per_block(16)), msfp_source},
+        named_quantizer{"msfp14", scaled({int_format(6)}, scale_per_block(16)), msfp_source},
+        named_quantizer{"msfp15", scaled({int_format(7)}, scale_per_block(16)), msfp_source},
+        named_quantizer{"msfp16", scaled({int_format(8)}, scale_per_block(16)), msfp_source},
+        named_quantizer{"deepseek_1x128", detail::deepseek(1), deepseek_source},
+        named_quantizer{"deepseek_128x128", detail::deepseek(128), deepseek_source},
+        named_quantizer{"deepseek_1x128_ue8m0", detail::deepseek_powers(1), deepseek_source},
+        named_quantizer{"deepseek_128x128_ue8m0", detail::deepseek_powers(128), deepseek_source},
+    };
 
 }  // namespace binade

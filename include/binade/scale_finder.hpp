@@ -14,8 +14,9 @@ namespace binade {
 
 namespace detail {
 
-/// a / b to 53 bits, rounded to odd: exact, or the neighbour of the quotient whose last bit is 1.  Rounded once more, to
-/// at most 51 bits, it gives what the quotient itself gives in every rounding mode.  (Boldo & Melquiond, IEEE TC 2008)
+/// a / b to 53 bits, rounded to odd: exact, or the neighbour of the quotient whose last bit is 1.  Rounded once more,
+/// to at most 51 bits, it gives what the quotient itself gives in every rounding mode.  (Boldo & Melquiond, IEEE TC
+/// 2008)
 /// @pre a and b are finite, b != 0, and neither the quotient nor its last bit leaves the normal range of double by far:
 ///      quotients of float32 by products of two of them are right
 BINADE_HD constexpr double odd_quotient(double a, double b) {
@@ -196,9 +197,9 @@ class scale_levels {
   }
   BINADE_HD constexpr float inner(float amax, const outer_scale& o = {}) const {
     if (order_ < operation_order::transformer_engine || !is_finite(amax) || !is_finite(o.scale))
-      return inner_(amax, o.scale == o.scale ? double(o.scale) : 1);  // a NaN of the outer level has its say in the product
-    if (order_ == operation_order::transformer_engine)
-      return round(storage_, amax * (o.encoding * (1 / largest_)));
+      return inner_(amax,
+                    o.scale == o.scale ? double(o.scale) : 1);  // a NaN of the outer level has its say in the product
+    if (order_ == operation_order::transformer_engine) return round(storage_, amax * (o.encoding * (1 / largest_)));
     const float scale = amax / largest_ / o.scale;
     return round(storage_, scale < lowest_normal_ ? lowest_normal_ : scale > largest_inner_ ? largest_inner_ : scale);
   }

@@ -22,16 +22,16 @@ enum class granularity : std::uint8_t {
 /// How a scale s follows from amax > 0.  e(v) = floor(log2 v); max, emax, m: largest value, its exponent, and trailing
 /// significand bits of the element format.  (OCP MX 1.0, 6.3, for floor; torchao's names for ceil, even, rceil)
 enum class scale_rule : std::uint8_t {
-  amax,          ///< amax / max, divided in float32; in a power-of-two storage without a format of its own as rceil
-  floor,         ///< 2^(e(amax) - emax)
-  ceil,          ///< 2^(ceil(log2 amax) - emax)
-  even,          ///< floor, with e taken after amax is rounded to m trailing bits, half up
-  rceil,         ///< 2^ceil(log2(amax / max)), exact
-  nearest,       ///< the power of two nearest to amax / max, a tie up
-  exact,         ///< amax / max as a rational number, rounded once when it is stored; in pow2 as nearest
+  amax,           ///< amax / max, divided in float32; in a power-of-two storage without a format of its own as rceil
+  floor,          ///< 2^(e(amax) - emax)
+  ceil,           ///< 2^(ceil(log2 amax) - emax)
+  even,           ///< floor, with e taken after amax is rounded to m trailing bits, half up
+  rceil,          ///< 2^ceil(log2(amax / max)), exact
+  nearest,        ///< the power of two nearest to amax / max, a tie up
+  exact,          ///< amax / max as a rational number, rounded once when it is stored; in pow2 as nearest
   four_over_six,  ///< exact, of amax / max or of 1.5 amax / max: whichever of the two loses less of the group in sum of
                   ///< squares, the first where they are equal (Cook et al., arXiv:2512.02010)
-  static_scale,  ///< static_value, whatever the data
+  static_scale,   ///< static_value, whatever the data
 };
 
 /// What a NaN or an infinity among the elements of a group does to the group.

@@ -439,7 +439,8 @@ inline std::string element_text(const element& e, bool every_choice) {
     if (every_choice || e.overflow != base.overflow) text += "/" + std::string(word_of(overflow_words, e.overflow));
     if (every_choice || e.subnormals != base.subnormals)
       text += "/" + std::string(word_of(subnormal_words, e.subnormals));
-    if (!profile_name.empty()) text += "/" + std::string(quantizer_reader::profile_word) + "=" + std::string(profile_name);
+    if (!profile_name.empty())
+      text += "/" + std::string(quantizer_reader::profile_word) + "=" + std::string(profile_name);
     if (best.empty() || text.size() < best.size()) best = text;
   };
   if (e.choices == conversion_choices{}) offer(element{.format = e.format}, to_string(e.format), {});

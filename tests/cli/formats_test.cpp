@@ -125,7 +125,7 @@ TEST(formats_command, overflow_thresholds_are_those_of_the_specifications) {
 TEST(formats_command, a_quantizer_shows_its_expansion_and_storage) {
   const json document = formats_json("MXFP4");
   EXPECT_EQ(document["text"], "mxfp4");
-  EXPECT_EQ(document["expanded"], 
+  EXPECT_EQ(document["expanded"],
             "e2m1fn/rne/saturate/gradual@block(32,e8m0fnu,floor,nan=element,inf=element,zero=one)");
   EXPECT_EQ(document["bits_per_element"], 4.25);
   EXPECT_TRUE(formats_json("e4m3fn@tensor")["bits_per_element"].is_null());

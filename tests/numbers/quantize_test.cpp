@@ -1,5 +1,4 @@
 #include "binade/quantize.hpp"
-#include "binade/quantizer_catalogue.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,6 +6,8 @@
 #include <functional>
 #include <map>
 #include <tuple>
+
+#include "binade/quantizer_catalogue.hpp"
 
 namespace binade {
 namespace {

@@ -170,8 +170,6 @@ TEST(text, every_split_with_every_specials_and_some_biases_prints_and_parses_bac
     }
   }
   EXPECT_GT(count, 10000);
-  EXPECT_GT(two_levels, 300);
-  EXPECT_GT(transformed, 300);
 }
 
 TEST(text, every_p3109_name_up_to_16_bits_prints_as_itself) {
@@ -224,9 +222,9 @@ TEST(text, the_default_overflow_is_saturate_up_to_8_bits_and_spec_above) {
 TEST(text, expanded_spells_every_choice) {
   EXPECT_EQ(expanded(parse_quantizer("e4m3fn")), "e4m3fn/rne/saturate/gradual");
   EXPECT_EQ(expanded(parse_quantizer("bf16/sr")), "e8m7/sr:32/spec/gradual");
-  EXPECT_EQ(expanded(parse_quantizer("e4m3fn@tensor")), 
+  EXPECT_EQ(expanded(parse_quantizer("e4m3fn@tensor")),
             "e4m3fn/rne/saturate/gradual@tensor(f32,amax,nan=element,inf=element,zero=one)");
-  EXPECT_EQ(expanded(parse_quantizer("mxfp4")), 
+  EXPECT_EQ(expanded(parse_quantizer("mxfp4")),
             "e2m1fn/rne/saturate/gradual@block(32,e8m0fnu,floor,nan=element,inf=element,zero=one)");
   EXPECT_EQ(expanded(parse_quantizer("e4m3fn@row(static=0.1)")), "e4m3fn/rne/saturate/gradual@row(f32,static=0.1)");
 }
@@ -363,6 +361,8 @@ TEST(text, random_quantizers_print_and_parse_back) {
     transformed += int(q.transform_count > 0);
   }
   EXPECT_GT(count, 10000);
+  EXPECT_GT(two_levels, 300);
+  EXPECT_GT(transformed, 300);
 }
 
 TEST(text, no_accepted_spelling_is_shorter_than_the_printed_one) {
@@ -561,8 +561,7 @@ TEST(text, unfinished_and_foreign_text_is_refused_at_its_place) {
   expect_error("e4m3fn\xc3\xa9", 6, "not printable ASCII");
   expect_error(std::string("e4m3fn\0x", 8), 6, "not printable ASCII");
   expect_error("e4m3fn/rne:8", 10, "only sr, srb and src");
-  expect_error("mxfp4/sr", 5, 
-            "e2m1fn/rne/saturate/gradual@block(32,e8m0fnu,floor,nan=element,inf=element,zero=one)");
+  expect_error("mxfp4/sr", 5, "e2m1fn/rne/saturate/gradual@block(32,e8m0fnu,floor,nan=element,inf=element,zero=one)");
   expect_error("mxfp4@tensor", 5, "a whole quantizer");
 }
 
