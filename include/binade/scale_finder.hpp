@@ -20,7 +20,12 @@ namespace detail {
 /// @pre a and b are finite, b != 0, and neither the quotient nor its last bit leaves the normal range of double by far:
 ///      quotients of float32 by products of two of them are right
 BINADE_HD constexpr double odd_quotient(double a, double b) {
-  if (std::is_constant_evaluated()) {
+#if defined(__CUDA_ARCH__)
+  constexpr bool by_integers = true;  // device code has no multiply-add that is not a product's sum
+#else
+  const bool by_integers = std::is_constant_evaluated();
+#endif
+  if (by_integers) {
     const exact q = exact_quotient(unpack(a), unpack(b));
     const bool inexact = (q.significand & 0x7ff) != 0 || q.low != 0 || q.sticky;
     return exact_double(q.negative, q.significand >> 11 | std::uint64_t(inexact), q.exponent - 52);

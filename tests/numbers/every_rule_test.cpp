@@ -13,7 +13,6 @@ namespace {
 using judged::named_grid;
 using oracle::beyond;
 using oracle::borders;
-using oracle::mode;
 using oracle::rule;
 
 TEST(small_formats, are_the_catalogue_s_and_the_p3109_family_and_their_descriptors_say_the_same) {
