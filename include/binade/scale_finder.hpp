@@ -14,6 +14,13 @@ namespace binade {
 
 namespace detail {
 
+/// odd_quotient() by division of integers.
+BINADE_HD constexpr double odd_quotient_of_integers(double a, double b) {
+  const exact q = exact_quotient(unpack(a), unpack(b));
+  const bool inexact = (q.significand & 0x7ff) != 0 || q.low != 0 || q.sticky;
+  return exact_double(q.negative, q.significand >> 11 | std::uint64_t(inexact), q.exponent - 52);
+}
+
 /// a / b to 53 bits, rounded to odd: exact, or the neighbour of the quotient whose last bit is 1.  Rounded once more,
 /// to at most 51 bits, it gives what the quotient itself gives in every rounding mode.  (Boldo & Melquiond, IEEE TC
 /// 2008)
@@ -21,21 +28,16 @@ namespace detail {
 ///      quotients of float32 by products of two of them are right
 BINADE_HD constexpr double odd_quotient(double a, double b) {
 #if defined(__CUDA_ARCH__)
-  constexpr bool by_integers = true;  // device code has no multiply-add that is not a product's sum
+  return odd_quotient_of_integers(a, b);  // device code has no fused multiply-add but where the CPU's kernels have one
 #else
-  const bool by_integers = std::is_constant_evaluated();
-#endif
-  if (by_integers) {
-    const exact q = exact_quotient(unpack(a), unpack(b));
-    const bool inexact = (q.significand & 0x7ff) != 0 || q.low != 0 || q.sticky;
-    return exact_double(q.negative, q.significand >> 11 | std::uint64_t(inexact), q.exponent - 52);
-  }
+  if (std::is_constant_evaluated()) return odd_quotient_of_integers(a, b);
   const double q = a / b, rest = std::fma(-q, b, a);
   const std::uint64_t bits = std::bit_cast<std::uint64_t>(q);
   // The quotient is beyond q, away from zero, where the rest has the sign of a.
   const bool is_beyond = (rest < 0) == (a < 0);
   const bool moves = rest != 0 && bits % 2 == 0;
   return std::bit_cast<double>(moves ? (is_beyond ? bits + 1 : bits - 1) : bits);
+#endif
 }
 
 }  // namespace detail
