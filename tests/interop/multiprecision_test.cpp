@@ -11,8 +11,8 @@
 
 #include "binade/interop/multiprecision.hpp"
 #include "numbers/judged.hpp"
+#include "numbers/number_line.hpp"
 #include "oracle/exact_result.hpp"
-#include "oracle/number_line.hpp"
 
 namespace {
 
@@ -108,8 +108,8 @@ TEST(multiprecision, integers_specials_and_extremes) {
 
 /// Rationals of 200 bits on both sides of the borders of a line, in every mode.
 template <auto F>
-void rationals_are_rounded_once(const oracle::line_kind& kind) {
-  const oracle::number_line line(kind);
+void rationals_are_rounded_once(const std::string& text_form) {
+  const judged::number_line line(text_form);
   std::mt19937_64 random(5);
   for (int i = 0; i < 3000; ++i) {
     // A little beside the middle of two values, or anything between them.
@@ -121,7 +121,7 @@ void rationals_are_rounded_once(const oracle::line_kind& kind) {
     if (x == 0) continue;
     oracle::exact_result exact = oracle::finite_result({numerator(x), 0});
     exact.denominator.units = denominator(x);
-    const oracle::number_line::place place = line.locate(exact);
+    const oracle::rung place = line.locate(exact);
     for (int m = 0; m < 6; ++m) {
       const binade::policies<F> how{.rounding = static_cast<binade::rounding_mode>(m)};
       ASSERT_EQ(from_number<F>(x, how).code, line.code(exact, place, static_cast<oracle::mode>(m)))
@@ -130,13 +130,12 @@ void rationals_are_rounded_once(const oracle::line_kind& kind) {
   }
 }
 TEST(multiprecision, rationals_are_rounded_once_into_formats_of_every_kind) {
-  using oracle::border;
-  rationals_are_rounded_once<binade::int_format(8)>({.table = "int8", .drops_lowest = true});
-  rationals_are_rounded_once<binade::posit_format(8)>({.table = "posit8", .between = border::posit, .parameter = 2});
-  rationals_are_rounded_once<binade::takum_format(12)>({.table = "takum12", .between = border::takum});
-  rationals_are_rounded_once<binade::lns_format{}>({.table = "lns8", .between = border::logarithm, .parameter = 8});
-  rationals_are_rounded_once<binade::lns_format{.domain = binade::lns_domain::linear}>({.table = "lns8"});
-  rationals_are_rounded_once<binade::format_of(binade::books::nf4)>({.table = "nf4"});
+  rationals_are_rounded_once<binade::int_format(8)>("int8");
+  rationals_are_rounded_once<binade::posit_format(8)>("posit8");
+  rationals_are_rounded_once<binade::takum_format(12)>("takum12");
+  rationals_are_rounded_once<binade::lns_format{}>("lns8");
+  rationals_are_rounded_once<binade::lns_format{.domain = binade::lns_domain::linear}>("lns8:nearest=linear");
+  rationals_are_rounded_once<binade::format_of(binade::books::nf4)>("nf4");
   EXPECT_EQ(binade::to_number<mp::cpp_rational>(binade::posit<binade::posit_format(8)>(1.25)), mp::cpp_rational(5, 4));
 }
 

@@ -17,11 +17,6 @@ constexpr lns_format lns8 = forgiving(lns_format{}), lns8_linear = forgiving(lns
                      with_zero_linear = forgiving(
                          lns_format{.gamma_log2 = 0, .bias = 64, .has_zero = true, .domain = lns_domain::linear}),
                      centered = forgiving(lns_format{.width = 7, .gamma_log2 = 2, .bias = 32});
-const oracle::line_kind lns8_line{.table = "lns8", .between = oracle::border::logarithm, .parameter = 8},
-    lns8_linear_line{.table = "lns8"},
-    with_zero_line{
-        .table = "lns8_gamma1_bias64_zero", .between = oracle::border::logarithm, .parameter = 1, .bias = 64},
-    with_zero_linear_line{.table = "lns8_gamma1_bias64_zero"};
 
 static_assert((lns<lns8>(2) * lns<lns8>(4)).code == 24 && (-lns<lns8>(2)).code == 0x88 &&
               (lns<lns8>(8) / lns<lns8>(-2)).code == 0x90 && sqrt(lns<lns8>(4)).code == 8);
@@ -30,25 +25,25 @@ static_assert(
     multiply(lns<lns8>::from_code(1), lns<lns8>::from_code(1), {.rounding = binade::rounding_mode::up}).code == 2);
 
 TEST(lns, sums_of_every_pair_are_rounded_once_in_every_mode) {
-  judged::operations_are_rounded_once<lns8>(lns8_line, false);
-  judged::operations_are_rounded_once<lns8_linear>(lns8_linear_line, false);
+  judged::operations_are_rounded_once<lns8>("lns8", false);
+  judged::operations_are_rounded_once<lns8_linear>("lns8:nearest=linear", false);
 }
 TEST(lns, sums_of_every_pair_with_a_zero_are_rounded_once_in_every_mode) {
-  judged::operations_are_rounded_once<with_zero>(with_zero_line, false);
-  judged::operations_are_rounded_once<with_zero_linear>(with_zero_linear_line, false);
+  judged::operations_are_rounded_once<with_zero>("lns8:gamma=1:bias=64:zero", false);
+  judged::operations_are_rounded_once<with_zero_linear>("lns8:gamma=1:bias=64:zero:nearest=linear", false);
 }
 TEST(lns, operators_are_the_operations_of_codes) {
   judged::operators_are_the_operations_of_codes<lns8>();
   judged::operators_are_the_operations_of_codes<with_zero_linear>();
 }
 TEST(lns, order_signs_and_classes_are_those_of_the_values) {
-  judged::order_signs_and_classes_are_those_of_the_values<lns8>(lns8_line);
-  judged::order_signs_and_classes_are_those_of_the_values<with_zero>(with_zero_line);
+  judged::order_signs_and_classes_are_those_of_the_values<lns8>("lns8");
+  judged::order_signs_and_classes_are_those_of_the_values<with_zero>("lns8:gamma=1:bias=64:zero");
 }
 TEST(lns, text_goes_there_and_back) {
-  judged::text_goes_there_and_back<lns8>(lns8_line);
-  judged::text_goes_there_and_back<with_zero>(with_zero_line);
-  judged::text_goes_there_and_back<lns8_linear>(lns8_linear_line);
+  judged::text_goes_there_and_back<lns8>("lns8");
+  judged::text_goes_there_and_back<with_zero>("lns8:gamma=1:bias=64:zero");
+  judged::text_goes_there_and_back<lns8_linear>("lns8:nearest=linear");
 }
 
 /// What a power of 2^(halves / (2 gamma)) is as a code: k = halves / 2 + bias, where it falls between two codes by the

@@ -9,32 +9,27 @@ namespace {
 
 using binade::number;
 using judged::forgiving;
-using oracle::border;
 namespace formats = binade::formats;
 
-/// Calls visit.operator()<F>(line of F) for a format of every kind.
+/// Calls visit.operator()<F>(text form of F) for a format of every kind.
 template <class Visit>
 void for_each_kind(Visit visit) {
-  visit.template operator()<forgiving(binade::int_format(8))>(oracle::line_kind{.table = "int8", .drops_lowest = true});
-  visit.template operator()<forgiving(binade::uint_format(4))>(oracle::line_kind{.table = "uint4", .is_signed = false});
-  visit.template operator()<forgiving(binade::fixed_format{.width = 8, .fraction_bits = 6})>(
-      oracle::line_kind{.table = "fixed1.6", .drops_lowest = true});
-  visit.template operator()<forgiving(binade::lns_format{})>(
-      oracle::line_kind{.table = "lns8", .between = border::logarithm, .parameter = 8});
+  visit.template operator()<forgiving(binade::int_format(8))>("int8");
+  visit.template operator()<forgiving(binade::uint_format(4))>("uint4");
+  visit.template operator()<forgiving(binade::fixed_format{.width = 8, .fraction_bits = 6})>("fixed1.6");
+  visit.template operator()<forgiving(binade::lns_format{})>("lns8");
   visit.template operator()<forgiving(binade::lns_format{.gamma_log2 = 0, .bias = 64, .has_zero = true})>(
-      oracle::line_kind{.table = "lns8_gamma1_bias64_zero", .between = border::logarithm, .parameter = 1, .bias = 64});
-  visit.template operator()<binade::posit_format(8)>(
-      oracle::line_kind{.table = "posit8", .between = border::posit, .parameter = 2});
-  visit.template operator()<binade::posit_format(10)>(
-      oracle::line_kind{.table = "posit10", .between = border::posit, .parameter = 2});
-  visit.template operator()<binade::takum_format(12)>(oracle::line_kind{.table = "takum12", .between = border::takum});
-  visit.template operator()<forgiving(binade::format_of(binade::books::nf4))>(oracle::line_kind{.table = "nf4"});
+      "lns8:gamma=1:bias=64:zero");
+  visit.template operator()<binade::posit_format(8)>("posit8");
+  visit.template operator()<binade::posit_format(10)>("posit10");
+  visit.template operator()<binade::takum_format(12)>("takum12");
+  visit.template operator()<forgiving(binade::format_of(binade::books::nf4))>("nf4");
 }
 
 template <auto To, auto From>
-void judge_code(const oracle::number_line& to, const oracle::exact_result& exact, std::uint64_t code,
+void judge_code(const judged::number_line& to, const oracle::exact_result& exact, std::uint64_t code,
                 std::uint64_t& judged) {
-  const oracle::number_line::place place = to.locate(exact);
+  const oracle::rung place = to.locate(exact);
   for (int mode = 0; mode < judged::modes; ++mode) {
     const auto got = number<To>(number<From>::from_code(code), judged::rounded_by<To>(mode)).code;
     ASSERT_EQ(got, to.code(exact, place, static_cast<oracle::mode>(mode)))
@@ -45,12 +40,12 @@ void judge_code(const oracle::number_line& to, const oracle::exact_result& exact
 
 TEST(number_conversion, every_code_of_every_kind_is_rounded_once_into_every_other) {
   std::uint64_t judged = 0;
-  for_each_kind([&]<auto To>(const oracle::line_kind& to_kind) {
-    const oracle::number_line to(to_kind);
-    for_each_kind([&]<auto From>(const oracle::line_kind& from_kind) {
+  for_each_kind([&]<auto To>(const std::string& to_kind) {
+    const judged::number_line to(to_kind);
+    for_each_kind([&]<auto From>(const std::string& from_kind) {
       if constexpr (!std::is_same_v<number<From>, number<To>>) {
-        SCOPED_TRACE(from_kind.table + " to " + to_kind.table);
-        const oracle::number_line from(from_kind);
+        SCOPED_TRACE(from_kind + " to " + to_kind);
+        const judged::number_line from(from_kind);
         for (std::uint64_t code = 0; code < from.size(); ++code)
           judge_code<To, From>(to, from.number(code), code, judged);
       }
@@ -64,8 +59,8 @@ TEST(number_conversion, every_code_of_every_kind_is_rounded_once_into_every_othe
 }
 
 TEST(number_conversion, every_code_of_every_kind_is_rounded_once_into_floating_point) {
-  for_each_kind([&]<auto From>(const oracle::line_kind& kind) {
-    const oracle::number_line from(kind);
+  for_each_kind([&]<auto From>(const std::string& kind) {
+    const judged::number_line from(kind);
     const auto into = [&]<binade::float_format To>() {
       const oracle::grid g = oracle::grid_of(To);
       for (std::uint64_t code = 0; code < from.size(); ++code) {
@@ -76,7 +71,7 @@ TEST(number_conversion, every_code_of_every_kind_is_rounded_once_into_floating_p
                                          .overflow = binade::overflow_rule::spec};
           ASSERT_EQ((number<To>(number<From>::from_code(code), how).code),
                     oracle::project(g, r, from.number(code), place).code)
-              << kind.table << " code " << code << " mode " << mode;
+              << kind << " code " << code << " mode " << mode;
         }
       }
     };

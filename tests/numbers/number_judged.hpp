@@ -12,7 +12,7 @@
 
 #include "binade/charconv.hpp"
 #include "binade/minifloat.hpp"
-#include "oracle/number_line.hpp"
+#include "numbers/number_line.hpp"
 
 namespace judged {
 
@@ -40,17 +40,18 @@ class operations_judge {
  public:
   using number = binade::number<F>;
 
-  explicit operations_judge(const oracle::number_line& line) : line_(line) {}
+  explicit operations_judge(const number_line& line) : line_(line) {}
 
   /// exact(down): the result, which depends on the mode in the sign of a zero alone.
   template <class Exact, class Ours>
   bool operator()(const char* name, Exact exact, Ours ours, const std::array<std::uint64_t, 3>& codes) {
     const oracle::exact_result result = exact(false);
-    const oracle::number_line::place place = line_.locate(result);
+    const oracle::rung place = line_.locate(result);
     for (int mode = 0; mode < modes; ++mode) {
       const auto m = static_cast<oracle::mode>(mode);
       const bool down = m == oracle::mode::down && result.is == oracle::exact_result::kind::zero;
-      const std::uint64_t want = line_.code(down ? exact(true) : result, place, m);
+      const oracle::exact_result zero = down ? exact(true) : result;
+      const std::uint64_t want = down ? line_.code(zero, line_.locate(zero), m) : line_.code(result, place, m);
       const std::uint64_t got = ours(rounded_by<F>(mode)).code;
       ++judged_;
       if (got == want) continue;
@@ -63,16 +64,16 @@ class operations_judge {
   std::uint64_t judged() const { return judged_; }
 
  private:
-  const oracle::number_line& line_;
+  const number_line& line_;
   std::uint64_t judged_ = 0;
 };
 
 /// + - of every pair; also * / of every pair and sqrt of every code, if the numbers are what is multiplied; fma and faa
 /// of random triples.
 template <auto F>
-void operations_are_rounded_once(const oracle::line_kind& kind, bool multiplies_numbers = true) {
+void operations_are_rounded_once(const std::string& text_form, bool multiplies_numbers = true) {
   using number = binade::number<F>;
-  const oracle::number_line line(kind);
+  const number_line line(text_form);
   operations_judge<F> judge(line);
   const auto at = [](std::uint64_t code) { return number::from_code(code); };
   for (std::uint64_t a = 0; a < line.size(); ++a) {
@@ -150,9 +151,9 @@ void operators_are_the_operations_of_codes() {
 }
 
 template <auto F>
-void order_signs_and_classes_are_those_of_the_values(const oracle::line_kind& kind) {
+void order_signs_and_classes_are_those_of_the_values(const std::string& text_form) {
   using number = binade::number<F>;
-  const std::vector<double> values = oracle::other_golden_values(kind.table);
+  const std::vector<double> values = number_line(text_form).values();
   const double highest = static_cast<double>(std::numeric_limits<number>::max()),
                lowest = static_cast<double>(std::numeric_limits<number>::lowest());
   const auto reached = [&](double v) { return v >= lowest && v <= highest; };  // of values that results can have
@@ -160,7 +161,7 @@ void order_signs_and_classes_are_those_of_the_values(const oracle::line_kind& ki
   for (std::uint64_t code = 0; code < values.size(); ++code) {
     const number x = number::from_code(code);
     const double a = values[code];
-    SCOPED_TRACE(kind.table + " code " + std::to_string(code));
+    SCOPED_TRACE(text_form + " code " + std::to_string(code));
     sorted.push_back(x);
     ASSERT_TRUE(std::isnan(a) ? std::isnan(double(x)) : double(x) == a);
     ASSERT_TRUE(std::isnan(a) ? std::isnan(float(x)) : float(x) == static_cast<float>(a));
@@ -249,9 +250,9 @@ std::uint64_t code_of_text(const std::string& text, const binade::policies<F>& h
 /// Decimal numbers of every size are rounded once in every mode; every number reads back from what is written, and not
 /// from anything with a digit less.
 template <auto F>
-void text_goes_there_and_back(const oracle::line_kind& kind) {
+void text_goes_there_and_back(const std::string& text_form) {
   using number = binade::number<F>;
-  const oracle::number_line line(kind);
+  const number_line line(text_form);
   const auto decimal = [](std::uint64_t units, int exponent, bool negative) {
     if (units == 0) return oracle::zero_result(negative);
     oracle::exact_result x = oracle::finite_result({oracle::cpp_int(units), 0});
@@ -269,7 +270,7 @@ void text_goes_there_and_back(const oracle::line_kind& kind) {
     const int exponent = about - int(std::to_string(units).size()) + 1;
     const bool negative = random() % 2 == 0;
     const oracle::exact_result x = decimal(units, exponent, negative);
-    const oracle::number_line::place place = line.locate(x);
+    const oracle::rung place = line.locate(x);
     const std::string text = (negative ? "-" : "") + std::to_string(units) + "e" + std::to_string(exponent);
     for (int mode = 0; mode < modes; ++mode)
       ASSERT_EQ(code_of_text<F>(text, rounded_by<F>(mode)), line.code(x, place, static_cast<oracle::mode>(mode)))
@@ -308,9 +309,9 @@ void text_goes_there_and_back(const oracle::line_kind& kind) {
     if (std::to_string(units).size() < 2 || (text.find_first_of(".e") == std::string::npos)) continue;
     for (const std::uint64_t shorter : {units / 10, units / 10 + 1}) {
       const oracle::exact_result x10 = decimal(shorter, exponent + 1, value < 0);
-      const oracle::number_line::place place = line.locate(x10);
+      const oracle::rung place = line.locate(x10);
       // Beyond the last value the grid counts as continued where there is one, which the line does not know.
-      if (place.beyond) continue;
+      if (line.is_beyond(x10)) continue;
       ASSERT_NE(line.code(x10, place, oracle::mode::nearest_even), code) << text;
     }
   }
