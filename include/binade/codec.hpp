@@ -409,11 +409,20 @@ namespace detail {
 /// double to T: exact, or rounded to nearest even, infinity from 2^128 on.
 template <binary_float T>
 BINADE_HD constexpr T narrowed(double value) {
-  if constexpr (std::is_same_v<T, double>)
+  if constexpr (std::is_same_v<T, double>) {
     return value;
-  else
-    return std::bit_cast<float>(
-        std::uint32_t(encode(element{.format = native_format<float>, .overflow = overflow_rule::infinity}, value)));
+  } else {
+    const float_format single = native_format<float>;  // a copy: the device has no address of the constant
+    const element e{.format = single, .overflow = overflow_rule::infinity};
+    return std::bit_cast<float>(std::uint32_t(code_of(single, round_unpacked(single, e, unpack(value), 0))));
+  }
+}
+
+/// The value of x rounded once into f, which is e.format's descriptor.
+template <class Format>
+BINADE_HD constexpr double rounded_value(const Format& f, const element& e, const unpacked& x, std::uint32_t noise) {
+  const rounded r = round_unpacked(f, e, x, noise);
+  return r.kind == result_kind::nan ? std::numeric_limits<double>::quiet_NaN() : f.value_of_code(code_of(f, r));
 }
 
 }  // namespace detail
@@ -432,11 +441,7 @@ BINADE_HD constexpr T decode(const number_format& f, std::uint64_t code) {
 template <detail::binary_float T>
 BINADE_HD constexpr T round(const element& e, T x, std::uint32_t noise = 0) {
   const detail::unpacked u = detail::unpack(x);
-  return detail::narrowed<T>(e.format.visit([&](const auto& f) {
-    const detail::rounded r = detail::round_unpacked(f, e, u, noise);
-    return r.kind == detail::result_kind::nan ? std::numeric_limits<double>::quiet_NaN()
-                                              : f.value_of_code(detail::code_of(f, r));
-  }));
+  return detail::narrowed<T>(e.format.visit([&](const auto& f) { return detail::rounded_value(f, e, u, noise); }));
 }
 
 }  // namespace binade

@@ -114,14 +114,19 @@ class scale_finder {
     return divided(1.5 * double(amax < least_amax_ ? least_amax_ : amax), outer);
   }
 
+  /// x rounded to a value of the scale format: any float, since that fits in float32.
+  BINADE_HD constexpr float stored(double x) const {
+    return float(detail::rounded_value(storage_.format.floating, storage_, detail::unpack(x), 0));
+  }
+
  private:
   static constexpr std::uint32_t infinity_bits = 0x7f800000;
   static constexpr std::uint64_t hidden_bit = std::uint64_t(1) << 52, trailing_mask = hidden_bit - 1;
 
   BINADE_HD constexpr float divided(double amax, double outer) const {
     const double quotient = detail::odd_quotient(amax, largest_ * outer);
-    if (quotient < double(lowest_)) return may_vanish_ ? float(round(storage_, quotient)) : lowest_;
-    return quotient > double(highest_) ? highest_ : float(round(storage_, quotient));
+    if (quotient < double(lowest_)) return may_vanish_ ? stored(quotient) : lowest_;
+    return quotient > double(highest_) ? highest_ : stored(quotient);
   }
   /// The power-of-two rules differ in the trailing significand of amax, of 52 bits, from which the exponent is one
   /// more.
@@ -159,9 +164,9 @@ class scale_finder {
                                                  : std::uint32_t(1) << (exponent + 149));
   }
   BINADE_HD constexpr float in_storage(float s) const {
-    if (s < lowest_) return may_vanish_ ? round(storage_, s) : lowest_;
+    if (s < lowest_) return may_vanish_ ? stored(s) : lowest_;
     if (s > highest_) return highest_;
-    return is_float_ ? s : round(storage_, s);
+    return is_float_ ? s : stored(s);
   }
 
   element storage_;
@@ -186,7 +191,6 @@ class scale_levels {
       : order_(q.order),
         inner_(q.scalings[0], scale_target::of(q.elem.format), q.levels == 2),
         outer_(q.scalings[1], scale_target::of(q.elem.format, detail::largest_inner_scale(q.scalings[0])), true),
-        storage_{.format = q.scalings[0].format, .overflow = overflow_rule::saturate},
         largest_(float(q.elem.format.max_finite())),
         largest_inner_(float(q.scalings[0].format.max_finite())),
         lowest_normal_(float(q.scalings[0].format.min_normal())) {}
@@ -206,9 +210,9 @@ class scale_levels {
     if (order_ < operation_order::transformer_engine || !is_finite(amax) || !is_finite(o.scale))
       return inner_(amax,
                     o.scale == o.scale ? double(o.scale) : 1);  // a NaN of the outer level has its say in the product
-    if (order_ == operation_order::transformer_engine) return round(storage_, amax * (o.encoding * (1 / largest_)));
+    if (order_ == operation_order::transformer_engine) return inner_.stored(amax * (o.encoding * (1 / largest_)));
     const float scale = amax / largest_ / o.scale;
-    return round(storage_, scale < lowest_normal_ ? lowest_normal_ : scale > largest_inner_ ? largest_inner_ : scale);
+    return inner_.stored(scale < lowest_normal_ ? lowest_normal_ : scale > largest_inner_ ? largest_inner_ : scale);
   }
   /// The second candidate of four_over_six.
   BINADE_HD constexpr float wider(float amax, const outer_scale& o = {}) const {
@@ -233,7 +237,6 @@ class scale_levels {
 
   operation_order order_;
   scale_finder inner_, outer_;
-  element storage_;
   float largest_, largest_inner_, lowest_normal_;
 };
 
