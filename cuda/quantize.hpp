@@ -19,9 +19,10 @@ constexpr std::size_t code_bytes(const number_format& f) {
 
 /// out = x on the grid of q.  Equals binade::quantize bit for bit.
 ///
-/// Granularities of this release: none, tensor, row, and blocks of one row (tile with tile_rows 1).
+/// Quantizers of this release: is_plain(), without a scale or with one per tensor, row or block of one row (tile with
+/// tile_rows 1).
 /// @param x, out  view.size() floats of device memory, in storage order; out may be x
-/// @throws std::invalid_argument for an impossible quantizer, a granularity that is not in this release, or more
+/// @throws std::invalid_argument for an impossible quantizer, one that is not in this release, or more
 /// elements
 ///         than there is noise for; nothing is written.  std::runtime_error for what the device reports
 void quantize(const float* x, const axis_view& view, const quantizer& q, const noise_source& noise, float* out,

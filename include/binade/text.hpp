@@ -557,6 +557,11 @@ inline std::string expanded(const element& e) {
   return detail::element_text(e, true);
 }
 
+/// The shortest text without the name of a quantizer.
+inline std::string written_out(const quantizer& q) {
+  const auto [transforms, rest] = detail::split_transforms(q, false);
+  return transforms + detail::quantizer_text(rest, false);
+}
 /// The name of a named quantizer, else the shortest text that parse_quantizer() takes for this value.
 /// @throws std::invalid_argument as to_string(float_format)
 inline std::string to_string(const quantizer& q) {
@@ -564,7 +569,7 @@ inline std::string to_string(const quantizer& q) {
   for (const named_quantizer& named : quantizer_catalogue) {
     if (named.value == rest) return transforms + std::string(named.name);
   }
-  return transforms + detail::quantizer_text(rest, false);
+  return written_out(q);
 }
 /// Every choice spelled out: the form that is hashed and stored with results.  Parses back equal.
 inline std::string expanded(const quantizer& q) {

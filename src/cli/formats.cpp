@@ -313,7 +313,7 @@ void print_overview() {
                "fixed point fixedI.F, ufixedI.F;\nlnsN (logarithmic), positN, takumN, book(v,v,...).\n\nQuantizers:\n";
   rows.clear();
   for (const named_quantizer& entry : quantizer_catalogue)
-    rows.push_back({std::string(entry.name), expanded(entry.value), std::string(entry.source)});
+    rows.push_back({std::string(entry.name), written_out(entry.value), std::string(entry.source)});
   print_columns(rows, "");
   std::cout << "\nbinade formats NAME says more about one.\n";
 }
@@ -370,6 +370,8 @@ void add_rows(std::vector<std::vector<std::string>>& rows, const number_format& 
 void print_detail(const quantizer& q) {
   const number_format& f = q.elem.format;
   std::vector<std::vector<std::string>> rows{{"text form", to_string(q)}, {"every choice", expanded(q)}};
+  for (const named_quantizer& entry : quantizer_catalogue)
+    if (entry.name == to_string(q)) rows.push_back({"quantizer from", std::string(entry.source)});
   if (!source_of(f).empty()) rows.push_back({"format from", std::string(source_of(f))});
   if (const auto bits = bits_per_element(q); bits && q.levels > 0)
     rows.push_back({"bits per element", exact_text(*bits) + ", scale included"});

@@ -473,6 +473,15 @@ TEST(text, transforms_stand_in_front) {
   expect_error("clamp(0.9)+clamp(0.9)+clamp(0.9)+clamp(0.9)+clamp(0.9)+mxfp4", 44, "at most four transforms");
 }
 
+TEST(text, written_out_is_the_shortest_text_without_a_name) {
+  for (const named_quantizer& named : quantizer_catalogue) {
+    const std::string text = written_out(named.value);
+    EXPECT_EQ(parse_quantizer(text), named.value) << text;
+    EXPECT_NE(text.find('@'), std::string::npos) << text;
+  }
+  EXPECT_EQ(written_out(parse_quantizer("hadamard(16)+mxfp4")), "hadamard(16)+e2m1fn@block(32)");
+}
+
 TEST(text, variants_of_a_name_are_offered) {
   expect_error("mxfp4:toch", 5, "mxfp4:torchao");
   expect_error("nvfp4:2", 5, "nvfp4:2d");
