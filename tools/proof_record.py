@@ -26,6 +26,8 @@ SWEEPS = {
     "vector_quantize": "values of the vector loops, all 2^32 float32",
     "core_encode": "codes of the reference, all 2^32 float32",
     "other_encode": "codes of the reference in other kinds of formats, all 2^32 float32",
+    "device_core_encode": "codes of the reference on a GPU, all 2^32 float32",
+    "device_other_encode": "codes of the reference in other kinds of formats on a GPU, all 2^32 float32",
     "stochastic_steps": "stochastic rounding, all noise of 1 to 8 bits at every step",
 }
 DETERMINISTIC_MODES, STOCHASTIC_MODES, NOISE_WIDTHS = 6, 3, 8
@@ -75,12 +77,13 @@ def expected_cases():
         cases = DETERMINISTIC_MODES * overflows
         sweeps = ["vector_encode", "vector_quantize"] if signed else []
         if not signed or not name.startswith("binary"):  # signed P3109 formats: exhaustive_proof.cpp says why not
-            sweeps.append("core_encode")
+            sweeps += ["core_encode", "device_core_encode"]
         for sweep in sweeps:
             expected[sweep, name] = (cases, cases << 32)
     for name, overflows in other_formats().items():
         cases = DETERMINISTIC_MODES * overflows
-        expected["other_encode", name] = (cases, cases << 32)
+        for sweep in ("other_encode", "device_other_encode"):
+            expected[sweep, name] = (cases, cases << 32)
     return expected
 
 
@@ -157,9 +160,10 @@ def shown(record):
         if row is None:
             lines.append(f"| `{name}`: {what} | | | | | no whole run is recorded yet |")
             continue
+        threads = f", {row['threads']} threads, {row['vector_bits']}-bit vectors" if row["threads"] else ""
         lines.append(
             f"| `{name}`: {what} | {row['formats']} | {row['cases']:,} | {row['conversions']:,} | {row['seconds']:,.0f} | {row['last'][:10]}, commit "
-            f"`{row['commit']}`, {row['compiler']}, {' and '.join(row['processors'])}, {row['threads']} threads, {row['vector_bits']}-bit vectors |"
+            f"`{row['commit']}`, {row['compiler']}, {' and '.join(row['processors'])}{threads} |"
         )
     return "\n".join(lines) + "\n\nNo result differed. Every format with its counts and time is in `docs/proof/last_full_run.json`."
 

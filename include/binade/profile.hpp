@@ -99,6 +99,7 @@ inline constexpr std::array profile_rows = [] {
       profile_row{cuda, e8m0fnu, {}, saturate, saturate_or_spec, cuda_scale, up, set_of(up, inward)},
       profile_row{cuda, e5m10, {}, spec, spec_only, cuda_nan},
       profile_row{cuda, e8m7, {}, spec, spec_only, cuda_nan},
+      profile_row{cuda, e8m10, {}, spec, spec_only, cuda_nan},  // no header has it: judged on the device alone
 
       profile_row{ml_dtypes, e4m3fn, {}, spec, spec_only, signed_nan},
       profile_row{ml_dtypes, e5m2, {}, spec, spec_only, signed_nan},

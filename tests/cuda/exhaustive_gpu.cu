@@ -5,17 +5,14 @@
 
 #include <cuda_runtime.h>
 
-#include <cctype>
 #include <chrono>
 #include <cstdio>
-#include <ctime>
-#include <fstream>
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "bodies.hpp"
 #include "device.cuh"
+#include "device_report.hpp"
 #include "sweep.hpp"
 
 namespace {
@@ -77,18 +74,6 @@ void describe(const char* text, const element& e, const comparison& c, float dev
       std::bit_cast<std::uint32_t>(device_value), device_code, std::bit_cast<std::uint32_t>(value), code);
 }
 
-/// The version of the kernel driver, as it tells it itself; empty where it does not.
-std::string driver_version() {
-  std::ifstream file("/proc/driver/nvidia/version");
-  for (std::string word; file >> word;)
-    if (std::isdigit(static_cast<unsigned char>(word[0])) && word.find('.') != std::string::npos) return word;
-  return "";
-}
-
-std::string version_text(int version) {
-  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) try {
@@ -98,26 +83,11 @@ int main(int argc, char** argv) try {
     return 2;
   }
   if (!has_device()) return skipped;
-  cudaDeviceProp properties{};
-  cuda::check(cudaGetDeviceProperties(&properties, 0), "cudaGetDeviceProperties");
-  int driver = 0, runtime = 0;
-  cuda::check(cudaDriverGetVersion(&driver), "cudaDriverGetVersion");
-  cuda::check(cudaRuntimeGetVersion(&runtime), "cudaRuntimeGetVersion");
-  std::time_t now = std::time(nullptr);
-  char date[16];
-  std::strftime(date, sizeof date, "%Y-%m-%d", std::gmtime(&now));
-
-  nlohmann::ordered_json report{
-      {"device", properties.name},
-      {"compute_capability", std::to_string(properties.major) + "." + std::to_string(properties.minor)},
-      {"driver", driver_version()},
-      {"driver_supports_cuda", version_text(driver)},
-      {"cuda_runtime", version_text(runtime)},
-      {"date", date},
-      {"seed", sweep::noise.seed},
-      {"stream", sweep::noise.stream},
-      {"step", sweep::noise.step},
-      {"elements", nlohmann::ordered_json::array()}};
+  nlohmann::ordered_json report = device_report();
+  report["seed"] = sweep::noise.seed;
+  report["stream"] = sweep::noise.stream;
+  report["step"] = sweep::noise.step;
+  report["elements"] = nlohmann::ordered_json::array();
   const device_array<float> values(sweep::slice);
   const device_array<std::uint8_t> codes(sweep::slice);
   sweep::results got(sweep::slice);
@@ -156,14 +126,10 @@ int main(int argc, char** argv) try {
                 static_cast<unsigned long long>(here), seconds.count());
     std::fflush(stdout);
   }
-  if (!file.empty()) {
-    std::ofstream out(file);
-    out << report.dump(2) << '\n';
-    if (!out.flush()) throw std::runtime_error("exhaustive_gpu: cannot write " + file);
-  }
+  if (!file.empty()) write_report(file, report);
   std::printf("%s: %zu elements x %llu inputs on %s, %llu differences\n", differing == 0 ? "equal" : "DIFFERENT",
-              sweep::elements.size(), static_cast<unsigned long long>(sweep::inputs), properties.name,
-              static_cast<unsigned long long>(differing));
+              sweep::elements.size(), static_cast<unsigned long long>(sweep::inputs),
+              report["device"].get<std::string>().c_str(), static_cast<unsigned long long>(differing));
   return differing == 0 ? 0 : 1;
 } catch (const std::exception& error) {
   std::cerr << "exhaustive_gpu: " << error.what() << '\n';

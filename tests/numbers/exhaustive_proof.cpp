@@ -6,9 +6,8 @@
 // Days of one core; docs/proofs.md says how to run it, and the record of the last run is under docs/proof/.
 
 #include "numbers/array_paths.hpp"
-#include "numbers/other_formats.hpp"
 #include "numbers/proof_record.hpp"
-#include "numbers/small_formats.hpp"
+#include "numbers/swept_cases.hpp"
 #include "oracle/block_walk.hpp"
 
 namespace {
@@ -66,27 +65,13 @@ TEST_P(core_encode, gets_its_code) {
   judge<judged::core_codes>("core_encode", oracle::delivered::code);
 }
 
-/// All, but of a logarithmic format: a conversion into it takes a microsecond, and it has neither infinity nor NaN for
-/// an overflow rule to choose.  So all its roundings that saturate; the other rules are judged at every border (quick).
-std::vector<oracle::rule> swept_rules(const oracle::other_form& f) {
-  std::vector<oracle::rule> all = judged::deterministic_rules(f);
-  if (f.is_logarithmic)
-    std::erase_if(all, [](const oracle::rule& r) { return r.overflow != oracle::beyond::saturate; });
-  return all;
-}
-std::vector<oracle::other_form> swept_forms() {
-  std::vector<oracle::other_form> all = judged::small_other_forms();
-  std::erase_if(all, [](const auto& f) { return !f.is_swept; });
-  return all;
-}
-
 class other_encode : public testing::TestWithParam<oracle::other_form> {};
 
 TEST_P(other_encode, gets_its_code) {
   const oracle::other_form& form = GetParam();
   const judged::proof_record record("other_encode", form.name);
   if (record.is_there()) GTEST_SKIP() << "already in the record; another file of lines ends this skip";
-  const std::vector<oracle::rule> rules = swept_rules(form);
+  const std::vector<oracle::rule> rules = judged::swept_rules(form);
   const oracle::other_steps steps(form);
   std::vector<std::vector<oracle::expectation>> expected;
   std::vector<judged::other_codes> paths;
@@ -99,29 +84,10 @@ TEST_P(other_encode, gets_its_code) {
   judge_all("other_encode", form.name, rules, expected, paths, record);
 }
 
-bool is_covered(const judged::named_grid& f) {
-  return binade::fast_rounder::covers({judged::format_of(f.grid)});
-}
-std::vector<judged::named_grid> covered_formats() {
-  std::vector<judged::named_grid> all = judged::small_formats();
-  std::erase_if(all, [](const auto& f) { return !is_covered(f); });
-  return all;
-}
-/// Where programs run the reference, and the catalogue.  What is left out, the signed P3109 formats, would take as long
-/// again, and is the same code with other widths.
-std::vector<judged::named_grid> core_formats() {
-  std::vector<judged::named_grid> all = judged::small_formats();
-  std::erase_if(all, [](const auto& f) { return is_covered(f) && binade::find_format(f.name) == nullptr; });
-  return all;
-}
-std::string name_of(const testing::TestParamInfo<judged::named_grid>& info) {
-  return info.param.name;
-}
-
 // In this order, so that a run that is cut short has judged what most programs run.
-INSTANTIATE_TEST_SUITE_P(all, vector_encode, testing::ValuesIn(covered_formats()), name_of);
-INSTANTIATE_TEST_SUITE_P(all, vector_quantize, testing::ValuesIn(covered_formats()), name_of);
-INSTANTIATE_TEST_SUITE_P(all, core_encode, testing::ValuesIn(core_formats()), name_of);
-INSTANTIATE_TEST_SUITE_P(all, other_encode, testing::ValuesIn(swept_forms()), judged::name_of_form);
+INSTANTIATE_TEST_SUITE_P(all, vector_encode, testing::ValuesIn(judged::covered_formats()), judged::name_of_grid);
+INSTANTIATE_TEST_SUITE_P(all, vector_quantize, testing::ValuesIn(judged::covered_formats()), judged::name_of_grid);
+INSTANTIATE_TEST_SUITE_P(all, core_encode, testing::ValuesIn(judged::core_formats()), judged::name_of_grid);
+INSTANTIATE_TEST_SUITE_P(all, other_encode, testing::ValuesIn(judged::swept_forms()), judged::name_of_form);
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "binade/version.hpp"
 #include "binade/versions.hpp"
@@ -33,11 +34,27 @@ inline int vector_width() {
 #endif
 }
 
+/// What computes the results that are judged.
+struct machine {
+  std::string processor, compiler;
+  unsigned threads;  ///< 0: of a device, which has no such number
+  int vector_bits;   ///< likewise
+};
+inline machine this_processor() {
+#if defined(__clang__)
+  const std::string compiler = __VERSION__;
+#else
+  const std::string compiler = std::string("GCC ") + __VERSION__;
+#endif
+  return {processor_name(), compiler, std::thread::hardware_concurrency(), vector_width()};
+}
+
 /// Measures a sweep from its construction on.
 class proof_record {
  public:
-  proof_record(std::string_view sweep, std::string_view format)
-      : begin_(R"({"sweep": ")" + std::string(sweep) + R"(", "format": ")" + std::string(format) + '"') {}
+  proof_record(std::string_view sweep, std::string_view format, machine m = this_processor())
+      : begin_(R"({"sweep": ")" + std::string(sweep) + R"(", "format": ")" + std::string(format) + '"'),
+        machine_(std::move(m)) {}
 
   /// True if the file holds this sweep of this format, passed, by this build: a run that was cut short goes on.
   bool is_there() const {
@@ -64,9 +81,9 @@ class proof_record {
     const std::string line = begin_ + R"(, "cases": )" + std::to_string(cases) + R"(, "conversions": )" +
                              std::to_string(conversions) + R"(, "passed": )" + (passed ? "true" : "false") +
                              R"(, "seconds": )" + std::to_string(seconds) + R"(, "threads": )" +
-                             std::to_string(std::thread::hardware_concurrency()) + R"(, "vector_bits": )" +
-                             std::to_string(vector_width()) + R"(, "processor": ")" + processor_name() + R"(", )" +
-                             build() + R"(, "date": ")" + date + "\"}\n";
+                             std::to_string(machine_.threads) + R"(, "vector_bits": )" +
+                             std::to_string(machine_.vector_bits) + R"(, "processor": ")" + machine_.processor +
+                             R"(", )" + build() + R"(, "date": ")" + date + "\"}\n";
     std::ofstream file(path, std::ios::app);
     file << line;
     file.close();
@@ -74,17 +91,13 @@ class proof_record {
   }
 
  private:
-  static std::string build() {
-#if defined(__clang__)
-    const std::string compiler = __VERSION__;
-#else
-    const std::string compiler = std::string("GCC ") + __VERSION__;
-#endif
-    return R"("compiler": ")" + compiler + R"(", "version": ")" + std::string(binade::version) + R"(", "commit": ")" +
-           std::string(binade::commit) + '"';
+  std::string build() const {
+    return R"("compiler": ")" + machine_.compiler + R"(", "version": ")" + std::string(binade::version) +
+           R"(", "commit": ")" + std::string(binade::commit) + '"';
   }
 
   std::string begin_;
+  machine machine_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
