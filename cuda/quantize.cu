@@ -2,6 +2,7 @@
 #include <string>
 
 #include "bodies.hpp"
+#include "device_element.cuh"
 #include "launch.cuh"
 #include "quantize.hpp"
 
@@ -131,7 +132,8 @@ void quantize(const float* x, const axis_view& view, const quantizer& q, const n
               stream on) {
   require("quantize", view, q, noise);
   if (view.size() == 0) return;
-  const element_rounder rounder{q.elem, noise};
+  const device_element elem("cuda::quantize", q.elem, on);
+  const element_rounder rounder{elem.get(), noise};
   const scale_finder finder(q.scalings[0], q.elem.format);
   if (has_one_scale(q)) {
     const scratch<std::uint32_t> amax("cuda::quantize", on);
@@ -154,7 +156,8 @@ void encode(const float* x, const axis_view& view, const quantizer& q, const noi
           "cuda::encode: x holds " + std::to_string(count) +
           " NaN and the format has no code for NaN; choose one with :nan=max or :nan=zero, or use quantize");
   }
-  const element_rounder rounder{q.elem, noise};
+  const device_element elem("cuda::encode", q.elem, on);
+  const element_rounder rounder{elem.get(), noise};
   const scale_finder finder(q.scalings[0], q.elem.format);
   const float_format scale_format = q.scalings[0].format;
   with_code_type(q.elem.format, [&]<class Code>(Code*) {
@@ -179,9 +182,10 @@ void encode(const float* x, const axis_view& view, const quantizer& q, const noi
 void decode(const void* codes, const void* scales, const axis_view& view, const quantizer& q, float* out, stream on) {
   require("decode", view, q, {});
   if (view.size() == 0) return;
-  const number_format format = q.elem.format;
+  const device_element elem("cuda::decode", q.elem, on);
+  const number_format& format = elem.get().format;
   const float_format scale_format = q.scalings[0].format;
-  with_code_type(format, [&]<class Code>(Code*) {
+  with_code_type(q.elem.format, [&]<class Code>(Code*) {
     with_code_type(scale_format, [&]<class ScaleCode>(ScaleCode*) {
       const auto code = static_cast<const Code*>(codes);
       const auto scale = static_cast<const ScaleCode*>(scales);

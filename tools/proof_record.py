@@ -25,9 +25,10 @@ SWEEPS = {
     "vector_encode": "codes of the vector loops, all 2^32 float32",
     "vector_quantize": "values of the vector loops, all 2^32 float32",
     "core_encode": "codes of the reference, all 2^32 float32",
-    "other_encode": "codes of the reference in other kinds of formats, all 2^32 float32",
     "device_core_encode": "codes of the reference on a GPU, all 2^32 float32",
-    "device_other_encode": "codes of the reference in other kinds of formats on a GPU, all 2^32 float32",
+    "other_encode": "codes of the reference in other kinds of formats, all 2^32 float32",
+    "device_other_encode": "integers, fixed point, posits and takums on a GPU, all 2^32 float32",
+    "device_book_encode": "code books on a GPU, all 2^32 float32",
     "stochastic_steps": "stochastic rounding, all noise of 1 to 8 bits at every step",
 }
 DETERMINISTIC_MODES, STOCHASTIC_MODES, NOISE_WIDTHS = 6, 3, 8
@@ -53,7 +54,7 @@ def formats():
 
 
 def other_formats():
-    """name -> overflow rules to judge, of the formats of 8 bits or fewer that are no floating point: the lines `form` of their golden tables."""
+    """name -> (overflow rules to judge, sweeps), of the formats of 8 bits or fewer that are no floating point: the lines `form` of their golden tables."""
     found = {}
     for path in sorted((ROOT / "tests" / "golden" / "other").glob("*.txt")):
         lines = [line.split() for line in path.read_text().splitlines()]
@@ -62,7 +63,9 @@ def other_formats():
             if width <= 8 and "unswept" not in rest:
                 name = path.stem if text.startswith("book") else re.sub(r"[:=.-]", "_", text)
                 # Posits and takums have a NaN; of logarithmic formats only what saturates is swept (exhaustive_proof.cpp says why).
-                found[name] = 1 if text.startswith("lns") else 4 if border == "string" else 3
+                overflows = 1 if text.startswith("lns") else 4 if border == "string" else 3
+                device = "device_book_encode" if border == "entries" else "device_other_encode"
+                found[name] = overflows, ["other_encode"] if text.startswith("lns") else ["other_encode", device]
     return found
 
 
@@ -80,9 +83,9 @@ def expected_cases():
             sweeps += ["core_encode", "device_core_encode"]
         for sweep in sweeps:
             expected[sweep, name] = (cases, cases << 32)
-    for name, overflows in other_formats().items():
+    for name, (overflows, sweeps) in other_formats().items():
         cases = DETERMINISTIC_MODES * overflows
-        for sweep in ("other_encode", "device_other_encode"):
+        for sweep in sweeps:
             expected[sweep, name] = (cases, cases << 32)
     return expected
 

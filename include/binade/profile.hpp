@@ -89,7 +89,8 @@ inline constexpr std::array profile_rows = [] {
   constexpr conversion_choices ml_scale{.zero_is_nan = true, .lowest_step_up = true};
   constexpr conversion_choices torch_nan{.nan = nan_rule::ones_signed};
   constexpr conversion_choices torch_scale{.magnitude_only = true, .lowest_step_up = true};
-  constexpr auto away = rounding_mode::nearest_away, up = rounding_mode::up, inward = rounding_mode::toward_zero;
+  constexpr auto nearest = rounding_mode::nearest_even, away = rounding_mode::nearest_away, up = rounding_mode::up,
+                 inward = rounding_mode::toward_zero;
   return std::array{
       profile_row{cuda, e4m3fn, {}, saturate, saturate_or_spec, cuda_nan},
       profile_row{cuda, e5m2, {}, saturate, saturate_or_spec, cuda_nan},
@@ -99,7 +100,8 @@ inline constexpr std::array profile_rows = [] {
       profile_row{cuda, e8m0fnu, {}, saturate, saturate_or_spec, cuda_scale, up, set_of(up, inward)},
       profile_row{cuda, e5m10, {}, spec, spec_only, cuda_nan},
       profile_row{cuda, e8m7, {}, spec, spec_only, cuda_nan},
-      profile_row{cuda, e8m10, {}, spec, spec_only, cuda_nan},  // no header has it: judged on the device alone
+      // No header has tf32: this is cvt.rn and cvt.rz of a Hopper GPU (tests/cuda/conversions_gpu.cu).
+      profile_row{cuda, e8m10, {}, spec, spec_only, cuda_nan, nearest, set_of(nearest, inward)},
 
       profile_row{ml_dtypes, e4m3fn, {}, spec, spec_only, signed_nan},
       profile_row{ml_dtypes, e5m2, {}, spec, spec_only, signed_nan},

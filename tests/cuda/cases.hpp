@@ -41,6 +41,14 @@ inline constexpr std::array quantizers{
     "e5m10/as=pytorch",
     "e8m0fnu/as=cuda",
     "e2m1fn/as=ml_dtypes@block(32)",
+    "int8@row",
+    "int4/sr@block(16,e4m3fn,amax)",
+    "fixed3.4/rdn",
+    "posit8",
+    "takum8/rtz@tensor",
+    "lns8:gamma=8@tensor",
+    "nf4@block(64,f32,amax)",
+    "book(-1,0,0.5,2):nan=zero/rup",
 };
 
 inline constexpr std::array views{

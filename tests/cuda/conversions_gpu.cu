@@ -1,4 +1,4 @@
-// The device's own conversion instructions on all 2^32 float32: the profile `cuda` must give the same codes.
+// The device's own conversion instructions on all 2^32 float32: the elements of conversions.hpp must give their codes.
 //
 //   conversions_gpu                compares
 //   conversions_gpu --write FILE   also writes the checksums of the instructions' codes, with device, driver, CUDA
@@ -18,7 +18,7 @@ namespace {
 
 using namespace binade;
 
-// In the order of conversions::elements.
+// In the order of conversions::all.
 template <int Which>
 __device__ std::uint32_t instruction(float x) {
   std::uint16_t code = 0;
@@ -47,6 +47,7 @@ struct findings {
 
 template <int Which>
 __global__ void compare(element e, findings* found) {
+  constexpr conversions::conversion conversion = conversions::all[Which];
   findings mine{0, 0, ~0ull, 0, 0, 0};
   for (std::uint64_t i = std::uint64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < conversions::inputs;
        i += std::uint64_t(gridDim.x) * blockDim.x) {
@@ -54,7 +55,7 @@ __global__ void compare(element e, findings* found) {
     const float x = std::bit_cast<float>(input);
     const std::uint32_t bits = instruction<Which>(x), code = Which < first_tf32 ? bits : bits >> tf32_rest;
     if (Which >= first_tf32 && x == x) mine.rest |= bits & ((1u << tf32_rest) - 1);
-    if (code != std::uint32_t(encode(e, x))) {
+    if (code != conversions::expected(conversion, e, input)) {
       ++(x == x ? mine.differing : mine.nans_differing);
       atomicMin(&found->lowest, (unsigned long long)input << 32 | bits);
     }
@@ -72,20 +73,20 @@ __global__ void compare(element e, findings* found) {
 /// @return how many inputs differ
 template <int Which>
 std::uint64_t judge(nlohmann::ordered_json& report) {
-  const char* const text = conversions::elements[Which];
-  const element e = parse_element(text);
+  const conversions::conversion& conversion = conversions::all[Which];
+  const element e = parse_element(conversion.text);
   findings found{0, 0, ~0ull, 0, 0, 0};
   const device_array<findings> on_device{std::span<const findings>(&found, 1)};
   compare<Which><<<4096, 256>>>(e, on_device.get());
   cuda::check(cudaGetLastError(), "compare");
   on_device.copy_to(std::span(&found, 1));
-  report.push_back({{"element", text}, {"all", found.all}, {"sample", found.sample}});
+  report.push_back({{"element", conversion.text}, {"all", found.all}, {"sample", found.sample}});
   const std::uint64_t differing = found.differing + found.nans_differing + (found.rest != 0);
-  std::printf("%-20s %llu numbers and %llu NaNs differ", text, found.differing, found.nans_differing);
+  std::printf("%-20s %llu numbers and %llu NaNs differ", conversion.text, found.differing, found.nans_differing);
   if (found.lowest != ~0ull) {
     const auto input = std::uint32_t(found.lowest >> 32);
-    std::printf("; first: 0x%08x gives 0x%x, the profile 0x%llx", input, std::uint32_t(found.lowest),
-                (unsigned long long)encode(e, std::bit_cast<float>(input)));
+    std::printf("; first: 0x%08x gives 0x%x, not 0x%x", input, std::uint32_t(found.lowest),
+                conversions::expected(conversion, e, input));
   }
   if (found.rest != 0) std::printf("; below the code of a number stand the bits 0x%x", found.rest);
   std::printf("\n");
@@ -109,10 +110,10 @@ int main(int argc, char** argv) try {
   nlohmann::ordered_json report = device_report();
   report["conversions"] = nlohmann::ordered_json::array();
   const std::uint64_t differing =
-      judge_all(report["conversions"], std::make_integer_sequence<int, int(conversions::elements.size())>());
+      judge_all(report["conversions"], std::make_integer_sequence<int, int(conversions::all.size())>());
   if (!file.empty()) write_report(file, report);
   std::printf("%s: %zu conversions x %llu inputs, %llu differences\n", differing == 0 ? "equal" : "DIFFERENT",
-              conversions::elements.size(), (unsigned long long)conversions::inputs, (unsigned long long)differing);
+              conversions::all.size(), (unsigned long long)conversions::inputs, (unsigned long long)differing);
   return differing == 0 ? 0 : 1;
 } catch (const std::exception& error) {
   std::cerr << "conversions_gpu: " << error.what() << '\n';

@@ -3,6 +3,7 @@
 
 #include "binade/codec.hpp"
 #include "device.cuh"
+#include "device_element.cuh"
 #include "device_report.hpp"
 #include "device_walk.hpp"
 
@@ -79,8 +80,9 @@ std::optional<oracle::mismatch> device_walk(const element& e, std::span<const or
                                             std::uint64_t& judged) {
   findings found{0, ~0ull};
   const device_array<findings> on_device{std::span<const findings>(&found, 1)};
-  e.format.visit([&]<class Descriptor>(const Descriptor& format) {
-    launch(codes_of<Descriptor>{format, e}, expected, on_device.get());
+  const cuda::device_element elem("device_walk", e, nullptr);
+  elem.get().format.visit([&]<class Descriptor>(const Descriptor& format) {
+    launch(codes_of<Descriptor>{format, elem.get()}, expected, on_device.get());
   });
   on_device.copy_to(std::span(&found, 1));
   judged += found.judged;

@@ -47,6 +47,10 @@ def test_there_are_as_many_cases_as_counted_by_hand():
     # Integers of 2 to 8 bits in three ranges, 13 fixed-point ranges, NF4 and six other code books with 3 overflow rules; posits of 3 to 8 bits
     # with three es and takums with 4; four logarithmic formats with two kinds of borders under one.
     assert cases["other_encode"] == 6 * (3 * (7 * 3 + 13 + 7) + 4 * (6 * 3 + 6) + 4 * 2)
+    # A GPU takes the same, but for the logarithmic formats.
+    assert cases["device_core_encode"] == cases["core_encode"]
+    assert cases["device_other_encode"] == 6 * (3 * (7 * 3 + 13) + 4 * (6 * 3 + 6))
+    assert cases["device_book_encode"] == 6 * 3 * 7
 
 
 def test_a_whole_run_is_accepted_and_its_record_reads_back():
@@ -56,6 +60,10 @@ def test_a_whole_run_is_accepted_and_its_record_reads_back():
     page = proof_record.page_with(record, f"before\n{proof_record.BEGIN}\n{proof_record.END}\nafter\n")
     assert proof_record.problems(record, page) == []
     assert proof_record.problems(record, page.replace("16 threads", "17 threads")) != []
+    for row in rows:
+        row["threads"] = 0 if row["sweep"].startswith("device") else row["threads"]
+    shown = proof_record.shown(proof_record.record_of(rows))
+    assert all(("threads" in line) != ("`device" in line) for line in shown.splitlines() if line.startswith("| `"))
     record["sweeps"]["core_encode"]["cases"] += 1
     assert "the sums of the record are not those of its formats" in proof_record.problems(record, page)
 
