@@ -5,7 +5,6 @@
 // of the other over ours, so above 1 ours is faster.  Times are processor time of the one thread.
 
 #include <benchmark/benchmark.h>
-#include <time.h>
 
 #include <algorithm>
 #include <bit>
@@ -14,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/timing.hpp"
 #include "eigen_product.hpp"
 #include "kernels/cpu.hpp"
 #include "kernels/gemm.hpp"
@@ -89,27 +89,6 @@ class product {
   thread_pool pool_{1};
   std::vector<float> a_, b_, c_;
 };
-
-/// Seconds of this thread on a processor: what another program takes from it in between does not count.
-double thread_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return double(now.tv_sec) + 1e-9 * double(now.tv_nsec);
-}
-
-/// Seconds per call.
-template <class Call>
-double seconds(const Call& call, int repetitions) {
-  const double begin = thread_seconds();
-  for (int i = 0; i < repetitions; ++i) call();
-  return (thread_seconds() - begin) / repetitions;
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + std::ptrdiff_t(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 void compare(benchmark::State& state, const product_shape& shape, isa level) {
   const kernels::isa_scope scope(level);

@@ -1,17 +1,32 @@
-// Fake-quantization of float32 arrays beside a copy of the same bytes, one thread.  Each output is compared with the
-// decoded codes first.  The last column is elements per second; divide by the copy's of the same size.
+// Conversions of float32 arrays, each beside a piece of code that does as little as its data allow, in turn in this
+// process.  The results are checked before anything is timed.
+//
+// Columns: G/s, 10^9 elements per second; of_baseline, the baseline's median time over ours (1: as fast); from and to,
+// between which 80 % of the single ratios lie; baseline names which.
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
+#include <functional>
+#include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
+#include "bench/timing.hpp"
+#include "binade/lanes.hpp"
 #include "binade/quantize.hpp"
+#include "binade/text.hpp"
+#include "kernels/parallel.hpp"
+#include "kernels/quantize.hpp"
 
-namespace binade {
+namespace binade::bench {
 namespace {
+
+constexpr std::size_t in_l2 = 1 << 16, in_memory = 1 << 25;  // elements: 256 KiB and 128 MiB of float32
+constexpr int samples = 15;
 
 /// Both signs, spread over 24 binades around 1.
 std::vector<float> inputs(std::size_t count) {
@@ -23,59 +38,150 @@ std::vector<float> inputs(std::size_t count) {
   return x;
 }
 
-/// True if the values are those of the codes and scales.
-bool is_right(const quantizer& q, const axis_view& view, const std::vector<float>& x, const std::vector<float>& got) {
-  const encoded codes = encode(x, view, q, {});
-  std::vector<float> want(x.size());
-  decode(codes, view, q, want);
-  return std::memcmp(got.data(), want.data(), got.size() * sizeof(float)) == 0;
+// ---- baselines -----------------------------------------------------------------------------------------------------
+
+#ifdef BINADE_WIDE_256
+BINADE_WIDE_256 void copy_256(const float* from, float* to, std::size_t count) {
+  for (std::size_t i = 0; i + 8 <= count; i += 8) _mm256_storeu_ps(to + i, _mm256_loadu_ps(from + i));
+}
+BINADE_WIDE_512 void copy_512(const float* from, float* to, std::size_t count) {
+  for (std::size_t i = 0; i + 16 <= count; i += 16) _mm512_storeu_ps(to + i, _mm512_loadu_ps(from + i));
+}
+/// With stores that go around the caches; from and to begin at multiples of 16 bytes.
+void stream_copy(const float* from, float* to, std::size_t count) {
+  for (std::size_t i = 0; i + 4 <= count; i += 4) _mm_stream_ps(to + i, _mm_loadu_ps(from + i));
+  _mm_sfence();
+}
+#endif
+
+/// Vector loads and stores of the widest kind; beyond the caches the stores that go around them.
+void copy(const std::vector<float>& from, std::vector<float>& to) {
+#ifdef BINADE_WIDE_256
+  if (from.size() >= in_memory) return stream_copy(from.data(), to.data(), from.size());
+  if (detail::vector_bits() >= 512) return copy_512(from.data(), to.data(), from.size());
+  if (detail::vector_bits() >= 256) return copy_256(from.data(), to.data(), from.size());
+#endif
+  std::memcpy(to.data(), from.data(), from.size() * sizeof(float));
 }
 
-void copy(benchmark::State& state) {
-  const std::vector<float> x = inputs(std::size_t(state.range(0)));
-  std::vector<float> out(x.size());
-  for (auto _ : state) {
-    std::memcpy(out.data(), x.data(), x.size() * sizeof(float));
-    benchmark::ClobberMemory();
+// ---- rows ----------------------------------------------------------------------------------------------------------
+
+/// What a row times, on arrays of its own.
+struct bench_case {
+  std::vector<float> x, out;
+  quantizer q;
+  axis_view view;
+  encoded codes = {};
+  quantize_counters counters = {};
+  std::vector<std::uint32_t> noise = {};
+  std::unique_ptr<thread_pool> pool = {};
+
+  bench_case(const std::string& text, std::size_t count, std::size_t columns)
+      : x(inputs(count)), out(count), q(parse_quantizer(text)) {
+    view = columns == 0 ? axis_view{1, count, 1} : axis_view{1, count / columns, columns};
+    codes = encode(x, view, q, {});
   }
-  state.SetItemsProcessed(state.iterations() * state.range(0));
+};
+using call = std::function<void(bench_case&)>;
+
+void plain_quantize(bench_case& c) {
+  quantize(c.x, c.view, c.q, {}, c.out);
+}
+bool values_are_right(bench_case& c, const call& ours) {
+  if (c.q.transform_count > 0) return true;  // judged by the tests: decode() undoes them in another place
+  std::vector<float> want(c.x.size());
+  decode(c.codes, c.view, c.q, want);
+  ours(c);
+  return std::memcmp(c.out.data(), want.data(), want.size() * sizeof(float)) == 0;
+}
+bool codes_are_right(bench_case& c, const call& ours) {
+  const encoded want = c.codes;
+  ours(c);
+  return c.codes == want;
 }
 
-void fake_quantize(benchmark::State& state, const quantizer& q, bool strided, bool counted) {
-  const std::size_t count = std::size_t(state.range(0)), columns = 256;
-  const axis_view view = strided ? axis_view{1, count / columns, columns} : axis_view{1, count, 1};
-  const std::vector<float> x = inputs(count);
-  std::vector<float> out(count);
-  quantize(x, view, q, {}, out);
-  if (!is_right(q, view, x, out)) return state.SkipWithError("the values are wrong");
-  quantize_counters counters;
+struct baseline {
+  const char* name;
+  call run;
+};
+const baseline vector_copy{"copy of the float32", [](bench_case& c) { copy(c.x, c.out); }};
+const baseline noise_alone{"its noise alone", [](bench_case& c) {
+                             c.noise.resize(4096);
+                             for (std::size_t i = 0; i < c.x.size(); i += c.noise.size())
+                               fill_noise({}, i, c.q.elem.noise_bits, c.noise);
+                           }};
+const baseline element_alone{"its element unscaled",
+                             [](bench_case& c) { quantize(c.x, c.view, unscaled(c.q.elem), {}, c.out); }};
+const baseline threads_copy{"copy by 2 threads", [](bench_case& c) {
+                              c.pool->parallel_ranges(c.x.size(), 1 << 14, [&](std::size_t begin, std::size_t end) {
+#ifdef BINADE_WIDE_256
+                                stream_copy(c.x.data() + begin, c.out.data() + begin, end - begin);
+#else
+                                std::memcpy(c.out.data() + begin, c.x.data() + begin, (end - begin) * sizeof(float));
+#endif
+                              });
+                            }};
+
+void compare(benchmark::State& state, const std::string& text, std::size_t count, std::size_t columns,
+             const baseline& other, const call& ours, bool (*is_right)(bench_case&, const call&),
+             double (*clock)() = thread_seconds) {
+  bench_case c(text, count, columns);
+  c.pool = std::make_unique<thread_pool>(2);
+  if (!is_right(c, ours)) return state.SkipWithError("the result is wrong");
+  const int repetitions = int(std::max<std::size_t>(1, (std::size_t(1) << 22) / count));
+  std::vector<double> baseline_times, our_times, ratios;
+  other.run(c);
   for (auto _ : state) {
-    quantize(x, view, q, {}, out, counted ? &counters : nullptr);
+    baseline_times.push_back(seconds([&] { other.run(c); }, repetitions, clock));
+    our_times.push_back(seconds([&] { ours(c); }, repetitions, clock));
     benchmark::ClobberMemory();
+    ratios.push_back(baseline_times.back() / our_times.back());
+    state.SetIterationTime(our_times.back());
   }
-  state.SetItemsProcessed(state.iterations() * state.range(0));
+  state.counters["G/s"] = double(count) / median(our_times) * 1e-9;
+  state.counters["of_baseline"] = median(baseline_times) / median(our_times);
+  state.counters["from"] = quantile(ratios, 0.1);
+  state.counters["to"] = quantile(ratios, 0.9);
+  state.SetLabel("of " + std::string(other.name));
 }
 
-const element e4m3{.format = formats::e4m3fn};
-const element e4m3_sr{.format = formats::e4m3fn, .rounding = rounding_mode::stochastic_a};
-const element e4m3_sr16{.format = formats::e4m3fn, .rounding = rounding_mode::stochastic_a, .noise_bits = 16};
-const element e4m3_rtz{.format = formats::e4m3fn, .rounding = rounding_mode::toward_zero};
-const quantizer mxfp4 = scaled({formats::e2m1fn}, scale_per_block(32));
-const scaling per_tensor = scale_per(granularity::tensor);
+template <class... Arguments>
+void row(const std::string& name, Arguments... arguments) {
+  benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) { compare(state, arguments...); })
+      ->UseManualTime()
+      ->Iterations(samples)
+      ->Unit(benchmark::kMicrosecond);
+}
 
-#define BINADE_SIZES ->Arg(1 << 16)->Arg(1 << 24)
-BENCHMARK(copy) BINADE_SIZES;
-BENCHMARK_CAPTURE(fake_quantize, e4m3fn, unscaled(e4m3), false, false) BINADE_SIZES;
-BENCHMARK_CAPTURE(fake_quantize, e8m7, unscaled({formats::e8m7}), false, false) BINADE_SIZES;
-BENCHMARK_CAPTURE(fake_quantize, e4m3fn_rtz, unscaled(e4m3_rtz), false, false) BINADE_SIZES;
-BENCHMARK_CAPTURE(fake_quantize, e4m3fn_at_tensor, scaled(e4m3, per_tensor), false, false) BINADE_SIZES;
-BENCHMARK_CAPTURE(fake_quantize, e4m3fn_at_tensor_counted, scaled(e4m3, per_tensor), false, true) BINADE_SIZES;
-BENCHMARK_CAPTURE(fake_quantize, e4m3fn_sr_at_tensor, scaled(e4m3_sr, per_tensor), false, false) BINADE_SIZES;
-BENCHMARK_CAPTURE(fake_quantize, e4m3fn_sr16_at_tensor, scaled(e4m3_sr16, per_tensor), false, false) BINADE_SIZES;
-BENCHMARK_CAPTURE(fake_quantize, mxfp4, mxfp4, false, false) BINADE_SIZES;
-BENCHMARK_CAPTURE(fake_quantize, mxfp4_counted, mxfp4, false, true) BINADE_SIZES;
-BENCHMARK_CAPTURE(fake_quantize, mxfp4_strided, mxfp4, true, false) BINADE_SIZES;
-BENCHMARK_CAPTURE(fake_quantize, e4m3fn_at_tensor_strided, scaled(e4m3, per_tensor), true, false) BINADE_SIZES;
+const call encode_into = [](bench_case& c) { encode(c.x, c.view, c.q, {}, c.codes); };
+const call decode_codes = [](bench_case& c) { decode(c.codes, c.view, c.q, c.out); };
+
+const bool registered = [] {
+  for (const std::size_t count : {in_l2, in_memory}) {
+    const std::string where = count == in_l2 ? "/L2" : "/DRAM";
+    for (const char* text : {"e4m3fn", "e5m2", "e2m1fn", "e3m2fn", "e4m3", "e8m7", "e5m10", "e4m3fn/rtz", "e4m3fnuz"})
+      row("quantize/" + std::string(text) + where, text, count, 0u, vector_copy, plain_quantize, values_are_right);
+    for (const char* text : {"e4m3fn/sr", "e4m3fn/sr:16", "e4m3fn/sr:8", "e8m7/sr:16"})
+      row("quantize/" + std::string(text) + where, text, count, 0u, noise_alone, plain_quantize, values_are_right);
+    for (const char* text :
+         {"mxfp4", "mxfp8_e4m3", "e4m3fn@block(32)", "e4m3fn@tensor", "e4m3fn@row", "nvfp4", "hadamard(32)+mxfp4"})
+      row("quantize/" + std::string(text) + where, text, count, 0u, element_alone, plain_quantize, values_are_right);
+    row("quantize/mxfp4 along columns" + where, "mxfp4", count, 1024u, element_alone, plain_quantize, values_are_right);
+    row(
+        "counted/mxfp4" + where, "mxfp4", count, 0u, element_alone,
+        [](bench_case& c) { quantize(c.x, c.view, c.q, {}, c.out, &c.counters); }, values_are_right);
+    for (const char* text : {"e4m3fn", "e5m2", "e4m3fn/sr", "mxfp8_e4m3", "e8m7"})
+      row("encode/" + std::string(text) + where, text, count, 0u, vector_copy, encode_into, codes_are_right);
+    for (const char* text : {"e4m3fn", "e5m2", "mxfp8_e4m3", "e8m7", "posit8"})
+      row("decode/" + std::string(text) + where, text, count, 0u, vector_copy, decode_codes, values_are_right);
+  }
+  for (const char* text : {"e4m3fn", "mxfp4", "e4m3fn/sr", "e4m3fn@tensor"})
+    row(
+        "2 threads/" + std::string(text) + "/DRAM", text, in_memory, 0u, threads_copy,
+        [](bench_case& c) { kernels::quantize(*c.pool, c.x, c.view, c.q, {}, c.out, nullptr); }, values_are_right,
+        wall_seconds);
+  return true;
+}();
 
 }  // namespace
-}  // namespace binade
+}  // namespace binade::bench

@@ -16,8 +16,10 @@
 #if defined(__GNUC__) || defined(__clang__)
 /// For loop bodies that must be compiled for the instruction set of the function that calls them.
 #define BINADE_ALWAYS_INLINE inline __attribute__((always_inline))
+#define BINADE_INLINE_LAMBDA __attribute__((always_inline))
 #else
 #define BINADE_ALWAYS_INLINE inline
+#define BINADE_INLINE_LAMBDA
 #endif
 
 #if defined(__FAST_MATH__)

@@ -12,13 +12,6 @@
 
 namespace binade {
 
-/// q * s in float32, the value of an element on the grid and its scale.  A NaN is the positive quiet one on every
-/// processor (their multiplications differ in which NaN they deliver).
-BINADE_HD BINADE_ALWAYS_INLINE constexpr float rescaled(float q, float s) {
-  const float product = q * s;
-  return product == product ? product : std::numeric_limits<float>::quiet_NaN();
-}
-
 /// The constants of a branch-free conversion from float32, worked out once per element.
 ///
 /// A magnitude's float32 bits, shifted right by the trailing bits that the format lacks, are its code but for an
@@ -39,35 +32,6 @@ class fast_rounder {
 
   /// @pre covers(e)
   constexpr explicit fast_rounder(const element& e) : fast_rounder(e, e.format.floating) {}
-
-  /// True if plain_value() gives what value() gives.
-  BINADE_HD constexpr bool is_plain() const { return is_plain_; }
-
-  /// value() for the common case in fewer steps: to nearest even or stochastic_a, gradual subnormals, a -0, and both
-  /// signs alike, infinities as finite values, beyond the largest finite value.
-  ///
-  /// From the smallest normal value on, the addition that decides is done on the float32 bits in place.  Below it, a
-  /// sum with 2^23 quanta has the quantum as its ulp, so that float32 addition itself rounds to nearest even there, and
-  /// turns an integer added to its bits into a value.  Both subtractions are exact.
-  /// @pre is_plain(); the floating-point environment rounds to nearest
-  template <rounding_mode Mode>
-  BINADE_HD BINADE_ALWAYS_INLINE constexpr std::uint32_t plain_value(std::uint32_t x, std::uint32_t noise) const {
-    const std::uint32_t sign = x & 0x80000000, a = x ^ sign;
-    std::uint32_t normal = a;
-    float fixed = 0;
-    if constexpr (Mode == rounding_mode::nearest_even) {
-      const std::uint32_t ulp = std::uint32_t(1) << shift_;
-      normal += (ulp >> 1) - std::uint32_t(shift_ != 0) + ((a & ulp) >> shift_ & std::uint32_t(shift_ != 0));
-      fixed = (std::bit_cast<float>(a) + adder_) - adder_;
-    } else {
-      normal += ((noise << noise_shift_) >> 1) >> (31 - shift_);
-      fixed = std::bit_cast<float>(std::bit_cast<std::uint32_t>(adder_) + fixed_code<Mode>(a, 0, noise)) - adder_;
-    }
-    normal &= 0 - (std::uint32_t(1) << shift_);
-    std::uint32_t bits = choose(a < fixed_below_, std::bit_cast<std::uint32_t>(fixed), normal);
-    bits = choose(bits > largest_value_, beyond_value_[0], bits) | sign;
-    return choose(a > infinity, canonical_nan, bits);
-  }
 
   /// round(e, x, noise) as bits.  @pre noise < 2^noise_bits
   template <rounding_mode Mode>
@@ -119,15 +83,6 @@ class fast_rounder {
       nan_code_[sign] = std::uint32_t(detail::code_of(f, detail::nan_result(f, e, sign != 0, 0)));
     }
     sign_code_ = std::uint32_t(f.sign_bit());
-    const int quantum = f.min_exponent() - f.trailing_bits();
-    const bool symmetric = beyond_value_[0] == infinite_value_[0] && beyond_value_[1] == infinite_value_[1] &&
-                           beyond_value_[1] == (beyond_value_[0] | 0x80000000);
-    const bool same_parity = offset_ % 2 == 0;  // of the code and of the bit of a float32 that becomes its lowest
-    is_plain_ =
-        symmetric && f.has_negative_zero && e.subnormals == subnormal_rule::gradual && quantum <= 104 &&
-        ((e.rounding == rounding_mode::nearest_even && same_parity) || e.rounding == rounding_mode::stochastic_a);
-    largest_value_ = std::bit_cast<std::uint32_t>(decode<float>(f, f.max_finite_code()));
-    adder_ = fixed_below_ == 0 ? 0.0f : std::bit_cast<float>(std::uint32_t(quantum + 23 + 127) << 23);
   }
 
   static constexpr std::uint32_t infinity = 0x7f800000, canonical_nan = 0x7fc00000;
@@ -202,37 +157,34 @@ class fast_rounder {
   std::uint32_t flush_below_, flush_codes_, zero_sign_, noise_shift_;
   std::uint32_t beyond_value_[2] = {}, infinite_value_[2] = {}, beyond_code_[2] = {}, infinite_code_[2] = {},
                 nan_code_[2] = {};
-  std::uint32_t sign_code_ = 0, largest_value_ = 0;
-  float adder_ = 0;
-  bool is_plain_ = false;
+  std::uint32_t sign_code_ = 0;
 };
 
 namespace detail {
 
-/// values[i] = round(x[i] / scales[i]) * scales[i] in float32; a NaN is the canonical one.
-template <rounding_mode Mode, bool Plain = false>
+/// values[i] = round(x[i]); a NaN is the canonical one.
+template <rounding_mode Mode>
 struct quantize_body {
   BINADE_ALWAYS_INLINE static void run(const fast_rounder* prepared, const float* __restrict x,
-                                       const float* __restrict scales, const std::uint32_t* __restrict noise,
-                                       float* __restrict values, std::size_t count) {
+                                       const std::uint32_t* __restrict noise, float* __restrict values,
+                                       std::size_t count) {
     const fast_rounder rounder = *prepared;
     for (std::size_t i = 0; i < count; ++i) {
-      const std::uint32_t bits = std::bit_cast<std::uint32_t>(x[i] / scales[i]), r = is_stochastic(Mode) ? noise[i] : 0;
-      const std::uint32_t on_grid = Plain ? rounder.plain_value<Mode>(bits, r) : rounder.value<Mode>(bits, r);
-      values[i] = rescaled(std::bit_cast<float>(on_grid), scales[i]);
+      const std::uint32_t bits = std::bit_cast<std::uint32_t>(x[i]), r = is_stochastic(Mode) ? noise[i] : 0;
+      values[i] = std::bit_cast<float>(rounder.value<Mode>(bits, r));
     }
   }
 };
 
-/// codes[i] = encode(x[i] / scales[i]).
+/// codes[i] = encode(x[i]).
 template <rounding_mode Mode>
 struct encode_body {
   BINADE_ALWAYS_INLINE static void run(const fast_rounder* prepared, const float* __restrict x,
-                                       const float* __restrict scales, const std::uint32_t* __restrict noise,
-                                       std::uint32_t* __restrict codes, std::size_t count) {
+                                       const std::uint32_t* __restrict noise, std::uint32_t* __restrict codes,
+                                       std::size_t count) {
     const fast_rounder rounder = *prepared;
     for (std::size_t i = 0; i < count; ++i)
-      codes[i] = rounder.code<Mode>(std::bit_cast<std::uint32_t>(x[i] / scales[i]), is_stochastic(Mode) ? noise[i] : 0);
+      codes[i] = rounder.code<Mode>(std::bit_cast<std::uint32_t>(x[i]), is_stochastic(Mode) ? noise[i] : 0);
   }
 };
 
@@ -261,23 +213,17 @@ void with_mode(rounding_mode mode, Visit visit) {
   }
 }
 
-/// values[i] = rescaled(round(e, x[i] / scales[i], noise[i]), scales[i]).
+/// values[i] = round(e, x[i], noise[i]).
 /// @param noise  null unless the mode is stochastic   @pre covers(e); the arrays do not overlap
-inline void fast_quantize(const fast_rounder& rounder, rounding_mode mode, const float* x, const float* scales,
-                          const std::uint32_t* noise, float* values, std::size_t count) {
-  with_mode(mode, [&]<rounding_mode Mode>() {
-    constexpr bool may_be_plain = Mode == rounding_mode::nearest_even || Mode == rounding_mode::stochastic_a;
-    if (may_be_plain && rounder.is_plain())
-      run_best<quantize_body<Mode, may_be_plain>>(&rounder, x, scales, noise, values, count);
-    else
-      run_best<quantize_body<Mode>>(&rounder, x, scales, noise, values, count);
-  });
+inline void fast_quantize(const fast_rounder& rounder, rounding_mode mode, const float* x, const std::uint32_t* noise,
+                          float* values, std::size_t count) {
+  with_mode(mode, [&]<rounding_mode Mode>() { run_best<quantize_body<Mode>>(&rounder, x, noise, values, count); });
 }
 
-/// codes[i] = encode(e, x[i] / scales[i], noise[i]).  As above.
-inline void fast_encode(const fast_rounder& rounder, rounding_mode mode, const float* x, const float* scales,
-                        const std::uint32_t* noise, std::uint32_t* codes, std::size_t count) {
-  with_mode(mode, [&]<rounding_mode Mode>() { run_best<encode_body<Mode>>(&rounder, x, scales, noise, codes, count); });
+/// codes[i] = encode(e, x[i], noise[i]).  As above.
+inline void fast_encode(const fast_rounder& rounder, rounding_mode mode, const float* x, const std::uint32_t* noise,
+                        std::uint32_t* codes, std::size_t count) {
+  with_mode(mode, [&]<rounding_mode Mode>() { run_best<encode_body<Mode>>(&rounder, x, noise, codes, count); });
 }
 
 }  // namespace detail

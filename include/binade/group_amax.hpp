@@ -39,6 +39,9 @@ BINADE_ALWAYS_INLINE std::uint32_t counted_magnitude(float x, const magnitude_fi
 template <std::size_t Count>
 BINADE_ALWAYS_INLINE std::uint32_t amax_of(const float* x) {
   std::uint32_t amax = 0;
+  for (std::size_t i = 0; i < Count; ++i) amax = std::max(amax, std::bit_cast<std::uint32_t>(x[i]) & 0x7fffffff);
+  if (amax < 0x7f800000) return amax;
+  amax = 0;  // something is not finite, which is rare
   for (std::size_t i = 0; i < Count; ++i) amax = std::max(amax, finite_magnitude(x[i]));
   return amax;
 }

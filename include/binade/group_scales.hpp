@@ -3,77 +3,88 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <utility>
 #include <vector>
 
-#include "binade/fast_round.hpp"
+#include "binade/array_rounder.hpp"
 #include "binade/group_amax.hpp"
 #include "binade/scale_finder.hpp"
 #include "binade/scale_grid.hpp"
 
 namespace binade::detail {
 
-/// The scales of the elements of a chunk.
+/// The scales of the elements of a chunk: of element i entry i / run of each list.
 struct near_scales {
-  const float* stored;      ///< of the innermost level, as stored; 1 without levels
-  const double* product;    ///< both levels multiplied; null unless there are two
-  const float* multiplier;  ///< what elements are multiplied by; null in the orders that divide
+  const float* stored = nullptr;            ///< of the innermost level, as stored; null without levels: 1
+  const float* inverse = nullptr;           ///< 1 / stored, if all of these are exact
+  const double* product = nullptr;          ///< both levels multiplied; null unless there are two
+  const double* inverse_product = nullptr;  ///< 1 / product rounded, if short_quotients_suffice()
+  const float* multiplier = nullptr;        ///< what elements are multiplied by; null in the orders that divide
+  std::size_t run = 1;
 };
 
-/// x[i] / scales[i] to odd in float32, which one more rounding takes to what the exact quotient gives; a zero of x's
-/// sign where the scale is 0.
-///
-/// @pre  scales[i] is NaN, or 0, or from 2^-300 to 2^300
+/// Calls one(numbers[i / run], i) for every element.  The lengths of runs in use are constants of their loops.
+template <class T, class One>
+BINADE_ALWAYS_INLINE void each_in_runs(const T* numbers, std::size_t run, std::size_t count, One one) {
+  if (run == 1) {
+    for (std::size_t i = 0; i < count; ++i) one(numbers[i], i);
+    return;
+  }
+  std::size_t begin = 0, group = 0;
+  if (run == 32)
+    for (; begin + 32 <= count; begin += 32, ++group) {
+      const T number = numbers[group];
+      for (std::size_t i = begin; i < begin + 32; ++i) one(number, i);
+    }
+  if (run == 16)
+    for (; begin + 16 <= count; begin += 16, ++group) {
+      const T number = numbers[group];
+      for (std::size_t i = begin; i < begin + 16; ++i) one(number, i);
+    }
+  for (; begin < count; begin += run, ++group) {
+    const T number = numbers[group];
+    const std::size_t end = begin + std::min(run, count - begin);
+    for (std::size_t i = begin; i < end; ++i) one(number, i);
+  }
+}
+
+/// scaled[i] = odd_float_quotient(x[i], scales[i / run]).
 struct odd_quotient_body {
-  BINADE_ALWAYS_INLINE static void run(const float* __restrict x, const double* __restrict scales,
+  BINADE_ALWAYS_INLINE static void run(const float* __restrict x, const double* __restrict scales, std::size_t run,
                                        float* __restrict scaled, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::uint32_t bits = std::bit_cast<std::uint32_t>(x[i]), sign = bits & 0x80000000;
-      const double magnitude = double(std::bit_cast<float>(bits ^ sign)), s = scales[i];
-      const double q = magnitude / s;
-      const float near = float(q);
-      // How far the quotient is from near: first what the cut to float32 took, then what the division rounded.  Both
-      // are NaN where x or the scale is, and where q is infinite: no step then.
-      const double cut = q - double(near), rest = std::fma(-q, s, magnitude);
-      const double beyond = cut != 0 ? cut : rest;
-      const std::uint32_t found = std::bit_cast<std::uint32_t>(near), even = ~found & 1;
-      const std::uint32_t up = std::uint32_t(beyond > 0) & even, down = std::uint32_t(beyond < 0) & even;
-      // A finite quotient beyond float32 is its largest number, which is odd.
-      const std::uint32_t odd = found == 0x7f800000 && magnitude < 0x1p128 ? 0x7f7fffff : found + up - down;
-      const std::uint32_t result = magnitude != magnitude || s != 0 ? odd : 0;
-      scaled[i] = std::bit_cast<float>(result | sign);
-    }
+    each_in_runs(scales, run, count,
+                 [=](double s, std::size_t i) BINADE_INLINE_LAMBDA { scaled[i] = odd_float_quotient(x[i], s); });
   }
 };
-
-/// scaled[i] = x[i] multipliers[i]; a zero stays, also where the multiplier is infinite.
+/// scaled[i] = x[i] multipliers[i / run]; a zero stays, also where the multiplier is infinite.
 struct multiply_body {
-  BINADE_ALWAYS_INLINE static void run(const float* __restrict x, const float* __restrict multipliers,
+  BINADE_ALWAYS_INLINE static void run(const float* __restrict x, const float* __restrict multipliers, std::size_t run,
                                        float* __restrict scaled, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i)
-      scaled[i] = x[i] == 0 && multipliers[i] == multipliers[i] ? x[i] : x[i] * multipliers[i];
+    each_in_runs(multipliers, run, count, [=](float m, std::size_t i) BINADE_INLINE_LAMBDA {
+      scaled[i] = x[i] == 0 && m == m ? x[i] : x[i] * m;
+    });
   }
 };
-/// scaled[i] = x[i] / scales[i], a zero of x's sign where the scale is 0.
+/// scaled[i] = x[i] / scales[i / run], a zero of x's sign where the scale is 0.
 struct divide_body {
-  BINADE_ALWAYS_INLINE static void run(const float* __restrict x, const float* __restrict scales,
+  BINADE_ALWAYS_INLINE static void run(const float* __restrict x, const float* __restrict scales, std::size_t run,
                                        float* __restrict scaled, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) {
-      const std::uint32_t bits = std::bit_cast<std::uint32_t>(x[i]);
-      const float zero = std::bit_cast<float>(bits & 0x80000000);
-      scaled[i] = scales[i] != 0 || x[i] != x[i] ? x[i] / scales[i] : zero;
-    }
+    each_in_runs(scales, run, count, [=](float s, std::size_t i) BINADE_INLINE_LAMBDA {
+      const float zero = std::bit_cast<float>(std::bit_cast<std::uint32_t>(x[i]) & 0x80000000);
+      scaled[i] = s != 0 || x[i] != x[i] ? x[i] / s : zero;
+    });
   }
 };
-/// values[i] = values[i] scales[i], the exact product rounded once to float32; a NaN is the positive quiet one.
+/// values[i] = rescaled_exactly(values[i], scales[i / run]).
 struct product_body {
-  BINADE_ALWAYS_INLINE static void run(const double* __restrict scales, float* __restrict values, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) {
-      const float product = float(double(values[i]) * scales[i]);
-      values[i] = product == product ? product : std::numeric_limits<float>::quiet_NaN();
-    }
+  BINADE_ALWAYS_INLINE static void run(const double* __restrict scales, std::size_t run, float* __restrict values,
+                                       std::size_t count) {
+    each_in_runs(scales, run, count,
+                 [=](double s, std::size_t i) BINADE_INLINE_LAMBDA { values[i] = rescaled_exactly(values[i], s); });
   }
 };
 
@@ -84,27 +95,56 @@ constexpr bool odd_float_suffices(const element& e) {
   return e.format.floating.precision + noise + 2 <= 24;
 }
 
+/// True if lane_odd_quotient() gives quotients by the products of both levels' scales that round as the exact ones do:
+/// between a number that a rounding asks for, of a bit more than the element has, times a product and an element of x
+/// lies nothing or 2^-38 of it.
+constexpr bool short_quotients_suffice(const quantizer& q) {
+  if (q.levels != 2 || q.elem.format.kind != format_kind::floating || is_stochastic(q.elem.rounding)) return false;
+  return q.elem.format.floating.precision + 1 + q.scalings[0].format.precision + q.scalings[1].format.precision <= 38;
+}
+
+/// Likewise of amax by the largest value of the elements times an outer scale, rounded to a scale of the inner level.
+constexpr bool scale_divisors_are_short(const quantizer& q) {
+  return q.elem.format.kind == format_kind::floating && q.scalings[0].format.precision + 1 +
+                                                                q.elem.format.floating.precision +
+                                                                (q.levels == 2 ? q.scalings[1].format.precision : 1) <=
+                                                            38;
+}
+
 /// Walks an array in storage order, chunk by chunk, with the scales of each element beside it.
 class scaled_walk {
  public:
-  /// Elements that a chunk has at most; counter::chunk is a multiple.
-  static constexpr std::size_t chunk = 1024;
+  /// Elements that a chunk has at most; with lists that have an entry for each, `chunk`, of which counter::chunk is a
+  /// multiple.
+  static constexpr std::size_t longest = 4096, chunk = 1024;
+  static constexpr std::size_t shortest_lanes = 64;  ///< inner from which on a chunk may be a part of one strip's row
 
   /// @param x  the array; null where run() is not called
-  scaled_walk(const float* x, const axis_view& view, const quantizer& q)
+  /// @param each  the lists of near_scales have an entry for every element, chunks begin at multiples of `chunk`, and
+  ///              without levels the scale is 1
+  scaled_walk(const float* x, const axis_view& view, const quantizer& q, bool each)
       : x_(x),
         view_(view),
         quantizer_(q),
         levels_(q),
         grid_(q.levels == 0 ? scale_grid{{1, view.size(), 1}, 1, std::max<std::size_t>(1, view.size())}
                             : grid_of(q.scalings[0], view)),
-        has_multiplier_(q.order != operation_order::standard) {}
+        has_multiplier_(q.order != operation_order::standard),
+        each_(each),
+        has_inverse_product_(!each && !has_multiplier_ && short_quotients_suffice(q)),
+        has_short_scales_(q.levels > 0 && scale_divisors_are_short(q)),
 
-  /// Calls visit(first, count, near_scales of these elements) for every chunk; chunks begin at multiples of `chunk` or
-  /// where the groups that they need begin.  A group's scale is found before its first chunk.
+        has_inverse_(!each_ && q.levels == 1 && !has_multiplier_ && q.scalings[0].format.precision == 1 &&
+                     q.scalings[0].rule != scale_rule::static_scale &&
+                     double(float(1 / q.scalings[0].format.max_finite())) == 1 / q.scalings[0].format.max_finite() &&
+                     double(float(1 / q.scalings[0].format.min_normal())) == 1 / q.scalings[0].format.min_normal()) {}
+
+  /// Calls visit(first, count, near_scales of these elements) for every chunk, of 1 to `longest` elements.  A group's
+  /// scale is found before its first chunk.
   template <class Visit>
   void run(Visit visit) {
     if (view_.size() == 0) return;
+    if (quantizer_.levels == 0 && !each_) return visit_unscaled(visit);
     reserve();
     if (quantizer_.levels == 0) {
       stored_.of_group[0] = 1;
@@ -114,7 +154,13 @@ class scaled_walk {
     const scaling& s = quantizer_.scalings[0];
     const bool needs_amax = s.rule != scale_rule::static_scale;
     group_amax amax(x_, grid_, s);
+    const scale_finder& finder = levels_.inner_finder();
+    const bool are_alike = s.rule != scale_rule::four_over_six && !has_multiplier_ &&
+                           (quantizer_.levels == 1 ||
+                            (outer_.size() == 1 && finder.rounds_quotients() && outer_[0].scale == outer_[0].scale)) &&
+                           (!finder.rounds_quotients() || finder.divides_in_float() || has_short_scales_);
     const auto find = [&](std::size_t first, std::size_t count) {
+      if (are_alike) return set_groups(amax.values().data(), first, count);
       for (std::size_t k = first; k < first + count; ++k) set_group(k, scale_of(k, amax[k]));
     };
     const axis_view& view = grid_.view;
@@ -149,10 +195,11 @@ class scaled_walk {
     visit_known(visit);
   }
 
-  /// run() with these scales, one for each group of a level.
+  /// run() with these scales, one for each group of a level; none without levels.
   template <class Visit>
   void run_with(const std::vector<float>& inner, const std::vector<float>& outer, Visit visit) {
     if (view_.size() == 0) return;
+    if (quantizer_.levels == 0) return visit_unscaled(visit);
     reserve();
     outer_.resize(outer.size());
     for (std::size_t k = 0; k < outer.size(); ++k) outer_[k].scale = outer[k];
@@ -179,15 +226,43 @@ class scaled_walk {
   template <class Use>
   void each_used(Use use) {
     use(stored_);
+    if (has_inverse_) use(inverse_);
     if (quantizer_.levels == 2) use(product_);
+    if (has_inverse_product_) use(inverse_product_);
     if (has_multiplier_) use(multiplier_);
   }
   void reserve() {
     each_used([&](auto& numbers) { numbers.of_group.assign(grid_.count(), 0); });
   }
+  /// set_group() of many groups with one outer scale, or none.
+  void set_groups(const float* amax, std::size_t first, std::size_t count) {
+    float* const stored = stored_.of_group.data() + first;
+    const scale_finder& finder = levels_.inner_finder();
+    if (finder.rounds_quotients()) {
+      const double outer = quantizer_.levels == 2 ? double(outer_[0].scale) : 1;
+      const double divisor = finder.divisor(outer), inverse = 1 / divisor;
+      quotients_.resize(count);
+      if (quantizer_.levels == 1 && finder.divides_in_float())
+        for (std::size_t k = 0; k < count; ++k) quotients_[k] = amax[first + k] / float(divisor);
+      else
+        lane_odd_quotient(amax + first, &divisor, &inverse, count, quotients_.data(), count);
+      array_rounder(finder.storage()).quantize(quotients_.data(), nullptr, stored, count);
+      finder.find_by_quotients(amax + first, outer, stored, stored, count);
+    } else {
+      levels_.inner(amax + first, stored, count);
+    }
+    if (quantizer_.levels == 2)
+      for (std::size_t k = 0; k < count; ++k) product_.of_group[first + k] = levels_.product(stored[k], outer_[0]);
+    if (has_inverse_product_)
+      for (std::size_t k = first; k < first + count; ++k) inverse_product_.of_group[k] = 1 / product_.of_group[k];
+    if (has_inverse_)
+      for (std::size_t k = 0; k < count; ++k) inverse_.of_group[first + k] = 1 / stored[k];
+  }
   void set_group(std::size_t k, float inner) {
     stored_.of_group[k] = inner;
+    if (has_inverse_) inverse_.of_group[k] = 1 / inner;
     if (quantizer_.levels == 2) product_.of_group[k] = levels_.product(inner, outer_of(k));
+    if (has_inverse_product_) inverse_product_.of_group[k] = 1 / product_.of_group[k];
     if (has_multiplier_) multiplier_.of_group[k] = levels_.multiplier(inner, outer_of(k));
   }
 
@@ -245,6 +320,11 @@ class scaled_walk {
   }
 
   template <class Visit>
+  void visit_unscaled(Visit visit) {
+    for (std::size_t first = 0; first < view_.size(); first += longest)
+      visit(first, std::min(longest, view_.size() - first), near_scales{});
+  }
+  template <class Visit>
   void visit_known(Visit visit) {
     if (grid_.view.inner == 1) return visit_all(0, view_.size(), visit);
     for (std::size_t o = 0; o < grid_.view.outer; ++o)
@@ -266,14 +346,48 @@ class scaled_walk {
   /// Chunks of [begin, end), for which all scales are known, and the lanes hold one of each i where inner > 1.
   template <class Visit>
   void visit_all(std::size_t begin, std::size_t end, Visit visit) {
+    if (!each_ && grid_.view.inner == 1 && grid_.tile_rows == 1 && grid_.tile_cols == grid_.view.length)
+      return visit_rows(begin, end, visit);
+    if (!each_ && grid_.view.inner >= shortest_lanes) return visit_lanes(begin, end, visit);
     for (std::size_t first = begin; first < end;) {
       const std::size_t count = std::min(end, (first / chunk + 1) * chunk) - first;
       each_used([&](auto& numbers) { fill(numbers, first, count); });
       visit(first, count,
-            near_scales{stored_.near, quantizer_.levels == 2 ? product_.near : nullptr,
-                        has_multiplier_ ? multiplier_.near : nullptr});
+            near_scales{.stored = stored_.near,
+                        .inverse = has_inverse_ ? inverse_.near : nullptr,
+                        .product = quantizer_.levels == 2 ? product_.near : nullptr,
+                        .multiplier = has_multiplier_ ? multiplier_.near : nullptr});
       first += count;
     }
+  }
+  /// Rows that are groups: several whole ones, or a part of one.
+  template <class Visit>
+  void visit_rows(std::size_t begin, std::size_t end, Visit visit) {
+    const std::size_t row = grid_.view.length, together = row <= longest ? longest / row * row : longest;
+    for (std::size_t first = begin; first < end;) {
+      const std::size_t rest = row <= longest ? end - first : row - first % row;
+      const std::size_t count = std::min(together, rest);
+      visit(first, count, near_in([](const auto& n) { return n.of_group.data(); }, first / row, std::min(row, count)));
+      first += count;
+    }
+  }
+  /// Columns of a strip, whose scales lie as the elements do.
+  template <class Visit>
+  void visit_lanes(std::size_t begin, std::size_t end, Visit visit) {
+    for (std::size_t first = begin; first < end;) {
+      const std::size_t i = first % grid_.view.inner, count = std::min({longest, grid_.view.inner - i, end - first});
+      visit(first, count, near_in([](const auto& n) { return n.lane.data(); }, i, 1));
+      first += count;
+    }
+  }
+  template <class List>
+  near_scales near_in(List list, std::size_t at, std::size_t run) const {
+    near_scales near{.stored = list(stored_) + at, .run = run};
+    if (has_inverse_) near.inverse = list(inverse_) + at;
+    if (quantizer_.levels == 2) near.product = list(product_) + at;
+    if (has_inverse_product_) near.inverse_product = list(inverse_product_) + at;
+    if (has_multiplier_) near.multiplier = list(multiplier_) + at;
+    return near;
   }
 
   template <class T>
@@ -311,10 +425,11 @@ class scaled_walk {
   quantizer quantizer_;
   scale_levels levels_;
   scale_grid grid_;
-  bool has_multiplier_;
+  bool has_multiplier_, each_, has_inverse_product_, has_short_scales_, has_inverse_;
   std::vector<outer_scale> outer_;
-  group_numbers<float> stored_, multiplier_;
-  group_numbers<double> product_;
+  std::vector<float> quotients_;
+  group_numbers<float> stored_, inverse_, multiplier_;
+  group_numbers<double> product_, inverse_product_;
 };
 
 }  // namespace binade::detail

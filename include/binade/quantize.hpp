@@ -15,7 +15,8 @@
 #include <variant>
 #include <vector>
 
-#include "binade/fast_round.hpp"
+#include "binade/array_decoder.hpp"
+#include "binade/array_rounder.hpp"
 #include "binade/group_scales.hpp"
 #include "binade/noise.hpp"
 #include "binade/quantize_counters.hpp"
@@ -71,9 +72,12 @@ inline const std::uint32_t* chunk_noise(const element& e, const noise_source& so
   return buffer.data();
 }
 
+/// The codes as a vector of this type and size, in the memory that they have if that is of this type.
 template <class T>
 std::vector<T>& resized(code_array& codes, std::size_t count) {
-  return codes.emplace<std::vector<T>>(count);
+  if (!std::holds_alternative<std::vector<T>>(codes)) codes.emplace<std::vector<T>>();
+  std::get<std::vector<T>>(codes).resize(count);
+  return std::get<std::vector<T>>(codes);
 }
 /// Calls visit with a vector of the smallest type for codes of this width.
 template <class Visit>
@@ -84,44 +88,47 @@ void with_codes(code_array& codes, int width, std::size_t count, Visit visit) {
   return visit(resized<std::uint64_t>(codes, count));
 }
 
+/// values[i] times the product of both levels' scales.
+inline void multiply(const near_scales& s, float* values, std::size_t count) {
+  if (s.run > 1) return lane_product(s.product, s.run, values, count);
+  run_best<product_body>(s.product, s.run, values, count);
+}
+
 /// Rounds chunks of an array by a quantizer without transforms.
 class chunk_rounder {
  public:
   explicit chunk_rounder(const quantizer& q)
-      : element_(q.elem),
-        is_fast_(fast_rounder::covers(q.elem)),
-        rounder_(is_fast_ ? q.elem : element{formats::e8m23}),
-        is_direct_(is_direct(q)),
-        in_float_(odd_float_suffices(q.elem)) {
-    std::fill_n(ones_, scaled_walk::chunk, 1.0f);
-  }
+      : element_(q.elem), rounder_(q.elem), is_direct_(is_direct(q)), in_float_(odd_float_suffices(q.elem)) {}
 
   /// values[i]: what x[i] becomes.
   void quantize(const float* x, const near_scales& s, const std::uint32_t* noise, float* values, std::size_t count) {
-    if (is_direct_) return quantize_direct(x, s.stored, noise, values, count);
+    if (s.stored == nullptr) return rounder_.quantize(x, noise, values, count);
+    if (is_direct_ && s.run > 1 && rounder_.lanes() != nullptr)
+      return lane_quantize(*rounder_.lanes(), x, s.stored, s.inverse, s.run, noise, values, count);
     scale_down(x, s, count);
-    if (s.product != nullptr && s.multiplier == nullptr && !in_float_)
+    if (rounds_quotients(s))
       for (std::size_t i = 0; i < count; ++i)
-        values[i] = float(round(element_, precise_quotient(x[i], s.product[i]), noise == nullptr ? 0 : noise[i]));
+        values[i] =
+            float(round(element_, precise_quotient(x[i], s.product[i / s.run]), noise == nullptr ? 0 : noise[i]));
     else
-      quantize_direct(scaled_, ones_, noise, values, count);
-    if (s.product != nullptr) return run_best<product_body>(s.product, values, count);
-    for (std::size_t i = 0; i < count; ++i) values[i] = rescaled(values[i], s.stored[i]);
+      rounder_.quantize(scaled_, noise, values, count);
+    if (s.product != nullptr) return multiply(s, values, count);
+    lane_scale_up(s.stored, s.run, values, count);
   }
   /// codes[i]: the code of x[i] scaled; 0 for the NaN of a group in a format without one.
   template <class Code>
   void encode(const float* x, const near_scales& s, const std::uint32_t* noise, Code* codes, std::size_t count) {
-    if (is_direct_) return encode_direct(x, s.stored, noise, codes, count);
+    if (s.stored == nullptr) return rounder_.encode(x, noise, codes, count);
     scale_down(x, s, count);
-    if (s.product != nullptr && s.multiplier == nullptr && !in_float_)
+    if (rounds_quotients(s))
       for (std::size_t i = 0; i < count; ++i)
-        codes[i] =
-            Code(binade::encode(element_, precise_quotient(x[i], s.product[i]), noise == nullptr ? 0 : noise[i]));
+        codes[i] = Code(
+            binade::encode(element_, precise_quotient(x[i], s.product[i / s.run]), noise == nullptr ? 0 : noise[i]));
     else
-      encode_direct(scaled_, ones_, noise, codes, count);
-    if (!element_.format.refuses_nan()) return;
+      rounder_.encode(scaled_, noise, codes, count);
+    if (is_direct_ || !element_.format.refuses_nan()) return;
     for (std::size_t i = 0; i < count; ++i)
-      if (s.stored[i] != s.stored[i] || scaled_[i] != scaled_[i]) codes[i] = 0;
+      if (s.stored[i / s.run] != s.stored[i / s.run] || scaled_[i] != scaled_[i]) codes[i] = 0;
   }
   /// Adds what quantize() was last given and gave to the counters.
   void count(counter& counts, const float* x, const near_scales& s, const float* values, std::size_t count) const {
@@ -130,10 +137,14 @@ class chunk_rounder {
   }
 
  private:
-  /// One division in float32 by a scale that is neither 0 nor NaN: no pass of its own.
+  /// One division in float32 by a scale that is neither 0 nor NaN.
   static bool is_direct(const quantizer& q) {
     return q.levels < 2 && q.order == operation_order::standard && q.scalings[0].zero != zero_rule::zero &&
            q.scalings[0].nan == special_rule::element && q.scalings[0].infinity != special_rule::group;
+  }
+  /// The quotient by the product of two scales is rounded as it is, in double: float32 does not suffice.
+  bool rounds_quotients(const near_scales& s) const {
+    return s.product != nullptr && s.multiplier == nullptr && !in_float_;
   }
   static double precise_quotient(float x, double scale) {
     if (scale == 0 && x == x) return x < 0 ? -0.0 : 0.0;
@@ -141,33 +152,18 @@ class chunk_rounder {
   }
 
   void scale_down(const float* x, const near_scales& s, std::size_t count) {
-    if (s.multiplier != nullptr) return run_best<multiply_body>(x, s.multiplier, static_cast<float*>(scaled_), count);
-    if (s.product != nullptr) return run_best<odd_quotient_body>(x, s.product, static_cast<float*>(scaled_), count);
-    run_best<divide_body>(x, s.stored, static_cast<float*>(scaled_), count);
-  }
-  void quantize_direct(const float* x, const float* scales, const std::uint32_t* noise, float* values,
-                       std::size_t count) const {
-    if (is_fast_) return fast_quantize(rounder_, element_.rounding, x, scales, noise, values, count);
-    for (std::size_t i = 0; i < count; ++i)
-      values[i] = rescaled(round(element_, x[i] / scales[i], noise == nullptr ? 0 : noise[i]), scales[i]);
-  }
-  template <class Code>
-  void encode_direct(const float* x, const float* scales, const std::uint32_t* noise, Code* codes, std::size_t count) {
-    if (!is_fast_) {
-      for (std::size_t i = 0; i < count; ++i)
-        codes[i] = Code(binade::encode(element_, x[i] / scales[i], noise == nullptr ? 0 : noise[i]));
-      return;
-    }
-    fast_encode(rounder_, element_.rounding, x, scales, noise, static_cast<std::uint32_t*>(code_), count);
-    for (std::size_t i = 0; i < count; ++i) codes[i] = Code(code_[i]);
+    float* const scaled = scaled_;
+    if (is_direct_) return lane_scale_down(x, s.stored, s.inverse, s.run, scaled, count);
+    if (s.multiplier != nullptr) return run_best<multiply_body>(x, s.multiplier, s.run, scaled, count);
+    if (s.inverse_product != nullptr) return lane_odd_quotient(x, s.product, s.inverse_product, s.run, scaled, count);
+    if (s.product != nullptr) return run_best<odd_quotient_body>(x, s.product, s.run, scaled, count);
+    run_best<divide_body>(x, s.stored, s.run, scaled, count);
   }
 
   element element_;
-  bool is_fast_;
-  fast_rounder rounder_;
+  array_rounder rounder_;
   bool is_direct_, in_float_;
-  float ones_[scaled_walk::chunk], scaled_[scaled_walk::chunk];
-  std::uint32_t code_[scaled_walk::chunk];
+  float scaled_[scaled_walk::longest];
 };
 
 /// Rows along the axis, one after the other, from storage order or back.
@@ -224,19 +220,24 @@ class transform_chain {
   std::vector<transform_record> records_;
 };
 
+/// True if codes are exponent fields of float32.
+inline bool has_fields_of_float(const float_format& f) {
+  return !f.is_signed && f.precision == 1 && f.width == 8 && f.bias == 127 && !f.has_zero && f.has_nan();
+}
 /// The codes of scales, which are values of this format.
 inline void encode_scales(const float_format& f, const std::vector<float>& scales, code_array& to) {
-  const element storage{.format = f, .overflow = overflow_rule::saturate};
+  const array_rounder storage(element{.format = f, .overflow = overflow_rule::saturate});
   with_codes(to, f.width, scales.size(), [&](auto& codes) {
     using code_type = typename std::remove_reference_t<decltype(codes)>::value_type;
-    std::transform(scales.begin(), scales.end(), codes.begin(), [&](float s) { return code_type(encode(storage, s)); });
+    if (!has_fields_of_float(f)) return storage.encode(scales.data(), nullptr, codes.data(), scales.size());
+    for (std::size_t k = 0; k < scales.size(); ++k) codes[k] = code_type(std::bit_cast<std::uint32_t>(scales[k]) >> 23);
   });
 }
 inline std::vector<float> decode_scales(const float_format& f, const code_array& codes) {
   return std::visit(
       [&](const auto& c) {
         std::vector<float> scales(c.size());
-        std::transform(c.begin(), c.end(), scales.begin(), [&](auto code) { return decode<float>(f, code); });
+        array_decoder(f, c.size())(c.data(), scales.data(), c.size());
         return scales;
       },
       codes);
@@ -287,12 +288,12 @@ inline void quantize(std::span<const float> x, const axis_view& view, const quan
     return chain.undo(out);
   }
 
-  constexpr std::size_t chunk = detail::scaled_walk::chunk;
+  constexpr std::size_t longest = detail::scaled_walk::longest;
   detail::chunk_rounder rounder(q);
   detail::counter count(q.elem.format);
-  std::uint32_t noise_buffer[chunk];
-  float value_buffer[chunk];
-  detail::scaled_walk walk(x.data(), view, q);
+  std::uint32_t noise_buffer[longest];
+  float value_buffer[longest];
+  detail::scaled_walk walk(x.data(), view, q, counters != nullptr);
   walk.run([&](std::size_t first, std::size_t n, const detail::near_scales& scales) {
     const float* const from = x.data() + first;
     float* const to = in_place ? value_buffer : out.data() + first;
@@ -309,37 +310,48 @@ inline void quantize(std::span<const float> x, const axis_view& view, const quan
 /// codes of its group are those of NaN, or 0 in a format without one.  Else a format without NaN refuses unless
 /// format.nan says what to take instead.
 /// @param x, view, source  as for quantize
-/// @throws std::invalid_argument as quantize, and if x has NaNs that the format refuses: the message counts them
-inline encoded encode(std::span<const float> x, const axis_view& view, const quantizer& q, const noise_source& source) {
+/// @param result  whatever it was before; its memory is used again
+/// @throws std::invalid_argument as quantize, and if x has NaNs that the format refuses: the message counts them, and
+///         result is any array
+inline void encode(std::span<const float> x, const axis_view& view, const quantizer& q, const noise_source& source,
+                   encoded& result) {
   detail::check_arguments("encode", x.size(), view, q, &source);
   if (q.transform_count > 0) {
     detail::transform_chain chain(q, view);
-    encoded result = encode(chain.apply(x), view, chain.without_transforms(), source);
+    encode(chain.apply(x), view, chain.without_transforms(), source, result);
     result.transforms = std::move(chain.records());
-    return result;
+    return;
   }
+  result.transforms.clear();
   const element& e = q.elem;
   detail::chunk_rounder rounder(q);
-  std::uint32_t noise_buffer[detail::scaled_walk::chunk];
-  detail::scaled_walk walk(x.data(), view, q);
-  encoded result;
+  std::uint32_t noise_buffer[detail::scaled_walk::longest];
+  detail::scaled_walk walk(x.data(), view, q, false);
   std::size_t refused = 0;
   detail::with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
     walk.run([&](std::size_t first, std::size_t n, const detail::near_scales& scales) {
       const std::uint32_t* const noise = detail::chunk_noise(e, source, first, {noise_buffer, n});
       rounder.encode(x.data() + first, scales, noise, codes.data() + first, n);
       if (!e.format.refuses_nan()) return;
+      // The NaN of a group has its say in the scale alone.
+      const auto is_nan = [](const auto* list, std::size_t i) { return list != nullptr && list[i] != list[i]; };
       for (std::size_t i = 0; i < n; ++i)
-        refused += std::size_t(x[first + i] != x[first + i] && scales.stored[i] == scales.stored[i] &&
-                               (scales.product == nullptr || scales.product[i] == scales.product[i]));
+        refused += std::size_t(x[first + i] != x[first + i] && !is_nan(scales.stored, i / scales.run) &&
+                               !is_nan(scales.product, i / scales.run));
     });
   });
   if (refused != 0)
     throw std::invalid_argument("encode: x has " + std::to_string(refused) +
                                 " NaN and the format has no code for it; say what to take instead (:nan=max or "
                                 ":nan=zero), let it take its group (nan=group) or remove them");
+  result.scales = {};
+  result.outer_scales = {};
   if (q.levels > 0) detail::encode_scales(q.scalings[0].format, walk.inner_scales(), result.scales);
   if (q.levels > 1) detail::encode_scales(q.scalings[1].format, walk.outer_scales(), result.outer_scales);
+}
+inline encoded encode(std::span<const float> x, const axis_view& view, const quantizer& q, const noise_source& source) {
+  encoded result;
+  encode(x, view, q, source, result);
   return result;
 }
 
@@ -372,6 +384,7 @@ inline void decode(const encoded& array, const axis_view& view, const quantizer&
   const auto check_codes = [](const code_array& codes, const number_format& f, const char* what) {
     std::visit(
         [&](const auto& c) {
+          if (f.width == 8 * int(sizeof(c[0]))) return;
           const auto wide = std::find_if(c.begin(), c.end(), [&](auto code) { return code > f.code_mask(); });
           if (wide != c.end())
             throw std::invalid_argument("decode: " + std::string(what) + " code " + std::to_string(*wide) +
@@ -384,27 +397,20 @@ inline void decode(const encoded& array, const axis_view& view, const quantizer&
   if (q.levels > 0) check_codes(array.scales, q.scalings[0].format, "scale");
   if (q.levels > 1) check_codes(array.outer_scales, q.scalings[1].format, "outer scale");
 
-  // Few codes: all their values once.
-  std::vector<float> table;
-  if (q.elem.format.width <= 16 && count > q.elem.format.code_mask())
-    for (std::uint64_t code = 0; code <= q.elem.format.code_mask(); ++code)
-      table.push_back(decode<float>(q.elem.format, code));
+  const detail::array_decoder decoder(q.elem.format, count);
+  const std::vector<float> inner = detail::decode_scales(q.scalings[0].format, array.scales),
+                           outer = detail::decode_scales(q.scalings[1].format, array.outer_scales);
+  detail::scaled_walk walk(nullptr, view, q, false);
   std::visit(
       [&](const auto& codes) {
-        for (std::size_t k = 0; k < count; ++k)
-          out[k] = table.empty() ? decode<float>(q.elem.format, codes[k]) : table[codes[k]];
+        walk.run_with(inner, outer, [&](std::size_t first, std::size_t n, const detail::near_scales& near) {
+          float* const values = out.data() + first;
+          decoder(codes.data() + first, values, n);
+          if (near.product != nullptr) return detail::multiply(near, values, n);
+          if (near.stored != nullptr) detail::lane_scale_up(near.stored, near.run, values, n);
+        });
       },
       array.codes);
-  if (q.levels > 0) {
-    const std::vector<float> inner = detail::decode_scales(q.scalings[0].format, array.scales),
-                             outer = detail::decode_scales(q.scalings[1].format, array.outer_scales);
-    detail::scaled_walk walk(nullptr, view, q);
-    walk.run_with(inner, outer, [&](std::size_t first, std::size_t n, const detail::near_scales& near) {
-      float* const values = out.data() + first;
-      if (near.product != nullptr) return detail::run_best<detail::product_body>(near.product, values, n);
-      for (std::size_t i = 0; i < n; ++i) values[i] = rescaled(values[i], near.stored[i]);
-    });
-  }
   if (q.transform_count == 0) return;
   detail::transform_chain chain(q, view);
   chain.records() = array.transforms;

@@ -1,14 +1,17 @@
 #pragma once
 // From the largest magnitude of a group to its stored scale, exactly.
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
 
 #include "binade/exact.hpp"
 #include "binade/quantizer.hpp"
+#include "binade/versions.hpp"
 
 namespace binade {
 
@@ -109,6 +112,42 @@ class scale_finder {
                         : found > highest_exponent_ ? highest_exponent_
                                                     : found);
   }
+  /// The scales of many groups, of one level: scales[k] = (*this)(amax[k]).
+  void find(const float* amax, float* scales, std::size_t count) const {
+    const bool are_powers = fixed_ == 0 && !divides_ && least_amax_ == 0 && lowest_exponent_ >= -127;
+    std::uint32_t unusual = ~0u;
+    if (are_powers)
+      detail::run_best<powers_body>(powers{.carry_from = std::uint32_t((carry_from_ + (hidden_bit >> 23) - 1) >> 29),
+                                           .offset = element_exponent_ << 23,
+                                           .lowest = std::bit_cast<std::int32_t>(power_of_two(lowest_exponent_)),
+                                           .highest = std::bit_cast<std::int32_t>(power_of_two(highest_exponent_))},
+                                    amax, scales, count, &unusual);
+    if (unusual == 0) return;
+    for (std::size_t k = 0; k < count; ++k)
+      if (!are_powers || !is_usual(amax[k])) scales[k] = (*this)(amax[k]);
+  }
+
+  /// True if a scale is the quotient of amax by a divisor, rounded to a value of a scale format other than float32.
+  BINADE_HD constexpr bool rounds_quotients() const { return fixed_ == 0 && divides_ && !is_float_; }
+  /// True if the quotient is rounded to float32 first; else it is exact.
+  BINADE_HD constexpr bool divides_in_float() const { return in_float_; }
+  BINADE_HD constexpr double divisor(double outer) const {
+    return in_float_ ? double(float_largest_) : largest_ * outer;
+  }
+  /// scales[k] = (*this)(amax[k], outer).
+  /// @param rounded  amax[k] / divisor(outer), rounded to a value of the scale format: may be scales
+  /// @pre rounds_quotients()
+  void find_by_quotients(const float* amax, double outer, const float* rounded, float* scales,
+                         std::size_t count) const {
+    for (std::size_t k = 0; k < count; ++k)
+      scales[k] = !is_usual(amax[k]) || amax[k] < least_amax_ ? (*this)(amax[k], outer)
+                  : rounded[k] < lowest_ && !may_vanish_      ? lowest_
+                  : rounded[k] > highest_                     ? highest_
+                                                              : rounded[k];
+  }
+  /// What rounds to values of the scale format.
+  BINADE_HD constexpr const element& storage() const { return storage_; }
+
   /// The scale that takes 1.5 amax to the largest value: the second candidate of four_over_six.
   BINADE_HD constexpr float wider(float amax, double outer = 1) const {
     return divided(1.5 * double(amax < least_amax_ ? least_amax_ : amax), outer);
@@ -122,6 +161,29 @@ class scale_finder {
  private:
   static constexpr std::uint32_t infinity_bits = 0x7f800000;
   static constexpr std::uint64_t hidden_bit = std::uint64_t(1) << 52, trailing_mask = hidden_bit - 1;
+
+  /// The power-of-two rules on normal numbers, in float32 bits.
+  struct powers {
+    std::uint32_t carry_from;  ///< of 23 trailing significand bits
+    std::int32_t offset, lowest, highest;
+  };
+  static BINADE_ALWAYS_INLINE bool is_usual(float amax) {
+    return std::bit_cast<std::uint32_t>(amax) - 0x00800000 < 0x7f000000;
+  }
+  struct powers_body {
+    BINADE_ALWAYS_INLINE static void run(powers p, const float* __restrict amax, float* __restrict scales,
+                                         std::size_t count, std::uint32_t* unusual) {
+      std::uint32_t found = 0;
+      for (std::size_t k = 0; k < count; ++k) {
+        const std::uint32_t bits = std::bit_cast<std::uint32_t>(amax[k]);
+        const std::uint32_t carry = std::uint32_t((bits & 0x7fffff) >= p.carry_from) << 23;
+        const std::int32_t scale = std::int32_t((bits & 0x7f800000) + carry) - p.offset;
+        scales[k] = std::bit_cast<float>(std::min(std::max(scale, p.lowest), p.highest));
+        found |= std::uint32_t(!is_usual(amax[k]));
+      }
+      *unusual = found;
+    }
+  };
 
   BINADE_HD constexpr float divided(double amax, double outer) const {
     const double quotient = detail::odd_quotient(amax, largest_ * outer);
@@ -214,6 +276,10 @@ class scale_levels {
     const float scale = amax / largest_ / o.scale;
     return inner_.stored(scale < lowest_normal_ ? lowest_normal_ : scale > largest_inner_ ? largest_inner_ : scale);
   }
+  /// scales[k] = inner(amax[k]).  @pre one level of scales, and the standard order
+  void inner(const float* amax, float* scales, std::size_t count) const { inner_.find(amax, scales, count); }
+  /// The scale_finder of the inner level, which finds scales alone in the standard order.
+  BINADE_HD constexpr const scale_finder& inner_finder() const { return inner_; }
   /// The second candidate of four_over_six.
   BINADE_HD constexpr float wider(float amax, const outer_scale& o = {}) const {
     return inner_.wider(amax, double(o.scale));

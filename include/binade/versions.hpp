@@ -1,6 +1,9 @@
 #pragma once
 // One loop, compiled for several instruction sets of the same processor family, the best one picked at run time.
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "binade/config.hpp"
 
 #if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__) && !defined(__CUDACC__)
@@ -9,20 +12,35 @@
 // No set with fused multiply-add: what a loop computes must not depend on the flags of the including program.
 #define BINADE_WIDE_256 __attribute__((target("avx2")))
 #define BINADE_WIDE_512 __attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl")))
+
+// Around functions with AVX-512 intrinsics: those of g++ 12 pass an undefined vector to instructions that overwrite it,
+// and warn of it (GCC bug 105593).
+#if defined(__clang__)
+#define BINADE_INTRINSICS_BEGIN
+#define BINADE_INTRINSICS_END
+#else
+#define BINADE_INTRINSICS_BEGIN                                                        \
+  _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wuninitialized\"") \
+      _Pragma("GCC diagnostic ignored \"-Wmaybe-uninitialized\"")
+#define BINADE_INTRINSICS_END _Pragma("GCC diagnostic pop")
+#endif
 #endif
 
 namespace binade::detail {
 
 #ifdef BINADE_WIDE_256
 
-/// Bits in the widest vectors that this processor has: 128, 256 or 512.
+/// Bits in the widest vectors that this processor has: 128, 256 or 512; or fewer, if the environment variable
+/// BINADE_VECTOR_BITS says so when this is first called.
 inline int vector_bits() {
   static const int bits = [] {
     __builtin_cpu_init();
+    int widest = __builtin_cpu_supports("avx2") ? 256 : 128;
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vl"))
-      return 512;
-    return __builtin_cpu_supports("avx2") ? 256 : 128;
+      widest = 512;
+    const char* const asked = std::getenv("BINADE_VECTOR_BITS");
+    return asked == nullptr ? widest : std::clamp(std::atoi(asked), 128, widest);
   }();
   return bits;
 }
@@ -42,14 +60,9 @@ void run_128(Args... args) {
 /// Body::run(args...), passed by value.  Body::run and what its loops call must be BINADE_ALWAYS_INLINE.
 template <class Body, class... Args>
 void run_best(Args... args) {
-  switch (vector_bits()) {
-    case 512:
-      return run_512<Body>(args...);
-    case 256:
-      return run_256<Body>(args...);
-    default:
-      return run_128<Body>(args...);
-  }
+  if (vector_bits() >= 512) return run_512<Body>(args...);
+  if (vector_bits() >= 256) return run_256<Body>(args...);
+  run_128<Body>(args...);
 }
 
 #else

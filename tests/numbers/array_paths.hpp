@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "binade/array_rounder.hpp"
 #include "binade/catalogue.hpp"
 #include "binade/codec.hpp"
-#include "binade/fast_round.hpp"
 
 namespace judged {
 
@@ -83,31 +83,25 @@ class core_codes {
 
 /// encode() of an array, as the vector loops do it.  @pre fast_rounder::covers(e)
 struct vector_codes {
-  explicit vector_codes(const binade::element& e) : rounder(e), mode(e.rounding) {}
+  explicit vector_codes(const binade::element& e) : rounder(e) {}
   void operator()(std::span<const float> x, std::span<std::uint32_t> codes) const {
-    for (std::size_t done = 0; done < x.size(); done += ones.size())
-      binade::detail::fast_encode(rounder, mode, x.data() + done, ones.data(), nullptr, codes.data() + done,
-                                  std::min(ones.size(), x.size() - done));
+    rounder.encode(x.data(), nullptr, codes.data(), x.size());
   }
-  binade::fast_rounder rounder;
-  binade::rounding_mode mode;
-  static inline const std::vector<float> ones = std::vector<float>(1 << 12, 1.0f);  ///< scales
+  binade::detail::array_rounder rounder;
 };
 
 /// quantize() of an array, as the vector loops do it; the values' bits.  @pre fast_rounder::covers(e)
 struct vector_values {
-  explicit vector_values(const binade::element& e) : rounder(e), mode(e.rounding) {}
+  explicit vector_values(const binade::element& e) : rounder(e) {}
   void operator()(std::span<const float> x, std::span<std::uint32_t> bits) const {
-    const std::vector<float>& ones = vector_codes::ones;
     std::array<float, 1 << 12> values;
     for (std::size_t done = 0; done < x.size(); done += values.size()) {
       const std::size_t count = std::min(values.size(), x.size() - done);
-      binade::detail::fast_quantize(rounder, mode, x.data() + done, ones.data(), nullptr, values.data(), count);
+      rounder.quantize(x.data() + done, nullptr, values.data(), count);
       for (std::size_t i = 0; i < count; ++i) bits[done + i] = std::bit_cast<std::uint32_t>(values[i]);
     }
   }
-  binade::fast_rounder rounder;
-  binade::rounding_mode mode;
+  binade::detail::array_rounder rounder;
 };
 
 }  // namespace judged

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "binade/array_rounder.hpp"
 #include "binade/codec.hpp"
-#include "binade/fast_round.hpp"
 
 namespace binade::testing {
 
@@ -35,12 +35,11 @@ struct sequence {
 inline std::optional<std::string> disagreement(const element& e, std::span<const float> x,
                                                std::span<const std::uint32_t> noise,
                                                std::span<const float> values_of_codes = {}) {
-  const fast_rounder rounder(e);
-  const std::vector<float> ones(x.size(), 1.0f);
+  const detail::array_rounder rounder(e);
   std::vector<float> values(x.size());
   std::vector<std::uint32_t> codes(x.size());
-  detail::fast_quantize(rounder, e.rounding, x.data(), ones.data(), noise.data(), values.data(), x.size());
-  detail::fast_encode(rounder, e.rounding, x.data(), ones.data(), noise.data(), codes.data(), x.size());
+  rounder.quantize(x.data(), noise.data(), values.data(), x.size());
+  rounder.encode(x.data(), noise.data(), codes.data(), x.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
     const std::uint64_t code = encode(e, x[i], noise[i]);
     const float rounded = values_of_codes.empty() ? round(e, x[i], noise[i])

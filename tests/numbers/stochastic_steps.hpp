@@ -40,17 +40,15 @@ inline void judge_all_noise(const named_grid& f, double x, int noise_bits, std::
       const oracle::rule r{.rounding = m, .noise_bits = noise_bits, .overflow = b};
       const binade::element e = element_of(format_of(f.grid), r);
       const bool covered = is_float && binade::fast_rounder::covers(e);
-      const binade::fast_rounder rounder(covered ? e : binade::element{binade::formats::e8m23});
+      const binade::detail::array_rounder rounder(e);
       for (const double signed_x : {x, -x}) {
         std::vector<std::uint32_t> noises(all), codes(all);
         std::vector<float> values(all);
         for (std::uint32_t noise = 0; noise < all; ++noise) noises[noise] = noise;
         if (covered) {
-          const std::vector<float> inputs(all, static_cast<float>(signed_x)), ones(all, 1.0f);
-          binade::detail::fast_encode(rounder, e.rounding, inputs.data(), ones.data(), noises.data(), codes.data(),
-                                      all);
-          binade::detail::fast_quantize(rounder, e.rounding, inputs.data(), ones.data(), noises.data(), values.data(),
-                                        all);
+          const std::vector<float> inputs(all, static_cast<float>(signed_x));
+          rounder.encode(inputs.data(), noises.data(), codes.data(), all);
+          rounder.quantize(inputs.data(), noises.data(), values.data(), all);
         }
         for (std::uint32_t noise = 0; noise < all; ++noise) {
           expect_none(f.name, oracle::judge(f.grid, r, signed_x, p, noise, convert, seen));

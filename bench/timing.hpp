@@ -1,0 +1,41 @@
+#pragma once
+// Two pieces of code timed in turn, so that what disturbs the machine disturbs both.
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <ctime>
+#include <vector>
+
+namespace binade::bench {
+
+/// Seconds of this thread on a processor: what another program takes from it in between does not count.
+inline double thread_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return double(now.tv_sec) + 1e-9 * double(now.tv_nsec);
+}
+/// Seconds by the clock, for what runs on several threads.
+inline double wall_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// Seconds per call.
+template <class Call>
+double seconds(const Call& call, int repetitions, double (*clock)() = thread_seconds) {
+  const double begin = clock();
+  for (int i = 0; i < repetitions; ++i) call();
+  return (clock() - begin) / repetitions;
+}
+
+/// The value that a fraction of all lies below.
+inline double quantile(std::vector<double> values, double fraction) {
+  const auto at = values.begin() + std::ptrdiff_t(fraction * double(values.size() - 1));
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+inline double median(const std::vector<double>& values) {
+  return quantile(values, 0.5);
+}
+
+}  // namespace binade::bench

@@ -1,0 +1,328 @@
+#pragma once
+// Rounding float32 to nearest even, a vector at a time at the speed of memory: equal to round() and encode(), beside
+// which it stands.
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+#include "binade/codec.hpp"
+#include "binade/lanes.hpp"
+
+namespace binade {
+
+/// q * s in float32, the value of an element on the grid and its scale.  A NaN is the positive quiet one on every
+/// processor (their multiplications differ in which NaN they deliver).
+BINADE_HD BINADE_ALWAYS_INLINE constexpr float rescaled(float q, float s) {
+  const float product = q * s;
+  return product == product ? product : std::numeric_limits<float>::quiet_NaN();
+}
+
+}  // namespace binade
+
+namespace binade::detail {
+
+/// The same with the exact product rounded once.
+BINADE_ALWAYS_INLINE float rescaled_exactly(float q, double s) {
+  const float product = float(double(q) * s);
+  return product == product ? product : std::numeric_limits<float>::quiet_NaN();
+}
+
+/// x / s to odd in float32, which one more rounding takes to what the exact quotient gives; a zero of x's sign where s
+/// is 0.  @pre s is NaN, or 0, or from 2^-300 to 2^300
+BINADE_ALWAYS_INLINE float odd_float_quotient(float x, double s) {
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(x), sign = bits & 0x80000000;
+  const double magnitude = double(std::bit_cast<float>(bits ^ sign));
+  const double q = magnitude / s;
+  const float near = float(q);
+  // How far the quotient is from near: first what the cut to float32 took, then what the division rounded.  Both are
+  // NaN where x or s is, and where q is infinite: no step then.
+  const double cut = q - double(near), rest = std::fma(-q, s, magnitude);
+  const double beyond = cut != 0 ? cut : rest;
+  const std::uint32_t found = std::bit_cast<std::uint32_t>(near), even = ~found & 1;
+  const std::uint32_t up = std::uint32_t(beyond > 0) & even, down = std::uint32_t(beyond < 0) & even;
+  // A finite quotient beyond float32 is its largest number, which is odd.
+  const std::uint32_t odd = found == 0x7f800000 && magnitude < 0x1p128 ? 0x7f7fffff : found + up - down;
+  const std::uint32_t result = magnitude != magnitude || s != 0 ? odd : 0;
+  return std::bit_cast<float>(result | sign);
+}
+
+/// How a magnitude is rounded to a multiple of its ulp.
+enum class lane_way : std::uint8_t {
+  nearest_by_addition,  ///< with a power of two added that has this ulp
+  nearest_in_place,     ///< in the float32 bits, where the format has float32's exponents
+  stochastic_by_addition,
+  stochastic_in_place
+};
+constexpr bool is_by_addition(lane_way w) {
+  return w == lane_way::nearest_by_addition || w == lane_way::stochastic_by_addition;
+}
+constexpr bool is_stochastic(lane_way w) {
+  return w == lane_way::stochastic_by_addition || w == lane_way::stochastic_in_place;
+}
+
+/// The constants of a conversion.
+///
+/// By addition: a magnitude of binade e is added to 2^(e + 23 - t), t being the trailing bits of the format, whose ulp
+/// in float32 is the format's; below the smallest normal value e stays.  So float32 addition itself rounds to nearest
+/// even.  The sum holds the code's trailing bits, and is even where the code is.  Subtraction is exact.
+struct lane_rounder {
+  static constexpr std::uint32_t canonical_nan = 0x7fc00000;
+
+  lane_way way;
+  bool saturates;                    ///< beyond the largest finite value is that value
+  std::uint32_t cap;                 ///< what a larger magnitude rounds as
+  std::uint32_t lowest, magic;       ///< by addition: bits of the smallest normal value; adder - binade
+  std::uint32_t tail_scale;          ///< by addition: tail_scale - binade is 2^32 / ulp
+  std::uint32_t half = 0, keep = 0;  ///< in place: just below half an ulp, and the bits that stay
+  std::uint32_t largest, beyond;     ///< bits of the largest finite value, and of what stands for larger ones
+  std::uint32_t largest_code, beyond_code;
+  std::uint32_t nan_code, nan_sign;  ///< nan_sign: 0x80000000 if the code of NaN has the sign of the input
+  int shift, sign_shift, noise_shift;
+
+  /// True if it can be made: into a signed format of at most 32 bits with zeros of both signs and gradual subnormals,
+  /// both signs alike, infinities as what is beyond the largest finite value.
+  static constexpr bool covers(const element& e) {
+    const bool stochastic = e.rounding == rounding_mode::stochastic_a;
+    if (e.format.kind != format_kind::floating || (e.rounding != rounding_mode::nearest_even && !stochastic) ||
+        e.subnormals != subnormal_rule::gradual || e.choices.nan == nan_rule::payload)
+      return false;
+    const float_format& f = e.format.floating;
+    const int trailing = f.trailing_bits(), lowest_field = f.min_exponent() + 127;
+    // Without trailing bits a tie would go to the even sum, which is not the even code.
+    if (!f.is_signed || !f.has_zero || !f.has_negative_zero || !f.has_subnormals || f.width > 32 || !f.fits_float() ||
+        trailing < 1 || trailing > 22)
+      return false;
+    if (lowest_field != 1 && (f.max_exponent() + 24 - trailing > 127 || lowest_field - trailing < 1)) return false;
+    if (lowest_field != 1 && stochastic && lowest_field < 32 + trailing)
+      return false;  // 2^32 / ulp is a float32 number
+    const rounded positive = beyond_largest(f, e, false, false), negative = beyond_largest(f, e, true, false);
+    if (positive.kind == result_kind::nan || positive.kind != negative.kind ||
+        positive.kind != beyond_largest(f, e, false, true).kind ||
+        negative.kind != beyond_largest(f, e, true, true).kind)
+      return false;
+    const std::uint64_t nan = code_of(f, nan_result(f, e, false, 0)),
+                        negative_nan = code_of(f, nan_result(f, e, true, 0));
+    return negative_nan == nan || negative_nan == (nan | f.sign_bit());
+  }
+
+  /// @pre covers(e)
+  constexpr explicit lane_rounder(const element& e) : lane_rounder(e, e.format.floating) {}
+
+ private:
+  constexpr lane_rounder(const element& e, const float_format& f)
+      : way(way_of(e, f)),
+        saturates(beyond_largest(f, e, false, false).kind == result_kind::finite),
+        cap(0),
+        lowest(std::uint32_t(f.min_exponent() + 127) << 23),
+        magic(std::uint32_t(23 - f.trailing_bits()) << 23),
+        tail_scale(std::uint32_t(2 * 127 + 32 + f.trailing_bits()) << 23),
+        largest(std::bit_cast<std::uint32_t>(decode<float>(f, f.max_finite_code()))),
+        beyond(0),
+        largest_code(std::uint32_t(f.max_finite_code())),
+        beyond_code(std::uint32_t(code_of(f, beyond_largest(f, e, false, false)))),
+        nan_code(std::uint32_t(code_of(f, nan_result(f, e, false, 0)))),
+        nan_sign(std::uint32_t(code_of(f, nan_result(f, e, true, 0))) != nan_code ? 0x80000000 : 0),
+        shift(23 - f.trailing_bits()),
+        sign_shift(32 - f.width),
+        noise_shift(32 - e.noise_bits) {
+    beyond = std::bit_cast<std::uint32_t>(decode<float>(f, beyond_code));
+    // Of what is too large, the next power of two is the nearest grid point beyond the largest value.
+    cap = saturates ? largest : is_by_addition(way) ? std::uint32_t(f.max_exponent() + 1 + 127) << 23 : 0x7f800000;
+    half = (std::uint32_t(1) << (shift - 1)) - 1;
+    keep = 0 - (std::uint32_t(1) << shift);
+  }
+  static constexpr lane_way way_of(const element& e, const float_format& f) {
+    const bool in_place = f.min_exponent() == -126;
+    if (e.rounding == rounding_mode::nearest_even)
+      return in_place ? lane_way::nearest_in_place : lane_way::nearest_by_addition;
+    return in_place ? lane_way::stochastic_in_place : lane_way::stochastic_by_addition;
+  }
+};
+
+/// The constants of a conversion back.
+struct lane_decoder {
+  static constexpr std::uint32_t canonical_nan = 0x7fc00000;
+
+  std::uint32_t magnitude_mask;
+  std::uint32_t base;            ///< bits of half the smallest normal value
+  std::uint32_t last_subnormal;  ///< -1 where float32 has the same subnormals
+  std::uint32_t largest_code;
+  std::uint32_t last_number;  ///< the largest magnitude that is no NaN: infinity's, if there is one
+  std::uint32_t nan_code;     ///< a NaN in the place of -0, or no code
+  int shift, sign_shift;
+
+  /// True if it can be made: for a signed format of at most 16 bits with zero and subnormals whose values are normal
+  /// float32 numbers, or that has float32's exponents.
+  static constexpr bool covers(const number_format& format) {
+    if (format.kind != format_kind::floating) return false;
+    const float_format& f = format.floating;
+    return f.is_signed && f.has_zero && f.has_subnormals && f.width <= 16 && f.fits_float() && f.trailing_bits() >= 0 &&
+           (f.min_exponent() == -126 || f.min_exponent() - f.trailing_bits() >= -126);
+  }
+  /// @pre covers(f)
+  constexpr explicit lane_decoder(const float_format& f)
+      : magnitude_mask(std::uint32_t(f.magnitude_mask())),
+        base(std::uint32_t(f.min_exponent() + 126) << 23),
+        last_subnormal(f.min_exponent() == -126 ? ~std::uint32_t(0) : std::uint32_t(f.subnormals_end()) - 1),
+        largest_code(std::uint32_t(f.max_finite_code())),
+        last_number(largest_code + std::uint32_t(f.has_infinity)),
+        nan_code(f.has_negative_zero ? ~std::uint32_t(0) : std::uint32_t(f.sign_bit())),
+        shift(23 - f.trailing_bits()),
+        sign_shift(32 - f.width) {}
+};
+
+#define BINADE_LANE BINADE_ALWAYS_INLINE
+#define BINADE_LOOP inline
+namespace lanes_1 {
+#include "binade/lane_loops.inc"
+}
+#undef BINADE_LANE
+#undef BINADE_LOOP
+#ifdef BINADE_WIDE_256
+#define BINADE_LANE BINADE_WIDE_256 BINADE_ALWAYS_INLINE
+#define BINADE_LOOP BINADE_WIDE_256 inline
+namespace lanes_8 {
+#include "binade/lane_loops.inc"
+}
+#undef BINADE_LANE
+#undef BINADE_LOOP
+#define BINADE_LANE BINADE_WIDE_512 BINADE_ALWAYS_INLINE
+#define BINADE_LOOP BINADE_WIDE_512 inline
+namespace lanes_16 {
+#include "binade/lane_loops.inc"
+}
+#undef BINADE_LANE
+#undef BINADE_LOOP
+#endif
+
+/// Calls visit with way and saturates as compile-time constants.
+template <class Visit>
+void with_way(const lane_rounder& r, Visit visit) {
+  using enum lane_way;
+  const auto with = [&]<lane_way Way>() {
+    r.saturates ? visit.template operator()<Way, true>() : visit.template operator()<Way, false>();
+  };
+  switch (r.way) {
+    case nearest_by_addition:
+      return with.template operator()<nearest_by_addition>();
+    case nearest_in_place:
+      return with.template operator()<nearest_in_place>();
+    case stochastic_by_addition:
+      return with.template operator()<stochastic_by_addition>();
+    case stochastic_in_place:
+      return with.template operator()<stochastic_in_place>();
+  }
+}
+
+/// values[i] = round(e, x[i], noise[i]); values may be x.
+/// @param noise  null unless the rounding is stochastic
+inline void lane_quantize(const lane_rounder& r, const float* x, const std::uint32_t* noise, float* values,
+                          std::size_t count) {
+  with_way(r, [&]<lane_way Way, bool Saturates>() {
+    std::size_t done = 0;
+#ifdef BINADE_WIDE_256
+    if (vector_bits() >= 512)
+      done = lanes_16::lane_quantize<Way, Saturates>(r, x, noise, values, count);
+    else if (vector_bits() >= 256)
+      done = lanes_8::lane_quantize<Way, Saturates>(r, x, noise, values, count);
+#endif
+    lanes_1::lane_quantize<Way, Saturates>(r, x + done, noise == nullptr ? nullptr : noise + done, values + done,
+                                           count - done);
+  });
+}
+/// codes[i] = encode(e, x[i], noise[i]).
+template <class Code>
+void lane_encode(const lane_rounder& r, const float* x, const std::uint32_t* noise, Code* codes, std::size_t count) {
+  with_way(r, [&]<lane_way Way, bool Saturates>() {
+    std::size_t done = 0;
+#ifdef BINADE_WIDE_256
+    if (vector_bits() >= 512)
+      done = lanes_16::lane_encode<Way, Saturates>(r, x, noise, codes, count);
+    else if (vector_bits() >= 256)
+      done = lanes_8::lane_encode<Way, Saturates>(r, x, noise, codes, count);
+#endif
+    lanes_1::lane_encode<Way, Saturates>(r, x + done, noise == nullptr ? nullptr : noise + done, codes + done,
+                                         count - done);
+  });
+}
+/// values[i] = decode(f, codes[i]); Code has at most 16 bits.
+template <class Code>
+void lane_decode(const lane_decoder& d, const Code* codes, float* values, std::size_t count) {
+  std::size_t done = 0;
+#ifdef BINADE_WIDE_256
+  if (vector_bits() >= 512)
+    done = lanes_16::lane_decode(d, codes, values, count);
+  else if (vector_bits() >= 256)
+    done = lanes_8::lane_decode(d, codes, values, count);
+#endif
+  lanes_1::lane_decode(d, codes + done, values + done, count - done);
+}
+/// values[i] = round(e, x[i] / s, noise[i]) s with s = scale[i / run]; values may be x.
+/// @param inverse  1 / s, where all of these are exact; else null
+inline void lane_quantize(const lane_rounder& r, const float* x, const float* scale, const float* inverse,
+                          std::size_t run, const std::uint32_t* noise, float* values, std::size_t count) {
+  with_way(r, [&]<lane_way Way, bool Saturates>() {
+    const auto loop = [&]<bool HasInverse, std::size_t Run>() {
+#ifdef BINADE_WIDE_256
+      if (vector_bits() >= 512)
+        return lanes_16::lane_quantize_scaled<Way, Saturates, HasInverse, Run>(r, x, scale, inverse, run, noise, values,
+                                                                               count);
+      if (vector_bits() >= 256)
+        return lanes_8::lane_quantize_scaled<Way, Saturates, HasInverse, Run>(r, x, scale, inverse, run, noise, values,
+                                                                              count);
+#endif
+      lanes_1::lane_quantize_scaled<Way, Saturates, HasInverse, Run>(r, x, scale, inverse, run, noise, values, count);
+    };
+    if (inverse == nullptr) return loop.template operator()<false, 0>();
+    if constexpr (is_by_addition(Way)) {  // the blocks of the MX formats deserve loops of known length
+      if (run == 32 && count % 32 == 0) return loop.template operator()<true, 32>();
+      if (run == 16 && count % 16 == 0) return loop.template operator()<true, 16>();
+    }
+    loop.template operator()<true, 0>();
+  });
+}
+
+/// scaled[i] = x[i] / s with s = scale[i / run].  @param inverse  1 / s, where all of these are exact; else null
+inline void lane_scale_down(const float* x, const float* scale, const float* inverse, std::size_t run, float* scaled,
+                            std::size_t count) {
+  const auto loop = [&]<bool HasInverse>() {
+#ifdef BINADE_WIDE_256
+    if (vector_bits() >= 512) return lanes_16::lane_scale_down<HasInverse>(x, scale, inverse, run, scaled, count);
+    if (vector_bits() >= 256) return lanes_8::lane_scale_down<HasInverse>(x, scale, inverse, run, scaled, count);
+#endif
+    lanes_1::lane_scale_down<HasInverse>(x, scale, inverse, run, scaled, count);
+  };
+  inverse != nullptr ? loop.template operator()<true>() : loop.template operator()<false>();
+}
+/// values[i] = rescaled(values[i], scale[i / run]).
+inline void lane_scale_up(const float* scale, std::size_t run, float* values, std::size_t count) {
+#ifdef BINADE_WIDE_256
+  if (vector_bits() >= 512) return lanes_16::lane_scale_up(scale, run, values, count);
+  if (vector_bits() >= 256) return lanes_8::lane_scale_up(scale, run, values, count);
+#endif
+  lanes_1::lane_scale_up(scale, run, values, count);
+}
+
+/// scaled[i]: x[i] / scale[i / run] to odd, where short_quotients_suffice(); inverse is that of scale, rounded.
+inline void lane_odd_quotient(const float* x, const double* scale, const double* inverse, std::size_t run,
+                              float* scaled, std::size_t count) {
+#ifdef BINADE_WIDE_256
+  if (vector_bits() >= 512) return lanes_16::lane_odd_quotient(x, scale, inverse, run, scaled, count);
+  if (vector_bits() >= 256) return lanes_8::lane_odd_quotient(x, scale, inverse, run, scaled, count);
+#endif
+  lanes_1::lane_odd_quotient(x, scale, inverse, run, scaled, count);
+}
+/// values[i] = rescaled_exactly(values[i], scale[i / run]).
+inline void lane_product(const double* scale, std::size_t run, float* values, std::size_t count) {
+#ifdef BINADE_WIDE_256
+  if (vector_bits() >= 512) return lanes_16::lane_product(scale, run, values, count);
+  if (vector_bits() >= 256) return lanes_8::lane_product(scale, run, values, count);
+#endif
+  lanes_1::lane_product(scale, run, values, count);
+}
+
+}  // namespace binade::detail
