@@ -64,6 +64,17 @@ inline void check_arguments(const std::string& verb, std::size_t elements, const
   }
 }
 
+/// Throws unless quantize() can write its result to out.
+inline void check_output(std::span<const float> x, const axis_view& view, std::span<const float> out) {
+  if (out.size() != x.size())
+    throw std::invalid_argument("quantize: out has room for " + std::to_string(out.size()) + " values and " +
+                                std::to_string(x.size()) + " are needed for " + described(view));
+  const auto address = [](const float* p) { return std::bit_cast<std::uintptr_t>(p); };
+  if (out.data() != x.data() && address(out.data()) < address(x.data() + x.size()) &&
+      address(x.data()) < address(out.data() + out.size()))
+    throw std::invalid_argument("quantize: out overlaps x in part; give x itself or memory apart from it");
+}
+
 /// The noise of a chunk, or null where the mode asks for none.
 inline const std::uint32_t* chunk_noise(const element& e, const noise_source& source, std::size_t first,
                                         std::span<std::uint32_t> buffer) {
@@ -254,6 +265,33 @@ inline std::size_t outer_scale_count(const axis_view& view, const quantizer& q) 
   return q.levels < 2 ? 0 : detail::grid_of(q.scalings[1], view).count();
 }
 
+namespace detail {
+
+inline std::size_t size_of(const code_array& codes) {
+  return std::visit([](const auto& c) { return c.size(); }, codes);
+}
+
+/// Throws unless there are as many scales and records as decode() needs, and room for `count` values.
+inline void check_decoded(std::size_t count, const encoded& array, const axis_view& view, const quantizer& q,
+                          std::span<const float> out) {
+  if (out.size() != count)
+    throw std::invalid_argument("decode: out has room for " + std::to_string(out.size()) + " values and " +
+                                std::to_string(count) + " are needed for " + described(view));
+  const auto check_count = [&](const code_array& codes, std::size_t wanted, const char* what) {
+    if (size_of(codes) != wanted)
+      throw std::invalid_argument("decode: " + std::to_string(size_of(codes)) + what + " are given and " +
+                                  std::to_string(wanted) + " are needed for " + described(view));
+  };
+  check_count(array.scales, scale_count(view, q), " scales");
+  check_count(array.outer_scales, outer_scale_count(view, q), " outer scales");
+  if (array.transforms.size() != std::size_t(q.transform_count))
+    throw std::invalid_argument("decode: " + std::to_string(array.transforms.size()) +
+                                " records of transforms are given, and the quantizer has " +
+                                std::to_string(q.transform_count) + " transforms");
+}
+
+}  // namespace detail
+
 /// Rounds each element to the grid of the quantizer: out = round(x / s) s.
 ///
 /// A group's scale s follows from its largest finite magnitude (scale_rule); a group of zeros, NaNs and infinities
@@ -273,14 +311,8 @@ inline std::size_t outer_scale_count(const axis_view& view, const quantizer& q) 
 inline void quantize(std::span<const float> x, const axis_view& view, const quantizer& q, const noise_source& source,
                      std::span<float> out, quantize_counters* counters = nullptr) {
   detail::check_arguments("quantize", x.size(), view, q, &source);
-  if (out.size() != x.size())
-    throw std::invalid_argument("quantize: out has room for " + std::to_string(out.size()) + " values and " +
-                                std::to_string(x.size()) + " are needed for " + detail::described(view));
+  detail::check_output(x, view, out);
   const bool in_place = out.data() == x.data();
-  const auto address = [](const float* p) { return std::bit_cast<std::uintptr_t>(p); };
-  if (!in_place && address(out.data()) < address(x.data() + x.size()) &&
-      address(x.data()) < address(out.data() + out.size()))
-    throw std::invalid_argument("quantize: out overlaps x in part; give x itself or memory apart from it");
   if (q.transform_count > 0) {
     detail::transform_chain chain(q, view);
     const std::vector<float> transformed = chain.apply(x);
@@ -362,25 +394,9 @@ inline encoded encode(std::span<const float> x, const axis_view& view, const qua
 /// @throws std::invalid_argument if sizes disagree, the quantizer is impossible, or a code is wider than its format;
 ///         nothing is written
 inline void decode(const encoded& array, const axis_view& view, const quantizer& q, std::span<float> out) {
-  const auto size_of = [](const code_array& codes) {
-    return std::visit([](const auto& c) { return c.size(); }, codes);
-  };
-  const std::size_t count = size_of(array.codes);
+  const std::size_t count = detail::size_of(array.codes);
   detail::check_arguments("decode", count, view, q, nullptr);
-  if (out.size() != count)
-    throw std::invalid_argument("decode: out has room for " + std::to_string(out.size()) + " values and " +
-                                std::to_string(count) + " are needed for " + detail::described(view));
-  const auto check_count = [&](const code_array& codes, std::size_t wanted, const char* what) {
-    if (size_of(codes) != wanted)
-      throw std::invalid_argument("decode: " + std::to_string(size_of(codes)) + what + " are given and " +
-                                  std::to_string(wanted) + " are needed for " + detail::described(view));
-  };
-  check_count(array.scales, scale_count(view, q), " scales");
-  check_count(array.outer_scales, outer_scale_count(view, q), " outer scales");
-  if (array.transforms.size() != std::size_t(q.transform_count))
-    throw std::invalid_argument("decode: " + std::to_string(array.transforms.size()) +
-                                " records of transforms are given, and the quantizer has " +
-                                std::to_string(q.transform_count) + " transforms");
+  detail::check_decoded(count, array, view, q, out);
   const auto check_codes = [](const code_array& codes, const number_format& f, const char* what) {
     std::visit(
         [&](const auto& c) {

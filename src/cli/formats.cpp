@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "binade/codec.hpp"
+#include "binade/format_facts.hpp"
 #include "binade/text.hpp"
 #include "cli/commands.hpp"
 #include "report/number_text.hpp"
@@ -65,28 +66,6 @@ std::string short_text(double x) {
 }
 
 // ---- facts ---------------------------------------------------------------------------------------------------------
-
-std::string_view source_of(const float_format& f) {
-  const named_format* entry = find_format(f);
-  return entry ? entry->source : std::string_view();
-}
-
-std::vector<std::string> aliases_of(const float_format& f) {
-  std::vector<std::string> names;
-  for (const format_alias& a : aliases) {
-    if (find_format(a.name)->format == f) names.emplace_back(a.alias);
-  }
-  return names;
-}
-
-std::uint64_t nan_count(const float_format& f) {
-  return f.high_nans * (f.is_signed ? 2 : 1) + (f.is_signed && !f.has_negative_zero ? 1 : 0);
-}
-
-std::optional<double> min_subnormal(const float_format& f) {
-  const bool has_any = f.has_subnormals && f.precision > 1;
-  return has_any ? std::optional<double>(f.smallest_positive()) : std::nullopt;
-}
 
 /// The magnitudes that nearest-even rounding sends beyond the largest finite value: above, or from, half a unit in the
 /// last place above it; none where binary64 has no such number.
@@ -143,34 +122,6 @@ std::string bits_text(const number_format& f, std::uint64_t code) {
     if (fields && bit > 0 && (bit == f.floating.magnitude_bits() || bit == f.floating.trailing_bits())) text += ' ';
   }
   return text;
-}
-
-std::string_view kind_text(format_kind kind) {
-  switch (kind) {
-    case format_kind::floating:
-      return "floating point";
-    case format_kind::fixed:
-      return "fixed point";
-    case format_kind::logarithmic:
-      return "logarithmic";
-    case format_kind::tapered:
-      return "tapered";
-    case format_kind::book:
-      break;
-  }
-  return "code book";
-}
-
-std::string_view source_of(const number_format& f) {
-  if (f.kind == format_kind::floating) return source_of(f.floating);
-  return f.kind == format_kind::book ? f.book.book->source : std::string_view();
-}
-
-/// Smallest value above zero: by the codec, which is asked for the least thing there is.
-double smallest_positive(const number_format& f) {
-  if (f.kind == format_kind::floating) return f.floating.smallest_positive();
-  return round(element{.format = f, .rounding = rounding_mode::up, .overflow = overflow_rule::saturate},
-               std::numeric_limits<double>::denorm_min());
 }
 
 /// Storage of one element with its share of the scales; none where the share depends on the shape of the array, beyond
@@ -296,7 +247,7 @@ void print_overview() {
     const float_format& f = entry.format;
     const auto subnormal = min_subnormal(f);
     std::string also;
-    for (const std::string& alias : aliases_of(f)) also += (also.empty() ? "" : ", ") + alias;
+    for (const std::string_view alias : aliases_of(f)) also += (also.empty() ? "" : ", ") + std::string(alias);
     rows.push_back({std::string(entry.name), std::to_string(f.width), layout_text(f), std::to_string(f.bias),
                     short_text(f.max_finite()), power_text(f.min_normal()), subnormal ? power_text(*subnormal) : "none",
                     specials_text(f), also, std::string(entry.source)});

@@ -4,15 +4,13 @@ import json
 import math
 import re
 import sqlite3
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "python"))
+from binade.store import SCHEMA_VERSION, Study, Trial, as_arrays, mean
 
-from binade.store import SCHEMA_VERSION, Study, Trial, as_arrays, mean  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def schema() -> str:
