@@ -99,14 +99,18 @@ class chunk_rounder {
   /// values[i]: what x[i] becomes.
   void quantize(const float* x, const near_scales& s, const std::uint32_t* noise, float* values, std::size_t count) {
     if (is_direct_) return quantize_direct(x, s.stored, noise, values, count);
+    elements(x, s, noise, values, count);
+    if (s.product != nullptr) return run_best<product_body>(s.product, values, count);
+    for (std::size_t i = 0; i < count; ++i) values[i] = rescaled(values[i], s.stored[i]);
+  }
+  /// values[i]: the element that x[i] becomes, not yet multiplied by its scales.
+  void elements(const float* x, const near_scales& s, const std::uint32_t* noise, float* values, std::size_t count) {
     scale_down(x, s, count);
     if (s.product != nullptr && s.multiplier == nullptr && !in_float_)
       for (std::size_t i = 0; i < count; ++i)
         values[i] = float(round(element_, precise_quotient(x[i], s.product[i]), noise == nullptr ? 0 : noise[i]));
     else
       quantize_direct(scaled_, ones_, noise, values, count);
-    if (s.product != nullptr) return run_best<product_body>(s.product, values, count);
-    for (std::size_t i = 0; i < count; ++i) values[i] = rescaled(values[i], s.stored[i]);
   }
   /// codes[i]: the code of x[i] scaled; 0 for the NaN of a group in a format without one.
   template <class Code>

@@ -1,0 +1,386 @@
+#pragma once
+// Neighbouring outputs of a matrix product summed side by side, one lane each, by each order of summation.
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "binade/accumulator.hpp"
+#include "binade/accumulator_steps.hpp"
+#include "binade/fast_round.hpp"
+#include "binade/group_scales.hpp"
+#include "binade/noise.hpp"
+#include "binade/reduction.hpp"
+#include "binade/versions.hpp"
+#include "binade/wide_sum.hpp"
+
+namespace binade::detail {
+
+/// Outputs that are summed together at most.
+inline constexpr std::size_t tile_lanes = 128;
+
+template <class T>
+struct lane_vector {
+  T lane[tile_lanes] = {};
+
+  lane_vector operator+(const lane_vector& other) const {
+    lane_vector sum;
+    for (std::size_t l = 0; l < tile_lanes; ++l) sum.lane[l] = lane[l] + other.lane[l];
+    return sum;
+  }
+};
+
+/// Rows of operand b beside each other: lane l of row p is at first[p * stride + l].
+template <class T>
+struct lane_rows {
+  const T* first;
+  std::size_t stride;
+};
+
+inline constexpr element single_element = {native_format<float>}, double_element = {native_format<double>};
+
+// ---- noise ---------------------------------------------------------------------------------------------------------
+
+/// The noise of the steps of an accumulator (matmul() says which index is whose).
+class step_noise {
+ public:
+  step_noise(const noise_source& source, int noise_bits, std::uint64_t steps, std::size_t columns)
+      : source_(source), noise_bits_(noise_bits), steps_(steps), columns_(columns) {}
+
+  void move_to(std::size_t row, std::size_t column) {
+    row_ = row;
+    column_ = column;
+  }
+  /// Of one step of outputs (row, column), (row, column + 1), ...; null for a mode that asks for none.
+  const std::uint32_t* of(const element& e, std::uint64_t step, std::size_t lanes) {
+    if (!is_stochastic(e.rounding)) return nullptr;
+    fill_noise(source_, (row_ * steps_ + step) * columns_ + column_, noise_bits_, {noise_, lanes});
+    for (std::size_t l = 0; l < lanes; ++l) noise_[l] >>= noise_bits_ - e.noise_bits;
+    return noise_;
+  }
+
+ private:
+  noise_source source_;
+  int noise_bits_;
+  std::uint64_t steps_;
+  std::size_t columns_, row_ = 0, column_ = 0;
+  std::uint32_t noise_[tile_lanes];
+};
+
+// ---- one rounding of each lane -------------------------------------------------------------------------------------
+
+/// sum + rest as float32 rounded to odd, which one more rounding takes to what the exact number gives: cut toward zero,
+/// and the last bit set where anything was cut off.
+///
+/// A magnitude of 2^128 or more becomes the largest float32, which is odd and goes where the number belongs; but in the
+/// stochastic modes, where chance could keep it, infinity.
+/// @param rest  what the double `sum` lacks: at most half its last place; NaN where the sum is no finite number
+template <rounding_mode Mode>
+BINADE_ALWAYS_INLINE std::uint32_t odd_bits(double sum, double rest) {
+  constexpr std::uint64_t magnitude_mask = ~std::uint64_t(0) >> 1, infinity = std::uint64_t(0x7ff) << 52,
+                          beyond_float = std::uint64_t(1023 + 128) << 52;
+  const std::uint64_t bits = std::bit_cast<std::uint64_t>(sum),
+                      opposite = (std::bit_cast<std::uint64_t>(rest) ^ bits) >> 63;
+  const std::uint64_t has_rest = std::uint64_t(rest < 0) | std::uint64_t(rest > 0);
+  const std::uint64_t magnitude = ((bits & magnitude_mask) - (has_rest & opposite)) | has_rest;
+  const float near = float(std::bit_cast<double>(magnitude));
+  const std::uint64_t back = std::bit_cast<std::uint64_t>(double(near));
+  std::uint32_t odd =
+      (std::bit_cast<std::uint32_t>(near) - std::uint32_t(back > magnitude)) | std::uint32_t(back != magnitude);
+  if constexpr (is_stochastic(Mode)) {
+    const std::uint32_t is_beyond = std::uint32_t(magnitude >= beyond_float) & std::uint32_t(magnitude < infinity);
+    odd += is_beyond;  // infinity is next to the largest number
+  }
+  return odd | std::uint32_t(bits >> 63) << 31;
+}
+
+/// sums[l] = round(terms[l] + sums[l]).
+template <rounding_mode Mode>
+struct odd_step_body {
+  BINADE_ALWAYS_INLINE static void run(const fast_rounder* prepared, const double* __restrict terms,
+                                       const std::uint32_t* __restrict noise, double* __restrict sums,
+                                       std::size_t lanes) {
+    const fast_rounder rounder = *prepared;
+    for (std::size_t l = 0; l < lanes; ++l) {
+      // sum + rest is the exact sum (Knuth's two-sum).
+      const double x = terms[l], y = sums[l], sum = x + y, part = sum - x, rest = (x - (sum - part)) + (y - part);
+      const std::uint32_t r = is_stochastic(Mode) ? noise[l] : 0;
+      sums[l] = double(std::bit_cast<float>(rounder.value<Mode>(odd_bits<Mode>(sum, rest), r)));
+    }
+  }
+};
+/// terms[l] = round(terms[l]).
+template <rounding_mode Mode>
+struct odd_term_body {
+  BINADE_ALWAYS_INLINE static void run(const fast_rounder* prepared, const std::uint32_t* __restrict noise,
+                                       double* __restrict terms, std::size_t lanes) {
+    const fast_rounder rounder = *prepared;
+    for (std::size_t l = 0; l < lanes; ++l) {
+      const std::uint32_t r = is_stochastic(Mode) ? noise[l] : 0;
+      terms[l] = double(std::bit_cast<float>(rounder.value<Mode>(odd_bits<Mode>(terms[l], 0), r)));
+    }
+  }
+};
+
+/// rounded_term() and rounded_step() of every lane, by the fastest way that is exact for the element.
+class lane_rounder {
+ public:
+  explicit lane_rounder(const element& e)
+      : element_(e), way_(way_of(e)), rounder_(way_ == way::odd ? e : single_element) {}
+
+  /// terms[l] = round(terms[l]).
+  void round(double* terms, const std::uint32_t* noise, std::size_t lanes) const {
+    switch (way_) {
+      case way::native_double:
+        return;
+      case way::native_single:
+        for (std::size_t l = 0; l < lanes; ++l) terms[l] = double(float(terms[l]));
+        return;
+      case way::odd:
+        return with_mode(element_.rounding,
+                         [&]<rounding_mode Mode>() { run_best<odd_term_body<Mode>>(&rounder_, noise, terms, lanes); });
+      case way::scalar:
+        for (std::size_t l = 0; l < lanes; ++l)
+          terms[l] = rounded_term(element_, terms[l], noise == nullptr ? 0 : noise[l]);
+    }
+  }
+  /// sums[l] = round(terms[l] + sums[l]).
+  /// @param in_float  the terms are values of float32
+  void step(const double* terms, double* sums, const std::uint32_t* noise, std::size_t lanes, bool in_float) const {
+    if (way_ == way::native_double)
+      for (std::size_t l = 0; l < lanes; ++l) sums[l] = terms[l] + sums[l];
+    else if (way_ == way::native_single && in_float)
+      for (std::size_t l = 0; l < lanes; ++l) sums[l] = double(float(terms[l]) + float(sums[l]));
+    else if (way_ == way::odd)
+      with_mode(element_.rounding,
+                [&]<rounding_mode Mode>() { run_best<odd_step_body<Mode>>(&rounder_, terms, noise, sums, lanes); });
+    else
+      for (std::size_t l = 0; l < lanes; ++l)
+        sums[l] = rounded_step(element_, terms[l], sums[l], noise == nullptr ? 0 : noise[l]);
+  }
+
+ private:
+  enum class way : std::uint8_t { native_single, native_double, odd, scalar };
+
+  /// `odd` takes what is beyond float32 for infinite in the stochastic modes, which `propagate` would tell.
+  static way way_of(const element& e) {
+    if (e == single_element) return way::native_single;
+    if (e == double_element) return way::native_double;
+    const bool tells_infinity = is_stochastic(e.rounding) && e.overflow == overflow_rule::propagate;
+    const bool is_odd = odd_float_suffices(e) && fast_rounder::covers(e) && !tells_infinity &&
+                        e.rounding != rounding_mode::down &&  // whose zero sum is -0
+                        e.subnormals != subnormal_rule::flush_inputs;
+    return is_odd ? way::odd : way::scalar;
+  }
+
+  element element_;
+  way way_;
+  fast_rounder rounder_;
+};
+
+// ---- the orders of summation ---------------------------------------------------------------------------------------
+// Each has: reset(), which begins a chunk; add_products(a, rows, count, ...), add_terms(terms, ...), of which a stage
+// sees one; result(to, lanes).  `first_step` is the number of the first step of what is added.
+
+/// sums[l] = a[0] b[0][l] + sums[l], then a[1] b[1][l] + sums[l], ..., each fused.
+template <class T, class Operand>
+struct native_chain_body {
+  BINADE_ALWAYS_INLINE static void run(const Operand* a, const Operand* b, std::size_t stride, std::size_t count,
+                                       T* __restrict sums, std::size_t lanes) {
+    std::size_t p = 0;
+    for (; p + 4 <= count; p += 4) {  // four steps on a sum while it is in a register
+      const T a0 = T(a[p]), a1 = T(a[p + 1]), a2 = T(a[p + 2]), a3 = T(a[p + 3]);
+      const Operand *const b0 = b + p * stride, *const b1 = b0 + stride, *const b2 = b1 + stride,
+                           *const b3 = b2 + stride;
+      for (std::size_t l = 0; l < lanes; ++l)
+        sums[l] =
+            std::fma(a3, T(b3[l]), std::fma(a2, T(b2[l]), std::fma(a1, T(b1[l]), std::fma(a0, T(b0[l]), sums[l]))));
+    }
+    for (; p < count; ++p) {
+      const T ap = T(a[p]);
+      for (std::size_t l = 0; l < lanes; ++l) sums[l] = std::fma(ap, T(b[p * stride + l]), sums[l]);
+    }
+  }
+};
+
+/// A chain over products in T itself.
+template <class T>
+class native_chain {
+ public:
+  void reset() { sums_ = {}; }
+  void add_products(const float* a, const lane_rows<float>& b, std::size_t count, std::size_t lanes, step_noise&,
+                    std::uint64_t) {
+    run_best_fused<native_chain_body<T, float>>(a, b.first, b.stride, count, static_cast<T*>(sums_.lane), lanes);
+  }
+  void result(double* to, std::size_t lanes) const { std::copy_n(sums_.lane, lanes, to); }
+
+ private:
+  lane_vector<T> sums_;
+};
+
+/// A chain in any element.
+class element_chain {
+ public:
+  /// @param term_format  of the terms of a later stage: the values that they are
+  element_chain(const accumulator_stage& s, const number_format& term_format)
+      : stage_(s),
+        term_format_(s.rounds_products ? s.product.format : term_format),
+        in_float_(term_format_.fits_float()),
+        product_(s.product),
+        running_(s.running) {}
+
+  void reset() { sums_ = {}; }
+  void add_products(const float* a, const lane_rows<float>& b, std::size_t count, std::size_t lanes, step_noise& noise,
+                    std::uint64_t first_step) {
+    const element& first = stage_.rounds_products ? stage_.product : stage_.running;
+    const bool flushes_inputs = first.subnormals == subnormal_rule::flush_inputs;
+    double terms[tile_lanes];
+    for (std::size_t p = 0; p < count; ++p) {
+      const float* const row = b.first + p * b.stride;
+      if (flushes_inputs)
+        for (std::size_t l = 0; l < lanes; ++l) terms[l] = operand_product(first, a[p], row[l]);
+      else
+        for (std::size_t l = 0; l < lanes; ++l) terms[l] = double(a[p]) * double(row[l]);
+      if (!stage_.rounds_products) {
+        running_.step(terms, sums_.lane, noise.of(stage_.running, first_step + p, lanes), lanes, false);
+        continue;
+      }
+      product_.round(terms, noise.of(stage_.product, first_step + 2 * p, lanes), lanes);
+      add_terms(terms, lanes, noise, first_step + 2 * p + 1);
+    }
+  }
+  void add_terms(double* terms, std::size_t lanes, step_noise& noise, std::uint64_t step) {
+    if (stage_.running.subnormals == subnormal_rule::flush_inputs)
+      for (std::size_t l = 0; l < lanes; ++l) terms[l] = flushed(stage_.running, term_format_, terms[l]);
+    running_.step(terms, sums_.lane, noise.of(stage_.running, step, lanes), lanes, in_float_);
+  }
+  void result(double* to, std::size_t lanes) const { std::copy_n(sums_.lane, lanes, to); }
+
+ private:
+  accumulator_stage stage_;
+  number_format term_format_;
+  bool in_float_;
+  lane_rounder product_, running_;
+  lane_vector<double> sums_;
+};
+
+/// Where the finite numbers of an array lie: multiples of 2^lowest below 2^highest.
+struct number_extent {
+  int lowest = std::numeric_limits<int>::max(), highest = std::numeric_limits<int>::min();
+
+  static number_extent of(std::span<const double> x) {
+    number_extent e;
+    for (const double v : x) {
+      const unpacked u = unpack(v);
+      if (u.is_nan || u.is_infinite || u.significand == 0) continue;
+      e.lowest = std::min(e.lowest, u.exponent - 63 + std::countr_zero(u.significand));
+      e.highest = std::max(e.highest, u.exponent + 1);
+    }
+    return e;
+  }
+};
+
+/// True if every partial sum of k products is a double: so many quanta of the smallest product that 53 bits hold them.
+inline bool sums_fit_double(const number_extent& a, const number_extent& b, std::size_t k) {
+  if (a.lowest > a.highest || b.lowest > b.highest) return true;  // zeros, infinities and NaNs alone
+  const int terms = int(std::bit_width(k));
+  return a.highest + b.highest + terms - (a.lowest + b.lowest) <= 53;
+}
+
+/// The exact sum.  Operands may be doubles: float32 numbers times their scales.
+class exact_sums {
+ public:
+  /// @param fits_double  sums_fit_double() says that a chain in double is exact
+  explicit exact_sums(bool fits_double) : fits_double_(fits_double), wide_(fits_double ? 0 : tile_lanes) {}
+
+  void reset() {
+    sums_ = {};
+    std::fill(wide_.begin(), wide_.end(), wide_sum{});
+  }
+  void add_products(const double* a, const lane_rows<double>& b, std::size_t count, std::size_t lanes, step_noise&,
+                    std::uint64_t) {
+    if (fits_double_)
+      return run_best_fused<native_chain_body<double, double>>(a, b.first, b.stride, count,
+                                                               static_cast<double*>(sums_.lane), lanes);
+    for (std::size_t p = 0; p < count; ++p)
+      for (std::size_t l = 0; l < lanes; ++l) wide_[l].add_product(a[p], b.first[p * b.stride + l]);
+  }
+  void add_terms(double* terms, std::size_t lanes, step_noise&, std::uint64_t) {
+    for (std::size_t l = 0; l < lanes; ++l) wide_[l].add(terms[l]);
+  }
+  void result(double* to, std::size_t lanes) const {
+    for (std::size_t l = 0; l < lanes; ++l)
+      to[l] = double(fits_double_ ? float(sums_.lane[l]) : nearest_float(wide_[l].total()));
+  }
+
+ private:
+  bool fits_double_;
+  lane_vector<double> sums_;
+  std::vector<wide_sum> wide_;
+};
+
+/// One step of Kahan's sum per lane, in float32.
+struct kahan_body {
+  BINADE_ALWAYS_INLINE static void run(float a, const float* __restrict b, float* __restrict sums,
+                                       float* __restrict lost, std::size_t lanes) {
+    for (std::size_t l = 0; l < lanes; ++l) {
+      const float y = std::fma(a, b[l], -lost[l]), t = sums[l] + y;
+      lost[l] = (t - sums[l]) - y;
+      sums[l] = t;
+    }
+  }
+};
+class kahan_sums {
+ public:
+  void reset() { sums_ = lost_ = {}; }
+  void add_products(const float* a, const lane_rows<float>& b, std::size_t count, std::size_t lanes, step_noise&,
+                    std::uint64_t) {
+    for (std::size_t p = 0; p < count; ++p) step(a[p], b.first + p * b.stride, lanes);
+  }
+  void add_terms(double* terms, std::size_t lanes, step_noise&, std::uint64_t) {
+    float rounded[tile_lanes];
+    std::transform(terms, terms + lanes, rounded, [](double x) { return float(x); });
+    step(1, rounded, lanes);
+  }
+  void result(double* to, std::size_t lanes) const { std::copy_n(sums_.lane, lanes, to); }
+
+ private:
+  void step(float a, const float* b, std::size_t lanes) {
+    run_best_fused<kahan_body>(a, b, static_cast<float*>(sums_.lane), static_cast<float*>(lost_.lane), lanes);
+  }
+  lane_vector<float> sums_, lost_;
+};
+
+/// The tree of neighbours.
+class pairwise_sums {
+ public:
+  void reset() { tree_ = {}; }
+  void add_products(const float* a, const lane_rows<float>& b, std::size_t count, std::size_t lanes, step_noise&,
+                    std::uint64_t) {
+    lane_vector<float> products;
+    for (std::size_t p = 0; p < count; ++p) {
+      for (std::size_t l = 0; l < lanes; ++l) products.lane[l] = a[p] * b.first[p * b.stride + l];
+      tree_.push(products);
+    }
+  }
+  void add_terms(double* terms, std::size_t lanes, step_noise&, std::uint64_t) {
+    lane_vector<float> rounded;
+    std::transform(terms, terms + lanes, rounded.lane, [](double x) { return float(x); });
+    tree_.push(rounded);
+  }
+  void result(double* to, std::size_t lanes) const {
+    const lane_vector<float> root = tree_.root();
+    std::copy_n(root.lane, lanes, to);
+  }
+
+ private:
+  reduction::neighbour_tree<lane_vector<float>> tree_;
+};
+
+}  // namespace binade::detail
