@@ -27,7 +27,7 @@ struct matmul_shape {
 
 /// Where the noise of a product comes from: of the operands as quantize() takes it, and of the sums.
 struct matmul_noise {
-  noise_source a, b, sum;
+  noise_source a = {}, b = {}, sum = {};
 
   bool operator==(const matmul_noise&) const = default;
 };
