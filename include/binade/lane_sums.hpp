@@ -270,44 +270,108 @@ class element_chain {
   lane_vector<double> sums_;
 };
 
-/// Where the finite numbers of an array lie: multiples of 2^lowest below 2^highest.
+/// Where the finite numbers of an array lie: multiples of 2^lowest below 2^highest, none with more significant bits
+/// than `digits`.
 struct number_extent {
-  int lowest = std::numeric_limits<int>::max(), highest = std::numeric_limits<int>::min();
+  int lowest = std::numeric_limits<int>::max(), highest = std::numeric_limits<int>::min(), digits = 0;
+  bool all_finite = true;
+
+  bool is_zero() const { return digits == 0; }
 
   static number_extent of(std::span<const double> x) {
     number_extent e;
     for (const double v : x) {
       const unpacked u = unpack(v);
+      e.all_finite = e.all_finite && !u.is_nan && !u.is_infinite;
       if (u.is_nan || u.is_infinite || u.significand == 0) continue;
-      e.lowest = std::min(e.lowest, u.exponent - 63 + std::countr_zero(u.significand));
+      const int zeros = std::countr_zero(u.significand);
+      e.lowest = std::min(e.lowest, u.exponent - 63 + zeros);
       e.highest = std::max(e.highest, u.exponent + 1);
+      e.digits = std::max(e.digits, 64 - zeros);
     }
     return e;
   }
 };
 
-/// True if every partial sum of k products is a double: so many quanta of the smallest product that 53 bits hold them.
-inline bool sums_fit_double(const number_extent& a, const number_extent& b, std::size_t k) {
-  if (a.lowest > a.highest || b.lowest > b.highest) return true;  // zeros, infinities and NaNs alone
-  const int terms = int(std::bit_width(k));
-  return a.highest + b.highest + terms - (a.lowest + b.lowest) <= 53;
-}
+/// Exact sums of k products in a few doubles: each product is cut into parts, and the sum of each part is a multiple of
+/// its unit with less than 2^53 of them, so that every addition is exact.
+struct part_plan {
+  static constexpr int most = 4;
+
+  int parts = 1;                  ///< 0: four do not suffice
+  double cutters[most - 1] = {};  ///< x + c - c is x in units of part i; the rest is for the parts after it
+
+  part_plan(const number_extent& a, const number_extent& b, std::size_t k) {
+    if (a.is_zero() || b.is_zero()) return;
+    const int terms = int(std::bit_width(k)), lowest = a.lowest + b.lowest;
+    const bool can_cut = a.digits + b.digits <= 53 && a.all_finite && b.all_finite;
+    int highest = a.highest + b.highest;  // what is left to cut is below 2^highest
+    for (; highest + terms - lowest > 53; ++parts) {
+      if (!can_cut || parts == most) {
+        parts = 0;
+        return;
+      }
+      // k numbers of at most 2^highest are 2^52 units at most; what is cut off is half a unit at most.  A cutter is 1.5
+      // 2^52 units, and so its sum with x has the unit as its last place.
+      const int unit = highest + terms - 52;
+      cutters[parts - 1] = exact_double(false, 3, unit + 51);
+      highest = unit;
+    }
+  }
+};
+
+/// sums[i][l] += part i of a[p] b[p][l], p ascending.
+template <int Parts>
+struct parts_body {
+  BINADE_ALWAYS_INLINE static void run(const double* a, const double* b, std::size_t stride, std::size_t count,
+                                       const double* cutters, lane_vector<double>* sums, std::size_t lanes) {
+    double cutter[Parts - 1];
+    for (int i = 0; i + 1 < Parts; ++i) cutter[i] = cutters[i];
+    for (std::size_t p = 0; p < count; ++p) {
+      const double ap = a[p];
+      const double* __restrict const row = b + p * stride;
+      for (std::size_t l = 0; l < lanes; ++l) {
+        double rest = ap * row[l];  // exact
+        for (int i = 0; i + 1 < Parts; ++i) {
+          const double part = (rest + cutter[i]) - cutter[i];
+          sums[i].lane[l] += part;
+          rest -= part;
+        }
+        sums[Parts - 1].lane[l] += rest;
+      }
+    }
+  }
+};
 
 /// The exact sum.  Operands may be doubles: float32 numbers times their scales.
 class exact_sums {
  public:
-  /// @param fits_double  sums_fit_double() says that a chain in double is exact
-  explicit exact_sums(bool fits_double) : fits_double_(fits_double), wide_(fits_double ? 0 : tile_lanes) {}
+  /// Of products in the parts of a plan.
+  explicit exact_sums(const part_plan& plan) : plan_(plan), wide_(plan.parts == 0 ? tile_lanes : 0) {}
+  /// Of any terms.
+  exact_sums() : exact_sums(wide_plan()) {}
 
   void reset() {
-    sums_ = {};
+    for (lane_vector<double>& part : sums_) part = {};
     std::fill(wide_.begin(), wide_.end(), wide_sum{});
   }
   void add_products(const double* a, const lane_rows<double>& b, std::size_t count, std::size_t lanes, step_noise&,
                     std::uint64_t) {
-    if (fits_double_)
-      return run_best_fused<native_chain_body<double, double>>(a, b.first, b.stride, count,
-                                                               static_cast<double*>(sums_.lane), lanes);
+    const double* const cutters = plan_.cutters;
+    lane_vector<double>* const sums = sums_;
+    switch (plan_.parts) {
+      case 1:
+        return run_best_fused<native_chain_body<double, double>>(a, b.first, b.stride, count,
+                                                                 static_cast<double*>(sums_[0].lane), lanes);
+      case 2:
+        return run_best_fused<parts_body<2>>(a, b.first, b.stride, count, cutters, sums, lanes);
+      case 3:
+        return run_best_fused<parts_body<3>>(a, b.first, b.stride, count, cutters, sums, lanes);
+      case 4:
+        return run_best_fused<parts_body<4>>(a, b.first, b.stride, count, cutters, sums, lanes);
+      default:
+        break;
+    }
     for (std::size_t p = 0; p < count; ++p)
       for (std::size_t l = 0; l < lanes; ++l) wide_[l].add_product(a[p], b.first[p * b.stride + l]);
   }
@@ -315,13 +379,25 @@ class exact_sums {
     for (std::size_t l = 0; l < lanes; ++l) wide_[l].add(terms[l]);
   }
   void result(double* to, std::size_t lanes) const {
-    for (std::size_t l = 0; l < lanes; ++l)
-      to[l] = double(fits_double_ ? float(sums_.lane[l]) : nearest_float(wide_[l].total()));
+    for (std::size_t l = 0; l < lanes; ++l) to[l] = double(sum_of_lane(l));
   }
 
  private:
-  bool fits_double_;
-  lane_vector<double> sums_;
+  static part_plan wide_plan() {
+    part_plan plan({}, {}, 0);
+    plan.parts = 0;
+    return plan;
+  }
+  float sum_of_lane(std::size_t l) const {
+    if (plan_.parts == 0) return nearest_float(wide_[l].total());
+    if (plan_.parts == 1) return float(sums_[0].lane[l]);
+    wide_sum sum;
+    for (int i = 0; i < plan_.parts; ++i) sum.add(sums_[i].lane[l]);
+    return nearest_float(sum.total());
+  }
+
+  part_plan plan_;
+  lane_vector<double> sums_[part_plan::most];
   std::vector<wide_sum> wide_;
 };
 

@@ -84,7 +84,7 @@ class later_stages {
   static any_sums sums_of(const accumulator_stage& s, const number_format& term_format) {
     switch (s.order) {
       case summation::exact:
-        return exact_sums(false);
+        return exact_sums();
       case summation::kahan:
         return kahan_sums();
       case summation::pairwise:
@@ -176,7 +176,7 @@ inline constexpr auto leave_chunk = [](std::size_t, std::size_t, std::size_t, do
 template <class ScaleChunk>
 void sum_exactly(const product_plan& plan, std::span<const double> a, std::span<const double> b, ScaleChunk scale_chunk,
                  std::span<float> out) {
-  exact_sums first(sums_fit_double(number_extent::of(a), number_extent::of(b), plan.shape.k));
+  exact_sums first(part_plan(number_extent::of(a), number_extent::of(b), plan.shape.k));
   sum_products(plan, a, b, first, scale_chunk, out);
 }
 
