@@ -233,6 +233,51 @@ TEST(matmul, exact_sees_the_last_bit_at_any_distance) {
         }
 }
 
+/// The exact sum of a[p] b[p], as float32.
+double exact_dot(const std::vector<double>& a, const std::vector<double>& b) {
+  detail::exact_sums sums({detail::number_extent::of(a), detail::number_extent::of(b), a.size()});
+  detail::step_noise none({}, 0, 0, 1);
+  sums.add_products(a.data(), {b.data(), 1}, a.size(), 1, none, 0);
+  double sum = 0;
+  sums.result(&sum, 1);
+  return sum;
+}
+
+TEST(matmul, exact_takes_operands_with_scales_whose_products_no_double_holds) {
+  EXPECT_EQ(exact_dot({1 + 0x1p-52, 1, -0x1p-51}, {1 + 0x1p-52, -1, 1}), 0x1p-104);
+  // 2^104 - 1 twice: carries run through all its digits, wherever words begin.
+  for (int e = -64; e <= 64; ++e) {
+    const double a = std::ldexp(0x1p52 + 1, e), b = 0x1p52 - 1;
+    EXPECT_EQ(exact_dot({a, a, std::ldexp(-0x1p53, e)}, {b, b, 0x1p52}), std::ldexp(-2.0, e));
+  }
+}
+
+/// All products, then their opposites in another order: a bit lost on the way would be left, or take the last one
+/// along.
+TEST(matmul, exact_cancels_products_of_any_digits_and_spread) {
+  std::mt19937_64 random(53);
+  for (int round = 0; round < 20000; ++round) {
+    const std::size_t half = 1 + random() % 40;
+    const auto digits_a = 1 + random() % 27, digits_b = 1 + random() % 27, spread = 1 + random() % 60;
+    const auto number = [&](std::uint64_t digits) {
+      return std::ldexp(double(random() >> (64 - digits) | 1 << (digits - 1)), int(random() % spread));
+    };
+    std::vector<double> a, b;
+    for (std::size_t i = 0; i < half; ++i) {
+      a.push_back(number(digits_a));
+      b.push_back(number(digits_b));
+    }
+    for (std::size_t i = 0; i < half; ++i) {
+      a.push_back(-a[half - 1 - i]);
+      b.push_back(b[half - 1 - i]);
+    }
+    const double last = std::ldexp(1.0, -int(random() % 60));
+    a.push_back(last);
+    b.push_back(1);
+    ASSERT_EQ(exact_dot(a, b), last) << half << " products of " << digits_a << " by " << digits_b << " digits";
+  }
+}
+
 TEST(matmul, nan_and_infinities_go_the_way_of_ieee_754_in_every_accumulator) {
   struct row {
     std::vector<float> a, b;
