@@ -179,7 +179,9 @@ TEST(matmul, chunks_start_anew_and_their_results_go_to_the_next_accumulator) {
                            "f64:chunk=4->e8m13/daz",
                            "e5m10:chunk=3->e8m13/daz",
                            "e11m40:chunk=2->f32",
-                           "f32:chunk=2->f32:chunk=2->f32:chunk=2->f32"})
+                           "f32:chunk=2->f32:chunk=2->f32:chunk=2->f32",
+                           "f32:chunk=2->f32:chunk=3->kahan",
+                           "pairwise:chunk=1->pairwise:chunk=1->pairwise"})
     judge(text);
 }
 
@@ -249,6 +251,26 @@ TEST(matmul, exact_takes_operands_with_scales_whose_products_no_double_holds) {
   for (int e = -64; e <= 64; ++e) {
     const double a = std::ldexp(0x1p52 + 1, e), b = 0x1p52 - 1;
     EXPECT_EQ(exact_dot({a, a, std::ldexp(-0x1p53, e)}, {b, b, 0x1p52}), std::ldexp(-2.0, e));
+  }
+}
+
+/// Three products of 52 bits whose sum is one unit off a tie of float32: the 54th bit decides.
+TEST(matmul, exact_decides_by_a_bit_that_no_double_holds) {
+  std::mt19937_64 random(59);
+  const auto factor = [&] { return (std::uint64_t(1) << 25) | (random() >> 39) | 1; };  // odd, 26 bits
+  constexpr std::uint64_t place = std::uint64_t(1) << 30;                               // the last one of the result
+  int judged = 0;
+  while (judged < 2000) {
+    std::uint64_t a[3] = {factor(), factor(), factor()}, b[3] = {factor(), factor(), 0};
+    const std::uint64_t offset = place / 2 + (random() % 2 == 0 ? 1 : -std::uint64_t(1));
+    std::uint64_t inverse = a[2];  // modulo 2^3, then twice as many bits each time
+    for (int i = 0; i < 5; ++i) inverse *= 2 - a[2] * inverse;
+    b[2] = (offset - a[0] * b[0] - a[1] * b[1]) * inverse % place;
+    const std::uint64_t total = a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+    if (b[2] >> 26 != 0 || total >> 53 == 0) continue;
+    const std::uint64_t want = total - offset + (offset > place / 2 ? place : 0);
+    ASSERT_EQ(exact_dot({std::begin(a), std::end(a)}, {std::begin(b), std::end(b)}), double(want));
+    ++judged;
   }
 }
 
