@@ -406,21 +406,25 @@ BINADE_HD constexpr std::uint64_t encode(const element& e, T x, std::uint32_t no
 
 namespace detail {
 
+/// A number in parts as float32: rounded to nearest even, infinity from 2^128 on; NaN is the positive quiet one.
+template <class Number>
+BINADE_HD constexpr float nearest_float(const Number& x) {
+  const float_format single = native_format<float>;  // a copy: the device has no address of the constant
+  const element e{.format = single, .overflow = overflow_rule::infinity};
+  return std::bit_cast<float>(std::uint32_t(code_of(single, round_unpacked(single, e, x, 0))));
+}
 /// double to T: exact, or rounded to nearest even, infinity from 2^128 on.
 template <binary_float T>
 BINADE_HD constexpr T narrowed(double value) {
-  if constexpr (std::is_same_v<T, double>) {
+  if constexpr (std::is_same_v<T, double>)
     return value;
-  } else {
-    const float_format single = native_format<float>;  // a copy: the device has no address of the constant
-    const element e{.format = single, .overflow = overflow_rule::infinity};
-    return std::bit_cast<float>(std::uint32_t(code_of(single, round_unpacked(single, e, unpack(value), 0))));
-  }
+  else
+    return nearest_float(unpack(value));
 }
 
 /// The value of x rounded once into f, which is e.format's descriptor.
-template <class Format>
-BINADE_HD constexpr double rounded_value(const Format& f, const element& e, const unpacked& x, std::uint32_t noise) {
+template <class Format, class Number>
+BINADE_HD constexpr double rounded_value(const Format& f, const element& e, const Number& x, std::uint32_t noise) {
   const rounded r = round_unpacked(f, e, x, noise);
   return r.kind == result_kind::nan ? std::numeric_limits<double>::quiet_NaN() : f.value_of_code(code_of(f, r));
 }

@@ -92,6 +92,8 @@ struct product_body {
 constexpr bool odd_float_suffices(const element& e) {
   if (e.format.kind != format_kind::floating) return false;
   const int noise = is_stochastic(e.rounding) ? e.noise_bits : 0;
+  // A quotient of 2^128 or more becomes the largest float32, which chance could keep below the next grid point.
+  if (noise > 0 && e.format.floating.max_exponent() >= 127) return false;
   return e.format.floating.precision + noise + 2 <= 24;
 }
 

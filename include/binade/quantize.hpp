@@ -116,6 +116,13 @@ class chunk_rounder {
     if (s.stored == nullptr) return rounder_.quantize(x, noise, values, count);
     if (is_direct_ && s.run > 1 && rounder_.lanes() != nullptr)
       return lane_quantize(*rounder_.lanes(), x, s.stored, s.inverse, s.run, noise, values, count);
+    elements(x, s, noise, values, count);
+    if (s.product != nullptr) return multiply(s, values, count);
+    lane_scale_up(s.stored, s.run, values, count);
+  }
+  /// values[i]: the element that x[i] becomes, not yet multiplied by its scales.
+  void elements(const float* x, const near_scales& s, const std::uint32_t* noise, float* values, std::size_t count) {
+    if (s.stored == nullptr) return rounder_.quantize(x, noise, values, count);
     scale_down(x, s, count);
     if (rounds_quotients(s))
       for (std::size_t i = 0; i < count; ++i)
@@ -123,8 +130,6 @@ class chunk_rounder {
             float(round(element_, precise_quotient(x[i], s.product[i / s.run]), noise == nullptr ? 0 : noise[i]));
     else
       rounder_.quantize(scaled_, noise, values, count);
-    if (s.product != nullptr) return multiply(s, values, count);
-    lane_scale_up(s.stored, s.run, values, count);
   }
   /// codes[i]: the code of x[i] scaled; 0 for the NaN of a group in a format without one.
   template <class Code>

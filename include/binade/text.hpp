@@ -132,7 +132,7 @@ class quantizer_reader : public format_reader {
         once(has_rounding, start, "a rounding mode");
         e.rounding = mode->value;
         rounding_at = start;
-        if (is_stochastic(mode->value) && take(':')) e.noise_bits = int(number("a number of noise bits", 1, 32));
+        if (is_stochastic(mode->value) && take_key_mark()) e.noise_bits = int(number("a number of noise bits", 1, 32));
       } else if (const auto* overflow = find_word(overflow_words, name)) {
         once(has_overflow, start, "an overflow rule");
         e.overflow = overflow->value;
@@ -152,7 +152,7 @@ class quantizer_reader : public format_reader {
         if (name.empty()) fail_missing(start, "a policy", list, {});
         fail(start, "unknown policy '" + std::string(name) + "'", list, nearest_name(name, valid));
       }
-      if (peek() == ':')
+      if (peek() == ':' && outer_keys_.empty())
         fail(at_, "only sr, srb and src take a number; keys of the format stand before the first '/'", "'/', '@', end");
     }
     if (as) {

@@ -147,12 +147,13 @@ class text_cursor {
     return true;
   }
   /// The longest run of letters, digits and underscores; empty if there is none.
-  std::string_view peek_word() const {
-    std::size_t end = at_;
+  std::string_view peek_word() const { return word_at(at_); }
+  std::string_view word_at(std::size_t start) const {
+    std::size_t end = start;
     while (end < lower_.size() &&
            ((lower_[end] >= 'a' && lower_[end] <= 'z') || is_digit(lower_[end]) || lower_[end] == '_'))
       ++end;
-    return std::string_view(lower_).substr(at_, end - at_);
+    return std::string_view(lower_).substr(start, end - start);
   }
   std::string_view word() {
     const std::string_view result = peek_word();
@@ -194,18 +195,30 @@ class text_cursor {
     return value;
   }
 
+  /// The next character is the ':' of a key that belongs to what surrounds the part that is being read.
+  bool is_at_outer_key() const {
+    return peek() == ':' && std::find(outer_keys_.begin(), outer_keys_.end(), word_at(at_ + 1)) != outer_keys_.end();
+  }
+  bool take_key_mark() { return !is_at_outer_key() && take(':'); }
+  /// @param at     where the key is  @param keys   those that are known there
+  template <class Keys>
+  [[noreturn]] void fail_unknown_key(std::size_t at, std::string_view key, std::string valid, const Keys& keys) const {
+    std::vector<std::string_view> names(keys.begin(), keys.end());
+    names.insert(names.end(), outer_keys_.begin(), outer_keys_.end());
+    if (!outer_keys_valid_.empty()) valid += ", " + std::string(outer_keys_valid_);
+    if (key.empty()) fail_missing(at, "a key of the format", valid, {});
+    fail(at, "unknown key '" + std::string(key) + "'", valid, nearest_name(key, names));
+  }
+
   /// Reads ":key" and ":key=value" as long as there are any.  on_key(index of the key) reads what follows the key.
   template <std::size_t Count, class OnKey>
   void read_keys(const std::array<std::string_view, Count>& keys, std::string_view valid, OnKey on_key) {
     std::array<bool, Count> seen{};
-    while (take(':')) {
+    while (take_key_mark()) {
       const std::size_t start = at_;
       const std::string_view key = word();
       const auto which = std::size_t(std::find(keys.begin(), keys.end(), key) - keys.begin());
-      if (which == Count) {
-        if (key.empty()) fail_missing(start, "a key of the format", valid, {});
-        fail(start, "unknown key '" + std::string(key) + "'", valid, nearest_name(key, keys));
-      }
+      if (which == Count) fail_unknown_key(start, key, std::string(valid), keys);
       once(seen[which], start, key);
       on_key(which);
     }
@@ -233,6 +246,8 @@ class text_cursor {
 
   std::string text_, lower_;
   std::size_t at_ = 0;
+  std::vector<std::string_view> outer_keys_ = {};  ///< keys of what surrounds formats and elements
+  std::string_view outer_keys_valid_ = {};         ///< how errors list them
 };
 
 }  // namespace detail

@@ -163,8 +163,9 @@ class format_reader : public text_cursor {
   }
 
  protected:
-  /// Names that could stand in place of a format, where a format is what is missing.
+  /// Names that could stand in place of a format, where a format is what is missing, and what they are names of.
   std::vector<std::string_view> other_names_;
+  std::string_view other_kind_ = "a quantizer";
 
  private:
   static constexpr std::string_view valid_format =
@@ -306,16 +307,13 @@ class format_reader : public text_cursor {
 
   format_options read_options() {
     format_options options;
-    while (take(':')) {
+    while (take_key_mark()) {
       const std::size_t start = at_;
       const std::string_view key = word();
       constexpr std::array<std::string_view, 3> keys{"bias", "specials", "nan"};
       const auto which = std::size_t(std::find(keys.begin(), keys.end(), key) - keys.begin());
-      if (which == keys.size()) {
-        constexpr std::string_view valid = "bias=B, specials=ieee|nan|none|fnuz, nan=max|zero|opposite_zero";
-        if (key.empty()) fail_missing(start, "a key of the format", valid, {});
-        fail(start, "unknown key '" + std::string(key) + "'", valid, nearest_name(key, keys));
-      }
+      if (which == keys.size())
+        fail_unknown_key(start, key, "bias=B, specials=ieee|nan|none|fnuz, nan=max|zero|opposite_zero", keys);
       if (!take('=')) fail_missing(at_, "'='", std::string(key) + "=...", {});
       const std::size_t value_at = at_;
       if (which == 0) {
@@ -406,7 +404,7 @@ class format_reader : public text_cursor {
       names.insert(names.end(), other_names_.begin(), other_names_.end());
       std::vector<std::string_view> stems = other_names_;  // the variants of a name are for those who begin with it
       std::erase_if(stems, [](std::string_view other) { return other.find(':') != other.npos; });
-      valid += ", or a quantizer by name (" + listed(stems) + ")";
+      valid += ", or " + std::string(other_kind_) + " by name (" + listed(stems) + ")";
     }
     fail(start, "unknown format '" + std::string(name) + "'", valid, nearest_name(name, names));
   }

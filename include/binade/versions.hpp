@@ -12,6 +12,9 @@
 // No set with fused multiply-add: what a loop computes must not depend on the flags of the including program.
 #define BINADE_WIDE_256 __attribute__((target("avx2")))
 #define BINADE_WIDE_512 __attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl")))
+// But for loops whose every product is written as a fused one, or exact: nothing is left to be fused.
+#define BINADE_FUSED_256 __attribute__((target("avx2,fma")))
+#define BINADE_FUSED_512 __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")))
 
 // Around functions with AVX-512 intrinsics: those of g++ 12 pass an undefined vector to instructions that overwrite it,
 // and warn of it (GCC bug 105593).
@@ -65,10 +68,35 @@ void run_best(Args... args) {
   run_128<Body>(args...);
 }
 
+template <class Body, class... Args>
+BINADE_FUSED_512 void run_fused_512(Args... args) {
+  Body::run(args...);
+}
+template <class Body, class... Args>
+BINADE_FUSED_256 void run_fused_256(Args... args) {
+  Body::run(args...);
+}
+/// run_best() for bodies of fused multiply-adds, which are instructions where the processor has them.
+/// @pre each product of Body is an operand of std::fma, or exact
+template <class Body, class... Args>
+void run_best_fused(Args... args) {
+  static const bool has_fma = [] {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("fma") != 0;
+  }();
+  if (has_fma && vector_bits() >= 512) return run_fused_512<Body>(args...);
+  if (has_fma && vector_bits() >= 256) return run_fused_256<Body>(args...);
+  run_128<Body>(args...);
+}
+
 #else
 
 template <class Body, class... Args>
 void run_best(Args... args) {
+  Body::run(args...);
+}
+template <class Body, class... Args>
+void run_best_fused(Args... args) {
   Body::run(args...);
 }
 

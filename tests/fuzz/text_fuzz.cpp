@@ -3,7 +3,7 @@
 #include <optional>
 #include <string_view>
 
-#include "binade/text.hpp"
+#include "binade/accumulator_text.hpp"
 #include "fuzz/require.hpp"
 
 namespace {
@@ -31,5 +31,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   judge(text, [](std::string_view t) { return binade::parse_format(t); });
   judge(text, [](std::string_view t) { return binade::parse_element(t); });
   judge(text, [](std::string_view t) { return binade::parse_quantizer(t); });
+  judge(text, [](std::string_view t) { return binade::parse_accumulator(t); });
   return 0;
 }

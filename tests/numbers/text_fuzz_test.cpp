@@ -7,12 +7,12 @@
 #include <string>
 #include <string_view>
 
-#include "binade/text.hpp"
+#include "binade/accumulator_text.hpp"
 
 namespace binade {
 namespace {
 
-constexpr std::array<std::string_view, 26> seeds{
+constexpr std::array<std::string_view, 30> seeds{
     "e4m3fn",
     "e5m2/sr:8/infinity/ftz",
     "mxfp4",
@@ -39,15 +39,20 @@ constexpr std::array<std::string_view, 26> seeds{
     "clamp(0.99)+int4@block(16,e4m3fn,4over6,zero=zero)@row(order=standard)",
     "expand(128,range=4096,steps=8)+e4m3fn@tile(1,128,f32,min=1e-4,nan=group,inf=largest,order=reciprocal)",
     "int8@block(2,ue1m0)@block(16)",
+    "f32:chunk=128",
+    "e8m13/rtz:chunk=128->f32",
+    "e4m3fn/sr:8:mul=e5m2:bias=3:chunk=4->pairwise:chunk=16->kahan",
+    "exact:chunk=32->exact",
 };
 
 /// Pieces that steer a mutation into the corners of the grammar.
-constexpr std::array<std::string_view, 36> pieces{
+constexpr std::array<std::string_view, 42> pieces{
     "as=",   "/",         "@",      ":",      "(",      ")",       ",",       "=",
     "bias=", "specials=", "nan=",   "sr:",    "block(", "tile(1,", "static=", "99999999999999999999",
     "-",     "0",         "1e-45",  "e4m3fn", "fnuz",   "nan",     "inf",     "e8m0fnu",
     "pow2",  "rceil",     "binary", "p",      "\xff",   "@tensor", "4over6",  "zero=",
-    "min=",  "order=te",  "+",      "clamp("};
+    "min=",  "order=te",  "+",      "clamp(", "->",     ":chunk=", ":mul=",   "exact",
+    "mx",    "tc("};
 
 std::string mutated(std::mt19937_64& random) {
   const auto pick = [&](std::size_t n) { return std::size_t(random() % n); };
@@ -107,6 +112,8 @@ TEST(text_fuzz, damaged_text_gives_a_value_that_round_trips_or_a_text_error) {
         text, [](std::string_view t) { return parse_element(t); }, accepted);
     expect_value_or_text_error(
         text, [](std::string_view t) { return parse_format(t); }, accepted);
+    expect_value_or_text_error(
+        text, [](std::string_view t) { return parse_accumulator(t); }, accepted);
     if (HasFatalFailure()) return;
   }
   EXPECT_GT(accepted, 1000) << "the mutations no longer reach the accepted part of the grammar";
@@ -120,6 +127,8 @@ TEST(text_fuzz, random_bytes_give_a_value_that_round_trips_or_a_text_error) {
     for (char& c : text) c = char(random());
     expect_value_or_text_error(
         text, [](std::string_view t) { return parse_quantizer(t); }, accepted);
+    expect_value_or_text_error(
+        text, [](std::string_view t) { return parse_accumulator(t); }, accepted);
     if (HasFatalFailure()) return;
   }
 }
@@ -130,6 +139,8 @@ TEST(text_fuzz, every_prefix_of_a_good_text_gives_a_value_that_round_trips_or_a_
     for (std::size_t length = 0; length <= seed.size(); ++length) {
       expect_value_or_text_error(
           std::string(seed.substr(0, length)), [](std::string_view t) { return parse_quantizer(t); }, accepted);
+      expect_value_or_text_error(
+          std::string(seed.substr(0, length)), [](std::string_view t) { return parse_accumulator(t); }, accepted);
       if (HasFatalFailure()) return;
     }
   }

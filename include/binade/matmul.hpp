@@ -1,0 +1,351 @@
+#pragma once
+// Matrix products under an accumulator, bit for bit: the reference that every other product is judged by.
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "binade/accumulator.hpp"
+#include "binade/lane_sums.hpp"
+#include "binade/matmul_operands.hpp"
+
+namespace binade {
+
+/// (m, k) x (k, n) -> (m, n), all row-major.
+struct matmul_shape {
+  std::size_t m = 0, k = 0, n = 0;
+
+  bool operator==(const matmul_shape&) const = default;
+};
+
+/// Where the noise of a product comes from: of the operands as quantize() takes it, and of the sums.
+struct matmul_noise {
+  noise_source a = {}, b = {}, sum = {};
+
+  bool operator==(const matmul_noise&) const = default;
+};
+
+/// The three from one source: streams stream, stream + 1 and stream + 2, modulo 2^64.
+constexpr matmul_noise matmul_streams(const noise_source& source) {
+  matmul_noise noise{source, source, source};
+  noise.b.stream += 1;
+  noise.sum.stream += 2;
+  return noise;
+}
+
+/// An operand that is not quantized.
+inline constexpr quantizer float_operand = unscaled({float_storage});
+
+namespace detail {
+
+/// The stages of an accumulator after the first.
+class later_stages {
+ public:
+  later_stages(const accumulator& a, std::uint64_t k) {
+    accumulator so_far = a;
+    for (int i = 1; i < a.stage_count; ++i) {
+      so_far.stage_count = i;
+      const accumulator_stage &s = a.stages[std::size_t(i)], &before = a.stages[std::size_t(i) - 1];
+      stages_.push_back({sums_of(s, before.running.format), s.chunk, step_count(so_far, k)});
+    }
+  }
+
+  bool empty() const { return stages_.empty(); }
+  void reset() {
+    for (stage& s : stages_) begin(s, 0);
+  }
+  /// The result of a chunk of the first stage.
+  void add(double* terms, std::size_t lanes, step_noise& noise) { add(0, terms, lanes, noise); }
+  /// Hands on the chunks that are not full.  @param to  the result of the last stage
+  void finish(double* to, std::size_t lanes, step_noise& noise) {
+    for (std::size_t i = 0; i + 1 < stages_.size(); ++i)
+      if (stages_[i].in_chunk > 0) hand_on(i, lanes, noise);
+    std::visit([&](const auto& sums) { sums.result(to, lanes); }, stages_.back().sums);
+  }
+
+ private:
+  using any_sums = std::variant<element_chain, exact_sums, kahan_sums, pairwise_sums>;
+  struct stage {
+    any_sums sums;
+    std::uint32_t chunk;
+    std::uint64_t first_step;
+    std::uint64_t terms = 0;
+    std::uint32_t in_chunk = 0;
+  };
+
+  /// @pre s is not mx
+  static any_sums sums_of(const accumulator_stage& s, const number_format& term_format) {
+    switch (s.order) {
+      case summation::exact:
+        return exact_sums();
+      case summation::kahan:
+        return kahan_sums();
+      case summation::pairwise:
+        return pairwise_sums();
+      case summation::chain:
+      case summation::mx:
+        break;
+    }
+    return element_chain(s, term_format);
+  }
+  static void begin(stage& s, std::uint64_t terms) {
+    std::visit([](auto& sums) { sums.reset(); }, s.sums);
+    s.terms = terms;
+    s.in_chunk = 0;
+  }
+  void add(std::size_t i, double* terms, std::size_t lanes, step_noise& noise) {
+    stage& s = stages_[i];
+    std::visit([&](auto& sums) { sums.add_terms(terms, lanes, noise, s.first_step + s.terms); }, s.sums);
+    ++s.terms;
+    if (s.chunk != 0 && ++s.in_chunk == s.chunk) hand_on(i, lanes, noise);
+  }
+  void hand_on(std::size_t i, std::size_t lanes, step_noise& noise) {
+    double result[tile_lanes];
+    std::visit([&](const auto& sums) { sums.result(result, lanes); }, stages_[i].sums);
+    begin(stages_[i], stages_[i].terms);
+    add(i + 1, result, lanes, noise);
+  }
+
+  std::vector<stage> stages_;
+};
+
+/// Ends of the chunks of the first stage: after `chunk` products each, all of them for 0.
+inline std::vector<std::size_t> chunk_ends(std::size_t k, std::uint32_t chunk) {
+  if (chunk == 0) return {k};
+  std::vector<std::size_t> ends;
+  for (std::size_t p = 0; p < k;) ends.push_back(p += std::min<std::size_t>(chunk, k - p));
+  return ends;
+}
+
+/// What the sums of a product are made of, beside its operands.
+struct product_plan {
+  matmul_shape shape;
+  accumulator sum;
+  noise_source noise;
+  std::vector<std::size_t> ends;  ///< of the chunks of the first stage
+};
+
+/// Every output by way of `first`, which sums products, and the later stages.
+/// @param scale_chunk  (row, column, p, sums, lanes): works on the sums of the chunk that begins at p
+template <class T, class First, class ScaleChunk>
+void sum_products(const product_plan& plan, std::span<const T> a, std::span<const T> b, First& first,
+                  ScaleChunk scale_chunk, std::span<float> out) {
+  const auto [m, k, n] = plan.shape;
+  const std::uint64_t steps_of_product = plan.sum.stages[0].rounds_products ? 2 : 1;
+  step_noise noise(plan.noise, noise_bits(plan.sum), step_count(plan.sum, k), n);
+  later_stages later(plan.sum, k);
+  std::vector<T> packed(n > tile_lanes ? k * tile_lanes : 0);
+  for (std::size_t column = 0; column < n; column += tile_lanes) {
+    const std::size_t lanes = std::min(tile_lanes, n - column);
+    lane_rows<T> rows{b.data(), n};
+    if (n > tile_lanes) {  // rows that are far from each other would share few lines of the caches
+      for (std::size_t p = 0; p < k; ++p) std::copy_n(b.data() + p * n + column, lanes, packed.data() + p * lanes);
+      rows = {packed.data(), lanes};
+    }
+    for (std::size_t row = 0; row < m; ++row) {
+      double sums[tile_lanes];
+      noise.move_to(row, column);
+      later.reset();
+      std::size_t p = 0;
+      for (const std::size_t end : plan.ends) {
+        first.reset();
+        first.add_products(a.data() + row * k + p, {rows.first + p * rows.stride, rows.stride}, end - p, lanes, noise,
+                           p * steps_of_product);
+        first.result(sums, lanes);
+        scale_chunk(row, column, p, sums, lanes);
+        if (!later.empty()) later.add(sums, lanes, noise);
+        p = end;
+      }
+      if (!later.empty()) later.finish(sums, lanes, noise);
+      for (std::size_t l = 0; l < lanes; ++l)
+        out[row * n + column + l] = sums[l] == sums[l] ? float(sums[l]) : std::numeric_limits<float>::quiet_NaN();
+    }
+  }
+}
+
+inline constexpr auto leave_chunk = [](std::size_t, std::size_t, std::size_t, double*, std::size_t) {};
+
+/// An exact first stage.
+template <class ScaleChunk>
+void sum_exactly(const product_plan& plan, std::span<const double> a, std::span<const double> b, ScaleChunk scale_chunk,
+                 std::span<float> out) {
+  exact_sums first(part_plan(number_extent::of(a), number_extent::of(b), plan.shape.k));
+  sum_products(plan, a, b, first, scale_chunk, out);
+}
+
+/// @pre the arguments fit together, sum is not mx
+inline void multiply(std::span<const float> a, std::span<const float> b, const product_plan& plan,
+                     std::span<float> out) {
+  const accumulator_stage& s = plan.sum.stages[0];
+  const auto by = [&](auto first) { sum_products(plan, a, b, first, leave_chunk, out); };
+  switch (s.order) {
+    case summation::kahan:
+      return by(kahan_sums());
+    case summation::pairwise:
+      return by(pairwise_sums());
+    case summation::exact: {
+      const std::vector<double> wide_a(a.begin(), a.end()), wide_b(b.begin(), b.end());
+      return sum_exactly(plan, wide_a, wide_b, leave_chunk, out);
+    }
+    case summation::chain:
+    case summation::mx:
+      break;
+  }
+  if (s.rounds_products) return by(element_chain(s, single_element.format));
+  if (s.running == single_element) return by(native_chain<float>());
+  if (s.running == double_element) return by(native_chain<double>());
+  by(element_chain(s, single_element.format));
+}
+
+/// x s, the exact product rounded once to float32.
+inline float scaled_sum(float x, double s) {
+  if (double(float(s)) == s) return rescaled(x, float(s));
+  return nearest_float(exact_product(unpack(x), unpack(s)));
+}
+
+/// exact and mx of operands in two parts.
+inline void multiply_unscaled(const scaled_operand& a, const scaled_operand& b, product_plan plan,
+                              std::span<float> out) {
+  const auto [m, k, n] = plan.shape;
+  std::vector<double> wide_a(a.elements.begin(), a.elements.end()), wide_b(b.elements.begin(), b.elements.end());
+  if (plan.sum.stages[0].order == summation::mx) {
+    plan.sum = promoted({.order = summation::exact}, 1, chain_of(single_element));
+    plan.ends.clear();
+    for (std::size_t p = 1; p < k; ++p)
+      if (a.scales.changes_at(p) || b.scales.changes_at(p)) plan.ends.push_back(p);
+    if (k > 0) plan.ends.push_back(k);
+    const auto scale = [&](std::size_t row, std::size_t column, std::size_t p, double* sums, std::size_t lanes) {
+      const double scale_of_a = a.scales.varying(row, p);
+      for (std::size_t l = 0; l < lanes; ++l)
+        sums[l] = double(scaled_sum(scaled_sum(float(sums[l]), scale_of_a), b.scales.varying(column + l, p)));
+    };
+    sum_exactly(plan, wide_a, wide_b, scale, out);
+  } else {
+    if (a.scales.vary())
+      for (std::size_t i = 0; i < wide_a.size(); ++i) wide_a[i] *= a.scales.varying(i / k, i % k);
+    if (b.scales.vary())
+      for (std::size_t i = 0; i < wide_b.size(); ++i) wide_b[i] *= b.scales.varying(i % n, i / n);
+    sum_exactly(plan, wide_a, wide_b, leave_chunk, out);
+  }
+  if (k == 0) return;
+  std::vector<double> scales_of_b(n);
+  for (std::size_t j = 0; j < n; ++j) scales_of_b[j] = b.scales.constant(j);
+  for (std::size_t i = 0; i < m; ++i) {
+    const double scale_of_a = a.scales.constant(i);
+    for (std::size_t j = 0; j < n; ++j)
+      out[i * n + j] = scaled_sum(scaled_sum(out[i * n + j], scale_of_a), scales_of_b[j]);
+  }
+}
+
+/// Throws unless the arguments of a product fit together.
+inline void check_product(std::span<const float> a, std::span<const float> b, const matmul_shape& s,
+                          const accumulator& sum, const noise_source& noise, std::span<const float> out) {
+  const auto check_size = [](const char* name, std::size_t given, std::size_t rows, std::size_t columns) {
+    const bool overflows = columns != 0 && rows > std::numeric_limits<std::size_t>::max() / columns;
+    if (!overflows && given == rows * columns) return;
+    throw std::invalid_argument("matmul: " + std::string(name) + " has " + std::to_string(given) +
+                                " elements and a shape of (" + std::to_string(rows) + ", " + std::to_string(columns) +
+                                ") has " + (overflows ? "more than memory holds" : std::to_string(rows * columns)) +
+                                "; a is (m, k), b is (k, n), out is (m, n)");
+  };
+  check_size("a", a.size(), s.m, s.k);
+  check_size("b", b.size(), s.k, s.n);
+  check_size("out", out.size(), s.m, s.n);
+  const auto overlaps = [&](std::span<const float> x) {
+    const auto address = [](const float* p) { return std::bit_cast<std::uintptr_t>(p); };
+    return address(out.data()) < address(x.data() + x.size()) && address(x.data()) < address(out.data() + out.size());
+  };
+  if (overlaps(a) || overlaps(b))
+    throw std::invalid_argument("matmul: out overlaps an operand; give memory apart from both");
+  if (const std::string_view why = defect(sum); !why.empty())
+    throw std::invalid_argument("matmul: the accumulator is impossible: " + std::string(why));
+  if (noise_bits(sum) == 0 || out.empty()) return;
+  const std::uint64_t capacity = noise_capacity(noise_bits(sum)), steps = step_count(sum, s.k);
+  if (noise.first > capacity || steps > (capacity - noise.first) / out.size())
+    throw std::invalid_argument(
+        "matmul: " + std::to_string(out.size()) + " outputs of " + std::to_string(steps) +
+        " steps ask for more noise than the " + std::to_string(capacity) +
+        " elements of one stream; multiply fewer rows at a time, each with a stream of its own");
+}
+
+}  // namespace detail
+
+/// Noise indices that one row of a product takes: rows from i on, multiplied apart, get the same noise from
+/// first + i matmul_noise_per_row().
+constexpr std::uint64_t matmul_noise_per_row(const matmul_shape& shape, const accumulator& sum) {
+  return step_count(sum, shape.k) * shape.n;
+}
+
+/// out = a b, each output summed over k as the accumulator says.
+///
+/// Every output depends on its row of a, its column of b and the noise of its steps alone.  k = 0 gives +0.  NaN,
+/// infinities: a NaN among the products, Inf 0 and Inf - Inf give NaN, in every accumulator; it is the positive quiet
+/// one.  `exact` looks at all products at once: infinities of both signs are NaN wherever they stand.
+/// @param a, b   m k and k n elements, any floats
+/// @param noise  of stochastic elements: step t (step_count()) of output (i, j) has noise index
+///               (i steps + t) n + j, steps = step_count(sum, k).  Elements with fewer noise bits than the most that
+///               one in the accumulator has take the top ones of as many
+/// @param out    m n elements, apart from a and b
+/// @throws std::invalid_argument if sizes disagree, out overlaps an operand, the accumulator is impossible or mx, which
+///         needs the blocks of quantized operands, or the noise stream is too short; nothing is written
+inline void matmul(std::span<const float> a, std::span<const float> b, const matmul_shape& shape,
+                   const accumulator& sum, const noise_source& noise, std::span<float> out) {
+  detail::check_product(a, b, shape, sum, noise, out);
+  if (sum.stages[0].order == summation::mx)
+    throw std::invalid_argument(
+        "matmul: mx sums in the blocks of its operands' scales, and these operands have none; give quantizers with "
+        "block scales, or use exact");
+  detail::multiply(a, b, {shape, sum, noise, detail::chunk_ends(shape.k, sum.stages[0].chunk)}, out);
+}
+
+/// out = a b of operands that are quantized along k first: a along its rows, b along its columns (axis 0).
+///
+/// Accumulators that begin with a chain, `kahan` or `pairwise` multiply what quantize() gives.  `exact` and `mx`
+/// multiply the elements before their scales, which come after.  Scales that vary along k (col, tile, block) belong to
+/// terms: under `exact` each product carries them, exactly; under `mx` the sum of each block is rounded to float32,
+/// times those of a, times those of b, each product rounded to float32.  Scales that are constant along k (tensor, row)
+/// multiply the result, a's first, each product rounded to float32; of an operand with two such levels, their exact
+/// product.
+///
+/// Transforms stay in the operands, which must have the same ones, hadamard or rht: the product of both is that of the
+/// operands.
+/// @param a_spec, b_spec  float_operand: not quantized
+/// @param noise           a, b: as quantize() takes them; sum: as above
+/// @throws std::invalid_argument as above, if a quantizer is impossible, the transforms differ or do not fit k, or no
+///         scale of either operand varies along k under mx; nothing is written
+inline void matmul(std::span<const float> a, const quantizer& a_spec, std::span<const float> b, const quantizer& b_spec,
+                   const matmul_shape& shape, const accumulator& sum, const matmul_noise& noise, std::span<float> out) {
+  detail::check_product(a, b, shape, sum, noise.sum, out);
+  const axis_view a_view{shape.m, shape.k, 1}, b_view{1, shape.k, shape.n};
+  detail::check_arguments("matmul: a_spec", a.size(), a_view, a_spec, &noise.a);
+  detail::check_arguments("matmul: b_spec", b.size(), b_view, b_spec, &noise.b);
+  detail::check_transforms(a_spec, b_spec);
+  if (a_spec.transform_count > 0) {
+    detail::transform_chain a_chain(a_spec, a_view), b_chain(b_spec, b_view);
+    return matmul(a_chain.apply(a), a_chain.without_transforms(), b_chain.apply(b), b_chain.without_transforms(), shape,
+                  sum, noise, out);
+  }
+  detail::product_plan plan{shape, sum, noise.sum, detail::chunk_ends(shape.k, sum.stages[0].chunk)};
+  if (multiplies_unscaled(sum)) {
+    const detail::scaled_operand split_a = detail::split(a, a_view, a_spec, noise.a),
+                                 split_b = detail::split(b, b_view, b_spec, noise.b);
+    if (sum.stages[0].order == summation::mx && !split_a.scales.vary() && !split_b.scales.vary())
+      throw std::invalid_argument(
+          "matmul: mx sums in the blocks of its operands' scales, and neither a_spec nor b_spec has any; give one "
+          "block scales, or use exact");
+    return detail::multiply_unscaled(split_a, split_b, std::move(plan), out);
+  }
+  std::vector<float> quantized_a(a.size()), quantized_b(b.size());
+  quantize(a, a_view, a_spec, noise.a, quantized_a);
+  quantize(b, b_view, b_spec, noise.b, quantized_b);
+  detail::multiply(quantized_a, quantized_b, plan, out);
+}
+
+}  // namespace binade
