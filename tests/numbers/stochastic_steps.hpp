@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "binade/fast_round.hpp"
+#include "binade/array_rounder.hpp"
 #include "numbers/small_formats.hpp"
 
 namespace judged {
