@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -84,18 +85,26 @@ constexpr bool odd_float_suffices(const element& e) {
   return e.format.floating.precision + noise + 2 <= 24;
 }
 
+/// Scales that are known before a walk: those of a part of a larger array, found from all of it.
+struct known_scales {
+  std::vector<float> inner = {};          ///< of each group of the only level; empty: they are found
+  std::optional<outer_scale> outer = {};  ///< of the whole array, the outer of two levels; none: it is found
+};
+
 /// Walks an array in storage order, chunk by chunk, with the scales of each element beside it.
 class scaled_walk {
  public:
   /// Elements that a chunk has at most; counter::chunk is a multiple.
   static constexpr std::size_t chunk = 1024;
 
-  /// @param x  the array; null where run() is not called
-  scaled_walk(const float* x, const axis_view& view, const quantizer& q)
+  /// @param x      the array; null where run() is not called
+  /// @param known  null, or scales that run() takes as they are
+  scaled_walk(const float* x, const axis_view& view, const quantizer& q, const known_scales* known = nullptr)
       : x_(x),
         view_(view),
         quantizer_(q),
         levels_(q),
+        known_(known),
         grid_(q.levels == 0 ? scale_grid{{1, view.size(), 1}, 1, std::max<std::size_t>(1, view.size())}
                             : grid_of(q.scalings[0], view)),
         has_multiplier_(q.order != operation_order::standard) {}
@@ -105,6 +114,7 @@ class scaled_walk {
   template <class Visit>
   void run(Visit visit) {
     if (view_.size() == 0) return;
+    if (known_ != nullptr && !known_->inner.empty()) return run_with(known_->inner, {}, visit);
     reserve();
     if (quantizer_.levels == 0) {
       stored_.of_group[0] = 1;
@@ -192,6 +202,7 @@ class scaled_walk {
   }
 
   void find_outer() {
+    if (known_ != nullptr && known_->outer) return outer_.assign(1, *known_->outer);
     const scaling& s = quantizer_.scalings[1];
     group_amax amax(x_, grid_of(s, view_), s);
     if (s.rule != scale_rule::static_scale) amax.all();
@@ -310,6 +321,7 @@ class scaled_walk {
   axis_view view_;
   quantizer quantizer_;
   scale_levels levels_;
+  const known_scales* known_;
   scale_grid grid_;
   bool has_multiplier_;
   std::vector<outer_scale> outer_;

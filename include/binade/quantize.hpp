@@ -242,6 +242,81 @@ inline std::vector<float> decode_scales(const float_format& f, const code_array&
       codes);
 }
 
+/// quantize() of an array, or of a part of a larger one.
+/// @param counts  null, or what counts the elements of the larger array, in storage order
+/// @param known   null, or scales found before
+inline void quantize_part(std::span<const float> x, const axis_view& view, const quantizer& q,
+                          const noise_source& source, std::span<float> out, counter* counts,
+                          const known_scales* known) {
+  check_arguments("quantize", x.size(), view, q, &source);
+  if (out.size() != x.size())
+    throw std::invalid_argument("quantize: out has room for " + std::to_string(out.size()) + " values and " +
+                                std::to_string(x.size()) + " are needed for " + described(view));
+  const bool in_place = out.data() == x.data();
+  const auto address = [](const float* p) { return std::bit_cast<std::uintptr_t>(p); };
+  if (!in_place && address(out.data()) < address(x.data() + x.size()) &&
+      address(x.data()) < address(out.data() + out.size()))
+    throw std::invalid_argument("quantize: out overlaps x in part; give x itself or memory apart from it");
+  if (q.transform_count > 0) {
+    transform_chain chain(q, view);
+    const std::vector<float> transformed = chain.apply(x);
+    quantize_part(transformed, view, chain.without_transforms(), source, out, counts, known);
+    return chain.undo(out);
+  }
+
+  constexpr std::size_t chunk = scaled_walk::chunk;
+  chunk_rounder rounder(q);
+  std::uint32_t noise_buffer[chunk];
+  float value_buffer[chunk];
+  scaled_walk walk(x.data(), view, q, known);
+  walk.run([&](std::size_t first, std::size_t n, const near_scales& scales) {
+    const float* const from = x.data() + first;
+    float* const to = in_place ? value_buffer : out.data() + first;
+    rounder.quantize(from, scales, chunk_noise(q.elem, source, first, {noise_buffer, n}), to, n);
+    if (counts != nullptr) rounder.count(*counts, from, scales, to, n);
+    if (in_place) std::copy_n(to, n, out.data() + first);
+  });
+}
+
+/// encode() of an array, or of a part of a larger one.
+/// @param known    null, or scales found before
+/// @param refused  grows by the NaNs that the format has no code for, which get code 0
+inline encoded encode_part(std::span<const float> x, const axis_view& view, const quantizer& q,
+                           const noise_source& source, const known_scales* known, std::uint64_t& refused) {
+  check_arguments("encode", x.size(), view, q, &source);
+  if (q.transform_count > 0) {
+    transform_chain chain(q, view);
+    encoded result = encode_part(chain.apply(x), view, chain.without_transforms(), source, known, refused);
+    result.transforms = std::move(chain.records());
+    return result;
+  }
+  const element& e = q.elem;
+  chunk_rounder rounder(q);
+  std::uint32_t noise_buffer[scaled_walk::chunk];
+  scaled_walk walk(x.data(), view, q, known);
+  encoded result;
+  with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
+    walk.run([&](std::size_t first, std::size_t n, const near_scales& scales) {
+      const std::uint32_t* const noise = chunk_noise(e, source, first, {noise_buffer, n});
+      rounder.encode(x.data() + first, scales, noise, codes.data() + first, n);
+      if (!e.format.refuses_nan()) return;
+      for (std::size_t i = 0; i < n; ++i)
+        refused += std::uint64_t(x[first + i] != x[first + i] && scales.stored[i] == scales.stored[i] &&
+                                 (scales.product == nullptr || scales.product[i] == scales.product[i]));
+    });
+  });
+  if (q.levels > 0) encode_scales(q.scalings[0].format, walk.inner_scales(), result.scales);
+  if (q.levels > 1) encode_scales(q.scalings[1].format, walk.outer_scales(), result.outer_scales);
+  return result;
+}
+/// Throws if encode() met NaNs that the format has no code for.
+inline void check_refused(std::uint64_t refused) {
+  if (refused != 0)
+    throw std::invalid_argument("encode: x has " + std::to_string(refused) +
+                                " NaN and the format has no code for it; say what to take instead (:nan=max or "
+                                ":nan=zero), let it take its group (nan=group) or remove them");
+}
+
 }  // namespace detail
 
 /// Scales that a quantizer has for a view: of the innermost level, and of the second one; 0 where there is none.
@@ -271,36 +346,10 @@ inline std::size_t outer_scale_count(const axis_view& view, const quantizer& q) 
 ///         does not fit the length of the axis or the noise stream is too short; nothing is written
 inline void quantize(std::span<const float> x, const axis_view& view, const quantizer& q, const noise_source& source,
                      std::span<float> out, quantize_counters* counters = nullptr) {
-  detail::check_arguments("quantize", x.size(), view, q, &source);
-  if (out.size() != x.size())
-    throw std::invalid_argument("quantize: out has room for " + std::to_string(out.size()) + " values and " +
-                                std::to_string(x.size()) + " are needed for " + detail::described(view));
-  const bool in_place = out.data() == x.data();
-  const auto address = [](const float* p) { return std::bit_cast<std::uintptr_t>(p); };
-  if (!in_place && address(out.data()) < address(x.data() + x.size()) &&
-      address(x.data()) < address(out.data() + out.size()))
-    throw std::invalid_argument("quantize: out overlaps x in part; give x itself or memory apart from it");
-  if (q.transform_count > 0) {
-    detail::transform_chain chain(q, view);
-    const std::vector<float> transformed = chain.apply(x);
-    quantize(transformed, view, chain.without_transforms(), source, out, counters);
-    return chain.undo(out);
-  }
-
-  constexpr std::size_t chunk = detail::scaled_walk::chunk;
-  detail::chunk_rounder rounder(q);
+  if (counters == nullptr) return detail::quantize_part(x, view, q, source, out, nullptr, nullptr);
   detail::counter count(q.elem.format);
-  std::uint32_t noise_buffer[chunk];
-  float value_buffer[chunk];
-  detail::scaled_walk walk(x.data(), view, q);
-  walk.run([&](std::size_t first, std::size_t n, const detail::near_scales& scales) {
-    const float* const from = x.data() + first;
-    float* const to = in_place ? value_buffer : out.data() + first;
-    rounder.quantize(from, scales, detail::chunk_noise(q.elem, source, first, {noise_buffer, n}), to, n);
-    if (counters != nullptr) rounder.count(count, from, scales, to, n);
-    if (in_place) std::copy_n(to, n, out.data() + first);
-  });
-  if (counters != nullptr) *counters = count.total();
+  detail::quantize_part(x, view, q, source, out, &count, nullptr);
+  *counters = count.total();
 }
 
 /// The codes of each element and the scales: decode() of them is what quantize() gives.
@@ -311,35 +360,9 @@ inline void quantize(std::span<const float> x, const axis_view& view, const quan
 /// @param x, view, source  as for quantize
 /// @throws std::invalid_argument as quantize, and if x has NaNs that the format refuses: the message counts them
 inline encoded encode(std::span<const float> x, const axis_view& view, const quantizer& q, const noise_source& source) {
-  detail::check_arguments("encode", x.size(), view, q, &source);
-  if (q.transform_count > 0) {
-    detail::transform_chain chain(q, view);
-    encoded result = encode(chain.apply(x), view, chain.without_transforms(), source);
-    result.transforms = std::move(chain.records());
-    return result;
-  }
-  const element& e = q.elem;
-  detail::chunk_rounder rounder(q);
-  std::uint32_t noise_buffer[detail::scaled_walk::chunk];
-  detail::scaled_walk walk(x.data(), view, q);
-  encoded result;
-  std::size_t refused = 0;
-  detail::with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
-    walk.run([&](std::size_t first, std::size_t n, const detail::near_scales& scales) {
-      const std::uint32_t* const noise = detail::chunk_noise(e, source, first, {noise_buffer, n});
-      rounder.encode(x.data() + first, scales, noise, codes.data() + first, n);
-      if (!e.format.refuses_nan()) return;
-      for (std::size_t i = 0; i < n; ++i)
-        refused += std::size_t(x[first + i] != x[first + i] && scales.stored[i] == scales.stored[i] &&
-                               (scales.product == nullptr || scales.product[i] == scales.product[i]));
-    });
-  });
-  if (refused != 0)
-    throw std::invalid_argument("encode: x has " + std::to_string(refused) +
-                                " NaN and the format has no code for it; say what to take instead (:nan=max or "
-                                ":nan=zero), let it take its group (nan=group) or remove them");
-  if (q.levels > 0) detail::encode_scales(q.scalings[0].format, walk.inner_scales(), result.scales);
-  if (q.levels > 1) detail::encode_scales(q.scalings[1].format, walk.outer_scales(), result.outer_scales);
+  std::uint64_t refused = 0;
+  encoded result = detail::encode_part(x, view, q, source, nullptr, refused);
+  detail::check_refused(refused);
   return result;
 }
 
