@@ -18,6 +18,12 @@
 
 namespace binade {
 
+/// Tile rows and tile columns of a scaling: the scales of an array as a matrix.
+inline std::pair<std::size_t, std::size_t> scale_shape(const scaling& s, const axis_view& view) {
+  const detail::scale_grid grid = detail::plain_grid_of(s, view);
+  return {(view.rows() + grid.tile_rows - 1) / grid.tile_rows, grid.per_row()};
+}
+
 /// Neighbours in the storage of an array seen along an axis: all (o, j, i) with o and j in a range.
 struct array_part {
   axis_view view;                       ///< of the part
@@ -96,11 +102,6 @@ class part_quantizer {
   }
   /// The scale codes of a level, 0 the innermost, as in `encoded`; whole once all parts have been encoded.
   const code_array& scales(std::size_t level) const { return scales_[level]; }
-  /// Tile rows and tile columns of a level.  @pre level < quantizer.levels
-  std::pair<std::size_t, std::size_t> scale_shape(std::size_t level) const {
-    const detail::scale_grid grid = grid_of(level, view_);
-    return {chunks(view_.rows(), grid.tile_rows), grid.per_row()};
-  }
   /// @throws std::invalid_argument if encode() met NaNs that the format has no code for; the message counts them
   void check_codes() const { detail::check_refused(refused_); }
 

@@ -111,7 +111,7 @@ TEST(part_quantizer, gives_the_values_codes_scales_and_counters_of_one_call) {
         ASSERT_TRUE(q.levels < 1 || parts.scales(0) == want_codes.scales);
         ASSERT_TRUE(q.levels < 2 || parts.scales(1) == want_codes.outer_scales);
         if (q.levels > 0) {
-          const auto [rows, columns] = parts.scale_shape(0);
+          const auto [rows, columns] = scale_shape(q.scalings[0], view);
           ASSERT_EQ(rows * columns, scale_count(view, q));
         }
         if (refused == 0)
