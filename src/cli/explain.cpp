@@ -223,12 +223,20 @@ struct neighbours {
 std::optional<outcome> neighbour(const number_format& f, const number_given& x, bool is_value, bool above) {
   exact digits = x.digits;
   if (is_value) digits = x.value == 0 ? beside_zero(!above) : beside(x.digits, x.digits.negative != above);
-  const element e{
-      .format = f, .rounding = above ? rounding_mode::up : rounding_mode::down, .overflow = overflow_rule::saturate};
-  const outcome found = *outcome_of(e, digits);
-  if (!std::isfinite(found.value)) return std::nullopt;
-  const cpp_rational value = rational_of(found.value);
-  return (above ? value > x.value : value < x.value) ? std::optional(found) : std::nullopt;
+  const element up{.format = f, .rounding = rounding_mode::up, .overflow = overflow_rule::saturate},
+      down{.format = f, .rounding = rounding_mode::down, .overflow = overflow_rule::saturate};
+  // Beside what rounding finds: where it leads to no zero, or there is none, it does not cross from one sign to the
+  // other.
+  std::optional<outcome> nearest;
+  for (const std::optional<outcome>& candidate :
+       {outcome_of(above ? up : down, digits), outcome_of(up, detail::exact_zero(false)),
+        outcome_of(up, beside_zero(false)), outcome_of(down, beside_zero(true))}) {
+    if (!candidate || !std::isfinite(candidate->value)) continue;
+    const cpp_rational value = rational_of(candidate->value);
+    if (above ? value <= x.value : value >= x.value) continue;
+    if (!nearest || abs(value - x.value) < abs(rational_of(nearest->value) - x.value)) nearest = candidate;
+  }
+  return nearest;
 }
 
 neighbours neighbours_of(const number_format& f, const number_given& x) {
