@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "cli/commands.hpp"
 #include "cli/interruption.hpp"
 #include "cli/number_view.hpp"
+#include "cli/whole_number.hpp"
 #include "report/number_text.hpp"
 
 namespace binade::cli {
@@ -188,7 +190,9 @@ void add_compare_command(CLI::App& program, int& result) {
   CLI::Option* file =
       command->add_option("IN", given->in, ".npy file; if not given, 256 x 4096 standard normal numbers");
   command->add_option("--axis", given->axis, "the axis that blocks and rows run along")->capture_default_str();
-  command->add_option("--seed", given->seed, "of stochastic rounding, and of the sample")->capture_default_str();
+  command->add_option("--seed", given->seed, "of stochastic rounding, and of the sample")
+      ->check(whole_number())
+      ->capture_default_str();
   command->add_flag("--json", given->as_json, "print one JSON document");
   command->footer(
       "The sample is a function of the seed alone, the same on every machine.\n"

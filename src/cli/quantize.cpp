@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <iostream>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -20,6 +21,7 @@
 #include "cli/commands.hpp"
 #include "cli/interruption.hpp"
 #include "cli/number_view.hpp"
+#include "cli/whole_number.hpp"
 #include "report/number_text.hpp"
 
 namespace binade::cli {
@@ -39,8 +41,8 @@ struct quantize_options {
 
 bool same_file(const fs::path& a, const fs::path& b) {
   std::error_code ignored;
-  return fs::equivalent(a, b, ignored) ||
-         fs::weakly_canonical(a, ignored).lexically_normal() == fs::weakly_canonical(b, ignored).lexically_normal();
+  const auto place = [&](const fs::path& p) { return fs::weakly_canonical(fs::absolute(p, ignored), ignored); };
+  return fs::equivalent(a, b, ignored) || place(a) == place(b);
 }
 
 /// Each file of the command has a path of its own.
@@ -52,7 +54,7 @@ void check_paths(const quantize_options& given) {
                                                                       {"--outer-scales", &given.outer_scales}}};
   for (std::size_t i = 0; i < files.size(); ++i)
     for (std::size_t k = 0; k < i; ++k)
-      if (!files[i].second->empty() && same_file(*files[i].second, *files[k].second))
+      if (!files[i].second->empty() && !files[k].second->empty() && same_file(*files[i].second, *files[k].second))
         throw std::invalid_argument("quantize: " + std::string(files[i].first) + " and " + files[k].first +
                                     " are the same file, " + files[i].second->string() + "; give another path");
 }
@@ -196,9 +198,13 @@ void add_quantize_command(CLI::App& program, int& result) {
                       "columns)");
   command->add_option("--outer-scales", given->outer_scales, ".npy file for the outer scales of two levels");
   command->add_option("--axis", given->axis, "the axis that blocks and rows run along")->capture_default_str();
-  command->add_option("--seed", given->seed, "of stochastic rounding")->capture_default_str();
-  command->add_option("--stream", given->stream, "of stochastic rounding: one for each array")->capture_default_str();
-  command->add_option("--step", given->step, "of stochastic rounding: one for each time")->capture_default_str();
+  command->add_option("--seed", given->seed, "of stochastic rounding")->check(whole_number())->capture_default_str();
+  command->add_option("--stream", given->stream, "of stochastic rounding: one for each array")
+      ->check(whole_number())
+      ->capture_default_str();
+  command->add_option("--step", given->step, "of stochastic rounding: one for each time")
+      ->check(whole_number(std::numeric_limits<std::uint32_t>::max()))
+      ->capture_default_str();
   command->add_flag("--json", given->as_json, "print the summary as one JSON document");
   command->footer(
       "The array may be larger than memory: it is read in parts of whole groups with a common scale, and twice where "
