@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "binade/sqnr.hpp"
+#include "cli/number_view.hpp"
 #include "model/initialization.hpp"
 #include "report/number_text.hpp"
 #include "util/machine.hpp"
@@ -76,7 +77,8 @@ std::span<const std::uint32_t> double_rounder::noise_of(const array_part& part) 
 
 void double_rounder::quantize(const array_part& part, std::span<const double> x, std::span<double> out) {
   const std::span<const std::uint32_t> noise = noise_of(part);
-  for (std::size_t i = 0; i < x.size(); ++i) out[i] = round(element_, x[i], noise[i]);
+  std::transform(x.begin(), x.end(), noise.begin(), out.begin(),
+                 [&](double value, std::uint32_t r) { return round(element_, value, r); });
   count_part(x, out);
 }
 
@@ -174,11 +176,11 @@ std::vector<std::vector<std::string>> count_rows(const array_counts& c) {
   };
   const std::string decibels = c.sum_sq_error == 0 ? "nothing lost" : fixed_text(c.sqnr_db(), 2) + " dB";
   std::vector<std::vector<std::string>> rows{{"elements", std::to_string(c.count)},
-                                             {"largest", exact_text(c.amax)},
+                                             {"amax", short_text(c.amax)},
                                              {"saturated", share(c.saturated)},
                                              {"underflowed", share(c.underflowed)},
                                              {"NaN", std::to_string(c.nans)},
-                                             {"largest error", exact_text(c.max_error)},
+                                             {"largest error", short_text(c.max_error)},
                                              {"SQNR", decibels}};
   return rows;
 }

@@ -11,6 +11,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -31,7 +32,8 @@ namespace {
 using json = nlohmann::ordered_json;
 
 constexpr std::uint64_t sample_rows = 256, sample_columns = 4096;
-constexpr int most_binades = 32, widest_bar = 40;
+constexpr int most_binades = 32;
+constexpr std::uint64_t widest_bar = 40;
 
 struct compare_options {
   std::array<std::string, 2> specs;
@@ -82,13 +84,12 @@ struct histogram_row {
   std::array<std::uint64_t, 3> counts;
 };
 std::vector<histogram_row> histogram(const binade_counts& x, const std::array<side, 2>& sides) {
-  const std::array<const binade_counts*, 3> all{&x, &sides[0].values, &sides[1].values};
   const auto row = [&](std::string name, auto count) {
-    return histogram_row{std::move(name), {count(*all[0]), count(*all[1]), count(*all[2])}};
+    return histogram_row{std::move(name), {count(x), count(sides[0].values), count(sides[1].values)}};
   };
-  std::map<int, bool, std::greater<>> exponents;
-  for (const binade_counts* counts : all)
-    for (const auto& [exponent, count] : counts->finite) exponents[exponent] = true;
+  std::set<int, std::greater<>> exponents;
+  for (const binade_counts* counts : {&x, &sides[0].values, &sides[1].values})
+    for (const auto& [exponent, count] : counts->finite) exponents.insert(exponent);
   std::vector<histogram_row> rows;
   const auto any = [](const histogram_row& r) { return r.counts != std::array<std::uint64_t, 3>{}; };
   const auto add_if_any = [&](histogram_row r) {
@@ -98,7 +99,7 @@ std::vector<histogram_row> histogram(const binade_counts& x, const std::array<si
   add_if_any(row("inf", [](const binade_counts& c) { return c.infinities; }));
   histogram_row rest{"below", {}};
   int shown = 0;
-  for (const auto& [exponent, ignored] : exponents) {
+  for (const int exponent : exponents) {
     histogram_row here = row("2^" + std::to_string(exponent), [&](const binade_counts& c) { return c.in(exponent); });
     if (shown++ < most_binades)
       rows.push_back(std::move(here));
@@ -135,7 +136,7 @@ void print(const input_array& in, const binade_counts& x, const std::array<side,
     std::vector<std::string> row{bin.name};
     for (const std::uint64_t count : bin.counts)
       row.push_back(percent_text(double(count) / double(in.header().count())));
-    row.emplace_back(std::size_t(double(bin.counts[0]) / double(largest) * widest_bar + 0.5), '#');
+    row.emplace_back((2 * widest_bar * bin.counts[0] + largest) / (2 * largest), '#');
     rows.push_back(std::move(row));
   }
   print_columns(rows);

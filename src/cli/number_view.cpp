@@ -61,9 +61,11 @@ void print_columns(const std::vector<std::vector<std::string>>& rows) {
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
   }
   for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
+    std::size_t cells = row.size();
+    while (cells > 0 && row[cells - 1].empty()) --cells;
+    for (std::size_t i = 0; i < cells; ++i) {
       std::cout << row[i];
-      if (i + 1 < row.size()) std::cout << std::string(widths[i] - row[i].size() + 2, ' ');
+      if (i + 1 < cells) std::cout << std::string(widths[i] - row[i].size() + 2, ' ');
     }
     std::cout << '\n';
   }

@@ -22,7 +22,8 @@ std::string both_texts(double x);
 /// At most six significant digits.
 std::string short_text(double x);
 
-/// Prints rows on standard output as columns, all but the last padded to the widest cell.
+/// Prints rows on standard output as columns, all but the last padded to the widest cell; empty cells at the end are
+/// left out.
 void print_columns(const std::vector<std::vector<std::string>>& rows);
 
 }  // namespace binade::cli

@@ -1,5 +1,7 @@
 // `binade quantize` on arrays of several parts, as a user runs it, against one call of the library for the whole array.
 
+#include "binade/quantize.hpp"
+
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -12,7 +14,6 @@
 #include <string>
 #include <vector>
 
-#include "binade/quantize.hpp"
 #include "binade/text.hpp"
 #include "cli/run_program.hpp"
 #include "util/npy.hpp"
@@ -31,8 +32,8 @@ const array_case arrays[] = {{{2'600'001}, -1, {1, 2'600'001, 1}},
                              {{1037, 2501}, 0, {1, 1037, 2501}},
                              {{37, 130, 550}, 1, {37, 130, 550}},
                              {{2, 1'300'000}, 1, {2, 1'300'000, 1}}};
-constexpr const char* quantizers[] = {"e4m3fn/sr:8",   "e4m3fn/sr@tensor", "int8@row",     "int8/sr@col", "mxfp4",
-                                      "nvfp4:te",      "nvfp4:2d",         "mxfp4:torchao"};
+constexpr const char* quantizers[] = {"e4m3fn/sr:8", "e4m3fn/sr@tensor", "int8@row", "int8/sr@col",
+                                      "mxfp4",       "nvfp4:te",         "nvfp4:2d", "mxfp4:torchao"};
 
 std::vector<float> values(std::size_t count) {
   std::mt19937 random(11);
@@ -74,9 +75,11 @@ TEST(quantize_command, gives_the_bits_of_one_call_for_the_whole_array) {
       quantize_counters counters;
       quantize(x, array.view, q, source, want, &counters);
       const encoded codes = encode(x, array.view, q, source);
-      std::vector<std::string> arguments{BINADE_PROGRAM, "quantize", path("x.npy"), path("q.npy"), "--to",   text,
-                                         "--axis",       std::to_string(array.axis), "--seed", "3", "--stream", "4",
-                                         "--step",       "5",        "--codes",     path("c.npy"), "--json"};
+      std::vector<std::string> arguments{BINADE_PROGRAM, "quantize", path("x.npy"), path("q.npy"),
+                                         "--to",         text,       "--axis",      std::to_string(array.axis),
+                                         "--seed",       "3",        "--stream",    "4",
+                                         "--step",       "5",        "--codes",     path("c.npy"),
+                                         "--json"};
       if (q.levels > 0) arguments.insert(arguments.end(), {"--scales", path("s.npy")});
       if (q.levels > 1) arguments.insert(arguments.end(), {"--outer-scales", path("o.npy")});
       const program_result result = run_program(arguments);

@@ -252,7 +252,7 @@ def test_the_summary_counts(binade, folder):
     assert document["expanded"] == "e2m1fn/rne/saturate/gradual"
     assert (document["shape"], document["dtype"]) == ([1, 8], "float32")
     text = run(binade, "quantize", "x.npy", "q.npy", "--to", "e2m1fn")
-    assert "saturated          3 (50.0 %)\n" in text and "largest            100\n" in text
+    assert "saturated          3 (50.0 %)\n" in text and "amax               100\n" in text
 
 
 def test_exact_values_lose_nothing(binade, folder):

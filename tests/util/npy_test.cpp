@@ -137,8 +137,7 @@ TEST_F(npy, values_of_every_16_bit_code_are_exact) {
     again.commit();
     std::vector<std::uint16_t> back(65536);
     npy_file(file).read(0, std::as_writable_bytes(std::span(back)));
-    for (std::size_t i = 0; i < codes.size(); ++i)
-      ASSERT_TRUE(std::isnan(values[i]) || back[i] == codes[i]) << i;
+    for (std::size_t i = 0; i < codes.size(); ++i) ASSERT_TRUE(std::isnan(values[i]) || back[i] == codes[i]) << i;
   }
 }
 
