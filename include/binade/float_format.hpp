@@ -26,7 +26,7 @@ BINADE_HD constexpr double exact_double(bool negative, std::uint64_t significand
   if (significand != 0) {
     const int zeros = leading_zeros(significand), leading = 63 - zeros + exponent;
     bits = leading >= -1022 ? (std::uint64_t(leading + 1023) << 52) | ((significand << zeros << 1) >> 12)
-                            : significand << (exponent + 1074);
+                            : significand << (exponent + 1074);  // NOLINT
   }
   return std::bit_cast<double>(bits | (std::uint64_t(negative) << 63));
 }

@@ -167,7 +167,7 @@ BINADE_HD constexpr double tapered_format::value_of_code(std::uint64_t code) con
       const bool direction = take(1) != 0;
       const int stored = take(3), regime = direction ? stored : 7 - stored;
       const int characteristic = take(regime);
-      exponent = direction ? (1 << regime) - 1 + characteristic : 1 - (2 << regime) + characteristic;
+      exponent = direction ? (1 << regime) - 1 + characteristic : 1 - (2 << regime) + characteristic;  // NOLINT
       break;
     }
   }

@@ -1,8 +1,6 @@
 // `binade explain`: what becomes of one number.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <boost/multiprecision/cpp_dec_float.hpp>
-#include <boost/multiprecision/cpp_int.hpp>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -20,6 +18,7 @@
 #include "binade/charconv.hpp"
 #include "binade/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/exact_decimal.hpp"
 #include "cli/number_view.hpp"
 #include "report/number_text.hpp"
 
@@ -27,20 +26,17 @@ namespace binade::cli {
 namespace {
 
 using json = nlohmann::ordered_json;
-using boost::multiprecision::cpp_int;
-using boost::multiprecision::cpp_rational;
 using detail::exact;
 
 constexpr std::int64_t largest_exponent = 5000;  // of VALUE: of ten or two
 constexpr std::size_t most_digits = 1000;        // of VALUE
-constexpr std::size_t shown_digits = 30;         // of an exact decimal
 
 // ---- the number ----------------------------------------------------------------------------------------------------
 
 /// The number that is asked about: as digits for the one rounding, and whole for everything else.
 struct number_given {
   exact digits;
-  cpp_rational value;  ///< 0 where it is not finite
+  exact_decimal value;  ///< 0 where it is not finite
   bool is_finite() const { return !digits.is_nan && !digits.is_infinite; }
 };
 
@@ -48,32 +44,19 @@ struct number_given {
   throw std::invalid_argument("explain: VALUE '" + text + "' " + why);
 }
 
-cpp_rational power(int base, std::int64_t exponent) {
-  const cpp_int whole = boost::multiprecision::pow(cpp_int(base), static_cast<unsigned>(std::abs(exponent)));
-  return exponent < 0 ? cpp_rational(1, whole) : cpp_rational(whole);
-}
-
-/// A finite binary64 number.
-cpp_rational rational_of(double x) {
-  const detail::unpacked u = detail::unpack(x);
-  const cpp_rational magnitude = cpp_rational(u.significand) * power(2, u.exponent - 63);
-  return u.negative ? cpp_rational(-magnitude) : magnitude;
-}
-
 /// digits with a point, and what stands behind e or p.  @pre number_reader takes the text
-cpp_rational rational_of(const std::string& given, std::string_view text, bool is_hex) {
+exact_decimal decimal_of(const std::string& given, std::string_view text, bool is_hex) {
   const bool negative = text.starts_with('-');
   if (negative) text.remove_prefix(1);
   const std::size_t end = std::min(text.find_first_of(is_hex ? "pP" : "eE"), text.size());
-  std::string digits;
-  std::int64_t after_point = -1;
-  for (const char c : text.substr(0, end)) {
-    if (c == '.')
-      after_point = 0;
-    else
-      digits += c;
-    if (c != '.' && after_point >= 0) ++after_point;
+  std::string digits(text.substr(0, end));
+  const std::size_t point = digits.find('.');
+  std::int64_t after_point = 0;
+  if (point != digits.npos) {
+    digits.erase(point, 1);
+    after_point = std::int64_t(digits.size() - point);
   }
+  if (digits.size() > most_digits) refuse(given, "has more than " + std::to_string(most_digits) + " digits");
   std::int64_t exponent = 0;
   if (end < text.size()) {
     std::string_view rest = text.substr(end + 1);
@@ -83,13 +66,8 @@ cpp_rational rational_of(const std::string& given, std::string_view text, bool i
       refuse(given, "has an exponent beyond " + std::to_string(largest_exponent) + " or below " +
                         std::to_string(-largest_exponent));
   }
-  if (digits.size() > most_digits) refuse(given, "has more than " + std::to_string(most_digits) + " digits");
-  digits.erase(0, std::min(digits.find_first_not_of('0'), digits.size()));  // Boost takes 010 for octal
-  cpp_int whole(digits.empty() ? "0" : is_hex ? "0x" + digits : digits);
-  if (negative) whole = -whole;
-  const cpp_rational scale = is_hex ? power(2, exponent - 4 * std::max<std::int64_t>(after_point, 0))
-                                    : power(10, exponent - std::max<std::int64_t>(after_point, 0));
-  return cpp_rational(whole) * scale;
+  return is_hex ? exact_decimal(negative, digits, 16, 0, exponent - 4 * after_point)
+                : exact_decimal(negative, digits, 10, exponent - after_point, 0);
 }
 
 /// 0x7e, a code of the format asked about, or FORMAT:0x3f80, one of another.
@@ -103,8 +81,8 @@ number_given number_of_code(const std::string& given, std::string_view hex, cons
                       "; the bits of another format are written as in f32:0x3f8ccccd, and a hexadecimal number with p, "
                       "as in 0x1.8p3");
   const double value = decode(f, code);
-  number_given x{.digits = detail::exactly(detail::unpack(f, code)), .value = 0};
-  if (x.is_finite()) x.value = rational_of(value);
+  number_given x{.digits = detail::exactly(detail::unpack(f, code)), .value = {}};
+  if (x.is_finite()) x.value = exact_decimal(value);
   return x;
 }
 
@@ -128,49 +106,18 @@ number_given number_of(const std::string& given, const number_format& f) {
     refuse(given,
            "is no number: give a decimal (0.3, 1e-5), a hexadecimal number (0x1.8p-3), inf, nan, a code (0x7e) or "
            "the bits of another format (f32:0x3f8ccccd)");
-  if (x.is_finite()) x.value = rational_of(given, plain, is_hex);
+  if (x.is_finite()) x.value = decimal_of(given, plain, is_hex);
   return x;
 }
 
-// ---- exact decimals ------------------------------------------------------------------------------------------------
-
-/// All digits of a number whose denominator has no factors but 2 and 5; none if they are more than `shown_digits`.
-std::optional<std::string> decimal_text(const cpp_rational& x) {
-  if (x == 0) return "0";
-  cpp_int rest = denominator(x);
-  std::int64_t twos = 0, fives = 0;
-  for (; rest % 2 == 0; ++twos) rest /= 2;
-  for (; rest % 5 == 0; ++fives) rest /= 5;
-  const std::int64_t places = std::max(twos, fives);
-  std::string digits = cpp_rational(abs(x) * power(10, places)).str();
-  const std::int64_t exponent = std::int64_t(digits.size()) - 1 - places;
-  digits.erase(digits.find_last_not_of('0') + 1);
-  if (digits.size() > shown_digits) return std::nullopt;
-  const std::string sign = x < 0 ? "-" : "";
-  const auto count = std::int64_t(digits.size());
-  if (exponent < -5 || exponent > 20) {
-    if (count > 1) digits.insert(1, 1, '.');
-    return sign + digits + "e" + std::to_string(exponent);
-  }
-  if (exponent < 0) return sign + "0." + std::string(std::size_t(-exponent - 1), '0') + digits;
-  if (count <= exponent + 1) return sign + digits + std::string(std::size_t(exponent + 1 - count), '0');
-  return sign + digits.insert(std::size_t(exponent + 1), 1, '.');
-}
-/// At most six significant digits, of numbers far outside binary64 too.
-std::string first_digits(const cpp_rational& x) {
-  const double near = x.convert_to<double>();
-  if (std::isfinite(near) && (near != 0 || x == 0)) return short_text(near);
-  using wide = boost::multiprecision::cpp_dec_float_50;
-  return (numerator(x).convert_to<wide>() / denominator(x).convert_to<wide>()).str(6);
-}
-std::string number_text(const cpp_rational& x) {
-  return decimal_text(x).value_or("about " + first_digits(x));
+std::string number_text(const exact_decimal& x) {
+  return x.text().value_or("about " + x.first_digits());
 }
 /// A value exactly: as a decimal where that is short, else with a power of two.
 std::string value_text(double x) {
   if (std::isnan(x)) return "NaN";
   if (std::isinf(x) || x == 0) return x == 0 && std::signbit(x) ? "-0" : exact_text(x);
-  return decimal_text(rational_of(x)).value_or(power_text(x));
+  return exact_decimal(x).text().value_or(power_text(x));
 }
 
 // ---- what becomes of it --------------------------------------------------------------------------------------------
@@ -215,14 +162,14 @@ exact beside_zero(bool negative) {
 struct neighbours {
   bool is_value = false;  ///< x is one; `below` and `above` are then the next ones
   std::optional<outcome> below, above;
-  std::optional<cpp_rational> ulp;  ///< the distance of the neighbours that x lies between; beyond the range that of
-                                    ///< the last two values
+  std::optional<exact_decimal> ulp;  ///< the distance of the neighbours that x lies between; beyond the range that of
+                                     ///< the last two values
 };
 
 /// The nearest value strictly below x, or above.
 std::optional<outcome> neighbour(const number_format& f, const number_given& x, bool is_value, bool above) {
   exact digits = x.digits;
-  if (is_value) digits = x.value == 0 ? beside_zero(!above) : beside(x.digits, x.digits.negative != above);
+  if (is_value) digits = x.value.is_zero() ? beside_zero(!above) : beside(x.digits, x.digits.negative != above);
   const element up{.format = f, .rounding = rounding_mode::up, .overflow = overflow_rule::saturate},
       down{.format = f, .rounding = rounding_mode::down, .overflow = overflow_rule::saturate};
   // Beside what rounding finds: where it leads to no zero, or there is none, it does not cross from one sign to the
@@ -232,9 +179,10 @@ std::optional<outcome> neighbour(const number_format& f, const number_given& x, 
        {outcome_of(above ? up : down, digits), outcome_of(up, detail::exact_zero(false)),
         outcome_of(up, beside_zero(false)), outcome_of(down, beside_zero(true))}) {
     if (!candidate || !std::isfinite(candidate->value)) continue;
-    const cpp_rational value = rational_of(candidate->value);
-    if (above ? value <= x.value : value >= x.value) continue;
-    if (!nearest || abs(value - x.value) < abs(rational_of(nearest->value) - x.value)) nearest = candidate;
+    const exact_decimal value(candidate->value);
+    if (!(above ? value > x.value : value < x.value)) continue;
+    if (!nearest || (value - x.value).magnitude() < (exact_decimal(nearest->value) - x.value).magnitude())
+      nearest = candidate;
   }
   return nearest;
 }
@@ -243,34 +191,34 @@ neighbours neighbours_of(const number_format& f, const number_given& x) {
   neighbours result;
   const element nearest{.format = f, .overflow = overflow_rule::saturate};
   const double rounded = outcome_of(nearest, x.digits)->value;
-  result.is_value = rational_of(rounded) == x.value;
+  result.is_value = exact_decimal(rounded) == x.value;
   result.below = neighbour(f, x, result.is_value, false);
   result.above = neighbour(f, x, result.is_value, true);
   if (result.is_value) return result;  // errors are 0, and the binade below may have another step than the one above
   if (result.below && result.above) {
-    result.ulp = rational_of(result.above->value) - rational_of(result.below->value);
+    result.ulp = exact_decimal(result.above->value) - exact_decimal(result.below->value);
     return result;
   }
-  const number_given end{.digits = detail::exactly(detail::unpack(rounded)), .value = rational_of(rounded)};
+  const number_given end{.digits = detail::exactly(detail::unpack(rounded)), .value = exact_decimal(rounded)};
   if (const std::optional<outcome> inward = neighbour(f, end, true, result.above.has_value()))
-    result.ulp = abs(end.value - rational_of(inward->value));
+    result.ulp = (end.value - exact_decimal(inward->value)).magnitude();
   return result;
 }
 
 /// What is wrong with a result.
 struct deviation {
-  cpp_rational error;
-  std::optional<cpp_rational> relative, in_ulp;
+  exact_decimal error;
+  std::optional<exact_decimal> relative, in_ulp;
 };
 std::optional<deviation> deviation_of(const number_given& x, const neighbours& near,
                                       const std::optional<outcome>& got) {
   if (!x.is_finite() || !got || !std::isfinite(got->value)) return std::nullopt;
-  deviation result{.error = rational_of(got->value) - x.value, .relative = {}, .in_ulp = {}};
-  if (x.value != 0) result.relative = result.error / abs(x.value);
-  if (result.error == 0)
-    result.in_ulp = 0;
+  deviation result{.error = exact_decimal(got->value) - x.value, .relative = {}, .in_ulp = {}};
+  if (!x.value.is_zero()) result.relative = result.error.over(x.value.magnitude());
+  if (result.error.is_zero())
+    result.in_ulp = exact_decimal();
   else if (near.ulp)
-    result.in_ulp = result.error / *near.ulp;
+    result.in_ulp = result.error.over(*near.ulp);
   return result;
 }
 
@@ -311,8 +259,8 @@ struct explanation {
 
   explanation(const element& how, std::string text) : e(how), given(std::move(text)), x(number_of(given, e.format)) {
     if (x.is_finite()) near = neighbours_of(e.format, x);
-    is_beyond = x.digits.is_infinite || (x.is_finite() && (x.value > rational_of(e.format.max_finite()) ||
-                                                           x.value < rational_of(e.format.min_finite())));
+    is_beyond = x.digits.is_infinite || (x.is_finite() && (x.value > exact_decimal(e.format.max_finite()) ||
+                                                           x.value < exact_decimal(e.format.min_finite())));
   }
   /// The element under a rule for what is beyond; its rounding where that needs no noise, else to nearest even.
   element with_overflow(overflow_rule rule) const {
@@ -324,8 +272,8 @@ struct explanation {
     if (x.digits.is_nan) return "NaN";
     const std::string sign = x.digits.negative ? "-" : "";
     if (x.digits.is_infinite) return sign + "inf";
-    if (x.value == 0) return sign + "0";
-    return near.is_value ? value_text(x.value.convert_to<double>()) : number_text(x.value);
+    if (x.value.is_zero()) return sign + "0";
+    return near.is_value ? value_text(x.value.nearest()) : number_text(x.value);
   }
 };
 
@@ -335,15 +283,15 @@ json to_json(const number_format& f, const std::optional<outcome>& o) {
   if (!o) return nullptr;
   return {{"code", o->code}, {"bits", bits_text(f, o->code)}, {"value", o->value}, {"text", value_text(o->value)}};
 }
-json to_json(const std::optional<cpp_rational>& x) {
-  return x ? json(x->convert_to<double>()) : json(nullptr);
+json to_json(const std::optional<exact_decimal>& x) {
+  return x ? json(x->nearest()) : json(nullptr);
 }
 json result_json(const explanation& about, const element& e) {
   const std::optional<outcome> got = outcome_of(e, about.x.digits);
   json result = to_json(e.format, got);
   if (!got) return result;
   const std::optional<deviation> off = deviation_of(about.x, about.near, got);
-  const std::optional<std::string> digits = off ? decimal_text(off->error) : std::nullopt;
+  const std::optional<std::string> digits = off ? off->error.text() : std::nullopt;
   result["error"] = off ? to_json(off->error) : json(nullptr);
   result["error_text"] = digits ? json(*digits) : json(nullptr);
   result["relative_error"] = off ? to_json(off->relative) : json(nullptr);
@@ -402,8 +350,8 @@ std::vector<std::string> result_row(const explanation& about, std::string name, 
                                value_text(got->value)};
   if (const std::optional<deviation> off = deviation_of(about.x, about.near, got)) {
     row.push_back(number_text(off->error));
-    row.push_back(off->relative ? first_digits(*off->relative) : "-");
-    row.push_back(off->in_ulp ? first_digits(*off->in_ulp) : "-");
+    row.push_back(off->relative ? off->relative->first_digits() : "-");
+    row.push_back(off->in_ulp ? off->in_ulp->first_digits() : "-");
   }
   return row;
 }
