@@ -64,7 +64,7 @@ struct array_counts {
 /// Rounds float64 elements without scales, each once, part by part: part_quantizer for what float32 cannot hold.
 class double_rounder {
  public:
-  /// @param element  @pre is possible
+  /// @param q  an element alone, a possible one
   /// @throws std::invalid_argument if the noise stream is too short
   double_rounder(const quantizer& q, std::size_t count, const noise_source& source, std::size_t wanted);
 

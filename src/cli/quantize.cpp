@@ -109,18 +109,27 @@ class code_files {
     const encoded result = parts.encode(part, x);
     if (codes_) write_all(*codes_, result.codes);
   }
+  /// All parts are added.
   template <class Parts>
-  void finish(Parts& parts) {
-    if (are_wanted()) parts.check_codes();
+  void complete(Parts& parts) {
+    if (codes_) parts.check_codes();
     if constexpr (std::is_same_v<Parts, part_quantizer>)
       for (std::size_t level = 0; level < scales_.size(); ++level)
         if (scales_[level]) write_all(*scales_[level], parts.scales(level));
-    for (auto& file : scales_)
-      if (file) file->commit();
-    if (codes_) codes_->commit();
+    for (npy_writer* file : all()) file->complete();
+  }
+  void commit() {
+    for (npy_writer* file : all()) file->commit();
   }
 
  private:
+  std::vector<npy_writer*> all() {
+    std::vector<npy_writer*> files;
+    for (std::optional<npy_writer>* file : {&codes_, &scales_[0], &scales_[1]})
+      if (*file) files.push_back(&**file);
+    return files;
+  }
+
   std::optional<npy_writer> codes_;
   std::array<std::optional<npy_writer>, 2> scales_;
 };
@@ -145,11 +154,13 @@ int run(const quantize_options& given) {
   };
   const std::optional<array_counts> counts =
       quantize_array("quantize", in, given.axis, q, {.seed = given.seed, .stream = given.stream, .step = given.step},
-                     interrupted_by_user.requested(), visit, [&](auto& parts) { codes.finish(parts); });
+                     interrupted_by_user.requested(), visit, [&](auto& parts) { codes.complete(parts); });
   if (!counts) {
     std::cerr << "interrupted: nothing was written\n";
     return exit_code::interrupted;
   }
+  out.complete();
+  codes.commit();
   out.commit();  // last: where OUT is, all files are
 
   const double bytes = stored_bits(q, view) / 8;

@@ -56,10 +56,16 @@ void atomic_file::write(std::span<const std::byte> bytes) {
   if (!stream_) fail(file_, "write", errno);
 }
 
-void atomic_file::commit() {
+void atomic_file::complete() {
+  errno = 0;
   stream_.close();  // errno: of the first write that failed, or of this one
   if (!stream_) fail(file_, "write", errno);
   flush_to_disk(temporary_, O_RDONLY, file_);
+  complete_ = true;
+}
+
+void atomic_file::commit() {
+  if (!complete_) complete();
   std::error_code error;
   std::filesystem::rename(temporary_, file_, error);
   if (error) fail(file_, "rename a temporary file to", error.value());

@@ -27,13 +27,18 @@ class atomic_file {
   std::ostream& stream() { return stream_; }
   /// @throws std::runtime_error that names the file and the cause if the bytes cannot be written (full disk)
   void write(std::span<const std::byte> bytes);
-  /// The last call.  @throws std::runtime_error as write(), or if the file cannot be flushed or renamed
+  /// Flushes what was written to the disk, which is the end of writing: commit() can then fail for want of room no
+  /// more. Of several files that belong together, all are completed before the first one is committed.
+  /// @throws std::runtime_error as write()
+  void complete();
+  /// The last call: complete() if it was not called, and the new name.
+  /// @throws std::runtime_error as write(), or if the file cannot be renamed
   void commit();
 
  private:
   std::filesystem::path file_, temporary_;
   std::ofstream stream_;
-  bool kept_ = false;
+  bool complete_ = false, kept_ = false;
 };
 
 /// Writes a whole file or leaves what was there.

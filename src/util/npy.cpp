@@ -403,10 +403,16 @@ std::size_t npy_writer::write(std::span<const float> values) {
   return changed;
 }
 
-void npy_writer::commit() {
+void npy_writer::complete() {
   if (bytes_left_ != 0)
     throw std::logic_error("npy_writer: " + file_.path().string() + " lacks " + std::to_string(bytes_left_) +
                            " bytes of its shape");
+  file_.complete();
+  is_complete_ = true;
+}
+
+void npy_writer::commit() {
+  if (!is_complete_) complete();
   file_.commit();
 }
 

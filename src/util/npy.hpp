@@ -25,14 +25,6 @@ std::string_view name_of(npy_type type);
 std::size_t size_of(npy_type type);
 /// True if the type is a floating-point one.
 bool is_floating(npy_type type);
-/// The type of unsigned integers T.
-template <class T>
-constexpr npy_type npy_code_type() {
-  return sizeof(T) == 1   ? npy_type::uint8
-         : sizeof(T) == 2 ? npy_type::uint16
-         : sizeof(T) == 4 ? npy_type::uint32
-                          : npy_type::uint64;
-}
 
 /// What a file says about its array.
 struct npy_header {
@@ -93,15 +85,18 @@ class npy_writer {
   /// The next elements, rounded to nearest even where the file's type cannot hold them: how many of them that were.
   /// @pre the type is a floating-point one
   std::size_t write(std::span<const float> values);
-  /// The last call.
-  /// @throws std::logic_error if there are more or fewer elements than the shape has
-  /// @throws std::runtime_error as write(), or if the file cannot be flushed or renamed
+  /// As of atomic_file.
+  /// @throws std::logic_error if there are fewer elements than the shape has
+  /// @throws std::runtime_error as write()
+  void complete();
+  /// The last call.  @throws as complete(), or std::runtime_error if the file cannot be renamed
   void commit();
 
  private:
   npy_header header_;
   atomic_file file_;
   std::uint64_t bytes_left_;
+  bool is_complete_ = false;
 };
 
 }  // namespace binade
