@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -113,6 +114,12 @@ constexpr bool scale_divisors_are_short(const quantizer& q) {
                                                             38;
 }
 
+/// Scales that are known before a walk: those of a part of a larger array, found from all of it.
+struct known_scales {
+  std::vector<float> inner = {};          ///< of each group of the only level; empty: they are found
+  std::optional<outer_scale> outer = {};  ///< of the whole array, the outer of two levels; none: it is found
+};
+
 /// Walks an array in storage order, chunk by chunk, with the scales of each element beside it.
 class scaled_walk {
  public:
@@ -124,18 +131,19 @@ class scaled_walk {
   /// @param x  the array; null where run() is not called
   /// @param each  the lists of near_scales have an entry for every element, chunks begin at multiples of `chunk`, and
   ///              without levels the scale is 1
-  scaled_walk(const float* x, const axis_view& view, const quantizer& q, bool each)
+  /// @param known  null, or scales that run() takes as they are
+  scaled_walk(const float* x, const axis_view& view, const quantizer& q, bool each, const known_scales* known = nullptr)
       : x_(x),
         view_(view),
         quantizer_(q),
         levels_(q),
+        known_(known),
         grid_(q.levels == 0 ? scale_grid{{1, view.size(), 1}, 1, std::max<std::size_t>(1, view.size())}
                             : grid_of(q.scalings[0], view)),
         has_multiplier_(q.order != operation_order::standard),
         each_(each),
         has_inverse_product_(!each && !has_multiplier_ && short_quotients_suffice(q)),
         has_short_scales_(q.levels > 0 && scale_divisors_are_short(q)),
-
         has_inverse_(!each_ && q.levels == 1 && !has_multiplier_ && q.scalings[0].format.precision == 1 &&
                      q.scalings[0].rule != scale_rule::static_scale &&
                      double(float(1 / q.scalings[0].format.max_finite())) == 1 / q.scalings[0].format.max_finite() &&
@@ -146,6 +154,7 @@ class scaled_walk {
   template <class Visit>
   void run(Visit visit) {
     if (view_.size() == 0) return;
+    if (known_ != nullptr && !known_->inner.empty()) return run_with(known_->inner, {}, visit);
     if (quantizer_.levels == 0 && !each_) return visit_unscaled(visit);
     reserve();
     if (quantizer_.levels == 0) {
@@ -269,6 +278,7 @@ class scaled_walk {
   }
 
   void find_outer() {
+    if (known_ != nullptr && known_->outer) return outer_.assign(1, *known_->outer);
     const scaling& s = quantizer_.scalings[1];
     group_amax amax(x_, grid_of(s, view_), s);
     if (s.rule != scale_rule::static_scale) amax.all();
@@ -426,6 +436,7 @@ class scaled_walk {
   axis_view view_;
   quantizer quantizer_;
   scale_levels levels_;
+  const known_scales* known_;
   scale_grid grid_;
   bool has_multiplier_, each_, has_inverse_product_, has_short_scales_, has_inverse_;
   std::vector<outer_scale> outer_;

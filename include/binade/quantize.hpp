@@ -259,6 +259,78 @@ inline std::vector<float> decode_scales(const float_format& f, const code_array&
       codes);
 }
 
+/// quantize() of an array, or of a part of a larger one.
+/// @param counters  null, or what counts the elements of the larger array, in storage order
+/// @param known     null, or scales found before
+inline void quantize_part(std::span<const float> x, const axis_view& view, const quantizer& q,
+                          const noise_source& source, std::span<float> out, counter* counters,
+                          const known_scales* known) {
+  check_arguments("quantize", x.size(), view, q, &source);
+  check_output(x, view, out);
+  if (q.transform_count > 0) {
+    transform_chain chain(q, view);
+    const std::vector<float> transformed = chain.apply(x);
+    quantize_part(transformed, view, chain.without_transforms(), source, out, counters, known);
+    return chain.undo(out);
+  }
+
+  const bool in_place = out.data() == x.data();
+  constexpr std::size_t longest = scaled_walk::longest;
+  chunk_rounder rounder(q);
+  std::uint32_t noise_buffer[longest];
+  float value_buffer[longest];
+  scaled_walk walk(x.data(), view, q, counters != nullptr, known);
+  walk.run([&](std::size_t first, std::size_t n, const near_scales& scales) {
+    const float* const from = x.data() + first;
+    float* const to = in_place ? value_buffer : out.data() + first;
+    rounder.quantize(from, scales, chunk_noise(q.elem, source, first, {noise_buffer, n}), to, n);
+    if (counters != nullptr) rounder.count(*counters, from, scales, to, n);
+    if (in_place) std::copy_n(to, n, out.data() + first);
+  });
+}
+
+/// encode() of an array, or of a part of a larger one.
+/// @param known    null, or scales found before
+/// @param refused  grows by the NaNs that the format has no code for, which get code 0
+inline void encode_part(std::span<const float> x, const axis_view& view, const quantizer& q, const noise_source& source,
+                        const known_scales* known, std::uint64_t& refused, encoded& result) {
+  check_arguments("encode", x.size(), view, q, &source);
+  if (q.transform_count > 0) {
+    transform_chain chain(q, view);
+    encode_part(chain.apply(x), view, chain.without_transforms(), source, known, refused, result);
+    result.transforms = std::move(chain.records());
+    return;
+  }
+  const element& e = q.elem;
+  chunk_rounder rounder(q);
+  std::uint32_t noise_buffer[scaled_walk::longest];
+  scaled_walk walk(x.data(), view, q, false, known);
+  with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
+    walk.run([&](std::size_t first, std::size_t n, const near_scales& scales) {
+      const std::uint32_t* const noise = chunk_noise(e, source, first, {noise_buffer, n});
+      rounder.encode(x.data() + first, scales, noise, codes.data() + first, n);
+      if (!e.format.refuses_nan()) return;
+      // The NaN of a group has its say in the scale alone.
+      const auto is_nan = [](const auto* list, std::size_t i) { return list != nullptr && list[i] != list[i]; };
+      for (std::size_t i = 0; i < n; ++i)
+        refused += std::uint64_t(x[first + i] != x[first + i] && !is_nan(scales.stored, i / scales.run) &&
+                                 !is_nan(scales.product, i / scales.run));
+    });
+  });
+  result.scales = {};
+  result.outer_scales = {};
+  result.transforms.clear();
+  if (q.levels > 0) encode_scales(q.scalings[0].format, walk.inner_scales(), result.scales);
+  if (q.levels > 1) encode_scales(q.scalings[1].format, walk.outer_scales(), result.outer_scales);
+}
+/// Throws if encode() met NaNs that the format has no code for.
+inline void check_refused(std::uint64_t refused) {
+  if (refused != 0)
+    throw std::invalid_argument("encode: x has " + std::to_string(refused) +
+                                " NaN and the format has no code for it; say what to take instead (:nan=max or "
+                                ":nan=zero), let it take its group (nan=group) or remove them");
+}
+
 }  // namespace detail
 
 /// Scales that a quantizer has for a view: of the innermost level, and of the second one; 0 where there is none.
@@ -315,30 +387,10 @@ inline void check_decoded(std::size_t count, const encoded& array, const axis_vi
 ///         does not fit the length of the axis or the noise stream is too short; nothing is written
 inline void quantize(std::span<const float> x, const axis_view& view, const quantizer& q, const noise_source& source,
                      std::span<float> out, quantize_counters* counters = nullptr) {
-  detail::check_arguments("quantize", x.size(), view, q, &source);
-  detail::check_output(x, view, out);
-  const bool in_place = out.data() == x.data();
-  if (q.transform_count > 0) {
-    detail::transform_chain chain(q, view);
-    const std::vector<float> transformed = chain.apply(x);
-    quantize(transformed, view, chain.without_transforms(), source, out, counters);
-    return chain.undo(out);
-  }
-
-  constexpr std::size_t longest = detail::scaled_walk::longest;
-  detail::chunk_rounder rounder(q);
+  if (counters == nullptr) return detail::quantize_part(x, view, q, source, out, nullptr, nullptr);
   detail::counter count(q.elem.format);
-  std::uint32_t noise_buffer[longest];
-  float value_buffer[longest];
-  detail::scaled_walk walk(x.data(), view, q, counters != nullptr);
-  walk.run([&](std::size_t first, std::size_t n, const detail::near_scales& scales) {
-    const float* const from = x.data() + first;
-    float* const to = in_place ? value_buffer : out.data() + first;
-    rounder.quantize(from, scales, detail::chunk_noise(q.elem, source, first, {noise_buffer, n}), to, n);
-    if (counters != nullptr) rounder.count(count, from, scales, to, n);
-    if (in_place) std::copy_n(to, n, out.data() + first);
-  });
-  if (counters != nullptr) *counters = count.total();
+  detail::quantize_part(x, view, q, source, out, &count, nullptr);
+  *counters = count.total();
 }
 
 /// The codes of each element and the scales: decode() of them is what quantize() gives.
@@ -352,39 +404,9 @@ inline void quantize(std::span<const float> x, const axis_view& view, const quan
 ///         result is any array
 inline void encode(std::span<const float> x, const axis_view& view, const quantizer& q, const noise_source& source,
                    encoded& result) {
-  detail::check_arguments("encode", x.size(), view, q, &source);
-  if (q.transform_count > 0) {
-    detail::transform_chain chain(q, view);
-    encode(chain.apply(x), view, chain.without_transforms(), source, result);
-    result.transforms = std::move(chain.records());
-    return;
-  }
-  result.transforms.clear();
-  const element& e = q.elem;
-  detail::chunk_rounder rounder(q);
-  std::uint32_t noise_buffer[detail::scaled_walk::longest];
-  detail::scaled_walk walk(x.data(), view, q, false);
-  std::size_t refused = 0;
-  detail::with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
-    walk.run([&](std::size_t first, std::size_t n, const detail::near_scales& scales) {
-      const std::uint32_t* const noise = detail::chunk_noise(e, source, first, {noise_buffer, n});
-      rounder.encode(x.data() + first, scales, noise, codes.data() + first, n);
-      if (!e.format.refuses_nan()) return;
-      // The NaN of a group has its say in the scale alone.
-      const auto is_nan = [](const auto* list, std::size_t i) { return list != nullptr && list[i] != list[i]; };
-      for (std::size_t i = 0; i < n; ++i)
-        refused += std::size_t(x[first + i] != x[first + i] && !is_nan(scales.stored, i / scales.run) &&
-                               !is_nan(scales.product, i / scales.run));
-    });
-  });
-  if (refused != 0)
-    throw std::invalid_argument("encode: x has " + std::to_string(refused) +
-                                " NaN and the format has no code for it; say what to take instead (:nan=max or "
-                                ":nan=zero), let it take its group (nan=group) or remove them");
-  result.scales = {};
-  result.outer_scales = {};
-  if (q.levels > 0) detail::encode_scales(q.scalings[0].format, walk.inner_scales(), result.scales);
-  if (q.levels > 1) detail::encode_scales(q.scalings[1].format, walk.outer_scales(), result.outer_scales);
+  std::uint64_t refused = 0;
+  detail::encode_part(x, view, q, source, nullptr, refused, result);
+  detail::check_refused(refused);
 }
 inline encoded encode(std::span<const float> x, const axis_view& view, const quantizer& q, const noise_source& source) {
   encoded result;

@@ -49,16 +49,14 @@ class counter {
   explicit counter(const number_format& f)
       : largest_(cut(f.max_finite())), least_(f.is_signed() ? cut(f.min_finite()) : 0.0f) {}
 
-  /// The next count elements, which do not cross a multiple of 4096.
+  /// The next count elements.
   /// @param scales  x / scales is what is rounded
   void add(const float* x, const float* scales, const float* values, std::size_t count) {
-    run_best<add_body<true>>(this, x, scales, values, count);
-    advance(count);
+    add_pieces<true>(x, scales, values, count);
   }
   /// @param scaled  what is rounded
   void add_scaled(const float* x, const float* scaled, const float* values, std::size_t count) {
-    run_best<add_body<false>>(this, x, scaled, values, count);
-    advance(count);
+    add_pieces<false>(x, scaled, values, count);
   }
 
   /// All counters.  Call it once, at the end.
@@ -76,9 +74,16 @@ class counter {
   static constexpr std::size_t chunk = 4096, lanes = 32;
 
  private:
-  void advance(std::size_t count) {
-    next_ += count;
-    if (next_ % chunk == 0) close();
+  /// Pieces that end where chunks do: a part of a larger array may begin anywhere.
+  template <bool Divides>
+  void add_pieces(const float* x, const float* by, const float* values, std::size_t count) {
+    for (std::size_t done = 0; done < count;) {
+      const std::size_t here = std::min(count - done, chunk - next_ % chunk);
+      run_best<add_body<Divides>>(this, x + done, by + done, values + done, here);
+      done += here;
+      next_ += here;
+      if (next_ % chunk == 0) close();
+    }
   }
   /// To float32, toward zero.
   static float cut(double x) {

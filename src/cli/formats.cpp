@@ -1,8 +1,6 @@
 // `binade formats`: what number formats can represent.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +18,7 @@
 #include "binade/format_facts.hpp"
 #include "binade/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/number_view.hpp"
 #include "report/number_text.hpp"
 
 namespace binade::cli {
@@ -28,42 +27,6 @@ namespace {
 using json = nlohmann::ordered_json;
 
 constexpr int widest_table = 8;  // bits; 256 lines
-
-std::string code_text(const number_format& f, std::uint64_t code) {
-  std::array<char, 16> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), code, 16).ptr;
-  const std::string hex(digits.data(), end);
-  const std::size_t width = static_cast<std::size_t>((f.width + 3) / 4);
-  return "0x" + std::string(width > hex.size() ? width - hex.size() : 0, '0') + hex;
-}
-
-/// "7*2^13": a finite value as an odd whole number times a power of two; whole numbers below 1000 as they are.
-std::string power_text(double x) {
-  if (x == 0) return std::signbit(x) ? "-0" : "0";
-  int exponent = 0;
-  double significand = std::frexp(x, &exponent);
-  while (significand != std::floor(significand)) {
-    significand *= 2;
-    --exponent;
-  }
-  if (exponent == 0 || (exponent > 0 && std::fabs(x) < 1000)) return exact_text(x);
-  const std::string power = "2^" + std::to_string(exponent);
-  if (std::fabs(significand) == 1) return (x < 0 ? "-" : "") + power;
-  return exact_text(significand) + "*" + power;
-}
-
-/// "448" or "0.015625 = 2^-6"
-std::string both_texts(double x) {
-  const std::string decimal = exact_text(x), power = power_text(x);
-  return decimal == power ? decimal : decimal + " = " + power;
-}
-
-/// At most six significant digits, for the overview.
-std::string short_text(double x) {
-  std::array<char, 32> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), x, std::chars_format::general, 6).ptr;
-  return {digits.data(), end};
-}
 
 // ---- facts ---------------------------------------------------------------------------------------------------------
 
@@ -110,18 +73,6 @@ std::string_view kind_of(const number_format& f, std::uint64_t code) {
   const bool subnormal =
       f.kind == format_kind::floating && (code & floating.magnitude_mask()) < floating.subnormals_end();
   return subnormal ? "subnormal" : "normal";
-}
-
-/// The bits of a code; of a floating-point one sign, exponent field and trailing significand field with a blank
-/// between.
-std::string bits_text(const number_format& f, std::uint64_t code) {
-  std::string text;
-  const bool fields = f.kind == format_kind::floating;
-  for (int bit = f.width - 1; bit >= 0; --bit) {
-    text += (code >> bit & 1) != 0 ? '1' : '0';
-    if (fields && bit > 0 && (bit == f.floating.magnitude_bits() || bit == f.floating.trailing_bits())) text += ' ';
-  }
-  return text;
 }
 
 /// Storage of one element with its share of the scales; none where the share depends on the shape of the array, beyond
@@ -223,23 +174,6 @@ json detail_json(const quantizer& q) {
 
 // ---- text ----------------------------------------------------------------------------------------------------------
 
-/// Prints rows as columns, all but the last padded to the widest cell.
-void print_columns(const std::vector<std::vector<std::string>>& rows, const std::string& indent) {
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const auto& row : rows) {
-    std::cout << indent;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      std::cout << row[i];
-      if (i + 1 < row.size()) std::cout << std::string(widths[i] - row[i].size() + 2, ' ');
-    }
-    std::cout << '\n';
-  }
-}
-
 void print_overview() {
   std::vector<std::vector<std::string>> rows{
       {"name", "bits", "S/E/M", "bias", "max", "min normal", "min subnormal", "specials", "also", "source"}};
@@ -252,20 +186,20 @@ void print_overview() {
                     short_text(f.max_finite()), power_text(f.min_normal()), subnormal ? power_text(*subnormal) : "none",
                     specials_text(f), also, std::string(entry.source)});
   }
-  print_columns(rows, "");
+  print_columns(rows);
   std::cout << "\nCode books:\n";
   rows.clear();
   for (const code_book* book : book_catalogue)
     rows.push_back(
         {std::string(book->name), std::to_string(book->values.size()) + " values", std::string(book->source)});
-  print_columns(rows, "");
+  print_columns(rows);
   std::cout << "\nOther formats: eXmY (IEEE specials), eXmYfn (one NaN), eXmYfnuz, eXmY:specials=ieee|nan|none|fnuz (X "
                "1..11, Y 0..52),\nbinaryKpP{s|u}{e|f} (IEEE P3109); each with :bias=B.  Integers intN, uintN and "
                "fixed point fixedI.F, ufixedI.F;\nlnsN (logarithmic), positN, takumN, book(v,v,...).\n\nQuantizers:\n";
   rows.clear();
   for (const named_quantizer& entry : quantizer_catalogue)
     rows.push_back({std::string(entry.name), written_out(entry.value), std::string(entry.source)});
-  print_columns(rows, "");
+  print_columns(rows);
   std::cout << "\nbinade formats NAME says more about one.\n";
 }
 
@@ -331,7 +265,7 @@ void print_detail(const quantizer& q) {
   else
     add_rows(rows, f);
   rows.push_back({"float32 holds it", f.fits_float() ? "every value" : "not every value"});
-  print_columns(rows, "");
+  print_columns(rows);
   if (f.width > widest_table) return;
   std::cout << '\n';
   rows.assign(1, {"code", "bits", "value", "exact"});
@@ -342,7 +276,7 @@ void print_detail(const quantizer& q) {
     rows.push_back({code_text(f, code), bits_text(f, code), finite ? exact_text(value) : special,
                     finite ? power_text(value) : ""});
   }
-  print_columns(rows, "");
+  print_columns(rows);
 }
 
 }  // namespace

@@ -60,6 +60,8 @@ int run(int argc, char** argv) {
   program.footer(
       "Examples:\n"
       "  binade formats e4m3fn                            what a number format can represent\n"
+      "  binade explain e4m3fn 0.3                        what becomes of a number\n"
+      "  binade quantize w.npy q.npy --to mxfp4           round an array\n"
       "  binade train experiments/train_example.toml      train one small model\n"
       "  binade study experiments/demo.toml --out runs/demo   compare formats, with a report\n"
       "\nbinade COMMAND --help says more.  Exit codes: 0 done, 1 failed while running, 2 wrong use, 130 interrupted.");
@@ -68,6 +70,9 @@ int run(int argc, char** argv) {
   add_train_command(program, result);
   add_report_command(program, result);
   add_formats_command(program, result);
+  add_explain_command(program, result);
+  add_quantize_command(program, result);
+  add_compare_command(program, result);
   add_vectors_command(program, result);
   try {
     program.parse(argc, argv);
@@ -112,7 +117,7 @@ int main(int argc, char** argv) {
   } catch (const std::invalid_argument& e) {
     return report_error(e.what(), exit_code::wrong_use);
   } catch (const std::bad_alloc&) {
-    return report_error("not enough memory; use a smaller model, batch or number of jobs",
+    return report_error("not enough memory; use a smaller model, batch, number of jobs or array",
                         exit_code::failed_while_running);
   } catch (const std::exception& e) {
     return report_error(e.what(), exit_code::failed_while_running);

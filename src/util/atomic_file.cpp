@@ -5,26 +5,13 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <utility>
 
 namespace binade {
 namespace {
-
-/// Removes the temporary file unless it has become the real one.
-struct temporary_file {
-  std::filesystem::path path;
-  bool kept = false;
-  explicit temporary_file(std::filesystem::path p) : path(std::move(p)) {}
-  temporary_file(const temporary_file&) = delete;
-  temporary_file& operator=(const temporary_file&) = delete;
-  ~temporary_file() {
-    std::error_code ignored;
-    if (!kept) std::filesystem::remove(path, ignored);
-  }
-};
 
 [[noreturn]] void fail(const std::filesystem::path& file, const char* doing, int error) {
   std::string message = "write_atomically: cannot " + std::string(doing) + " " + file.string();
@@ -44,26 +31,53 @@ void flush_to_disk(const std::filesystem::path& path, int flags, const std::file
 
 }  // namespace
 
-void write_atomically(const std::filesystem::path& file, const std::function<void(std::ostream&)>& write) {
+atomic_file::atomic_file(std::filesystem::path file) : file_(std::move(file)), temporary_(file_) {
+  // Renaming over a device or a pipe would remove it.
+  std::error_code ignored;
+  if (std::filesystem::exists(file_, ignored) && !std::filesystem::is_regular_file(file_, ignored))
+    throw std::runtime_error("write_atomically: " + file_.string() +
+                             " is there and no regular file, so it cannot be replaced; give another path");
   // The process id keeps two writers of one file apart: the last rename wins and neither file is torn.
-  std::filesystem::path name = file;
-  name += ".tmp" + std::to_string(::getpid());
-  temporary_file temporary(std::move(name));
-  {
-    errno = 0;
-    std::ofstream stream(temporary.path, std::ios::binary | std::ios::trunc);
-    if (!stream) fail(file, "create", errno);
-    write(stream);
-    stream.close();  // errno: of the first write that failed, or of this one
-    if (!stream) fail(file, "write", errno);
-  }
-  flush_to_disk(temporary.path, O_RDONLY, file);
+  temporary_ += ".tmp" + std::to_string(::getpid());
+  errno = 0;
+  stream_.open(temporary_, std::ios::binary | std::ios::trunc);
+  if (!stream_) fail(file_, "create", errno);
+  errno = 0;
+}
+
+atomic_file::~atomic_file() {
+  std::error_code ignored;
+  if (!kept_) std::filesystem::remove(temporary_, ignored);
+}
+
+void atomic_file::write(std::span<const std::byte> bytes) {
+  errno = 0;
+  stream_.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  if (!stream_) fail(file_, "write", errno);
+}
+
+void atomic_file::complete() {
+  errno = 0;
+  stream_.close();  // errno: of the first write that failed, or of this one
+  if (!stream_) fail(file_, "write", errno);
+  flush_to_disk(temporary_, O_RDONLY, file_);
+  complete_ = true;
+}
+
+void atomic_file::commit() {
+  if (!complete_) complete();
   std::error_code error;
-  std::filesystem::rename(temporary.path, file, error);
-  if (error) fail(file, "rename a temporary file to", error.value());
-  temporary.kept = true;
-  const std::filesystem::path folder = file.parent_path();
-  flush_to_disk(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY, file);
+  std::filesystem::rename(temporary_, file_, error);
+  if (error) fail(file_, "rename a temporary file to", error.value());
+  kept_ = true;
+  const std::filesystem::path folder = file_.parent_path();
+  flush_to_disk(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY, file_);
+}
+
+void write_atomically(const std::filesystem::path& file, const std::function<void(std::ostream&)>& write) {
+  atomic_file out(file);
+  write(out.stream());
+  out.commit();
 }
 
 void write_atomically(const std::filesystem::path& file, std::string_view contents) {

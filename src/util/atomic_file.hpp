@@ -1,18 +1,50 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <ostream>
+#include <span>
 #include <string_view>
 
 namespace binade {
 
-/// Writes a whole file or leaves what was there: the bytes go to a temporary file beside it, are flushed to the disk
-/// and renamed over it.  A reader sees the old file or the new one, never a part.
+/// A file that is there as a whole or not at all: the bytes go to a temporary file beside it, which commit() flushes to
+/// the disk and renames over it.  A reader sees the old file or the new one, never a part.  Without commit() nothing is
+/// left behind.
+class atomic_file {
+ public:
+  /// @param file  its folder must exist
+  /// @throws std::runtime_error that names the file if it is there and no regular file (a device, a folder), or if its
+  ///         temporary file cannot be made
+  explicit atomic_file(std::filesystem::path file);
+  ~atomic_file();
+  atomic_file(const atomic_file&) = delete;
+  atomic_file& operator=(const atomic_file&) = delete;
+
+  const std::filesystem::path& path() const { return file_; }
+  std::ostream& stream() { return stream_; }
+  /// @throws std::runtime_error that names the file and the cause if the bytes cannot be written (full disk)
+  void write(std::span<const std::byte> bytes);
+  /// Flushes what was written to the disk, which is the end of writing: commit() can then fail for want of room no
+  /// more. Of several files that belong together, all are completed before the first one is committed.
+  /// @throws std::runtime_error as write()
+  void complete();
+  /// The last call: complete() if it was not called, and the new name.
+  /// @throws std::runtime_error as write(), or if the file cannot be renamed
+  void commit();
+
+ private:
+  std::filesystem::path file_, temporary_;
+  std::ofstream stream_;
+  bool complete_ = false, kept_ = false;
+};
+
+/// Writes a whole file or leaves what was there.
 ///
-/// @param file   its folder must exist
-/// @param write  receives the stream; what it throws goes through, and the temporary file is removed
-/// @throws std::runtime_error that names the file if it cannot be written (no folder, no permission, full disk)
+/// @param write  receives the stream; what it throws goes through, and nothing is left behind
+/// @throws std::runtime_error as atomic_file
 void write_atomically(const std::filesystem::path& file, const std::function<void(std::ostream&)>& write);
 
 /// The same for contents that are at hand.

@@ -31,6 +31,14 @@ std::string compiler_name() {
 #endif
 }
 
+std::optional<std::uint64_t> available_memory() {
+  std::ifstream info("/proc/meminfo");
+  std::string name, unit;
+  for (std::uint64_t kib = 0; info >> name >> kib; std::getline(info, unit))
+    if (name == "MemAvailable:") return kib * 1024;
+  return std::nullopt;
+}
+
 std::string utc_now() {
   const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   std::tm parts{};

@@ -114,7 +114,7 @@ def test_a_folder_that_cannot_be_made_is_a_failure(binade, setting):
 
 def test_version_and_help_succeed(binade):
     assert binade("--version").stdout.startswith("binade ")
-    for command in ([], ["study"], ["train"], ["report"], ["formats"]):
+    for command in ([], ["study"], ["train"], ["report"], ["formats"], ["explain"], ["quantize"], ["compare"]):
         result = binade(*command, "--help")
         assert result.returncode == 0
         assert "Examples:" in result.stdout or "Example" in result.stdout

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <vector>
 
-#include "binade/fast_round.hpp"
 #include "binade/array_rounder.hpp"
+#include "binade/fast_round.hpp"
 #include "numbers/small_formats.hpp"
 
 namespace judged {
