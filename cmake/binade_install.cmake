@@ -4,7 +4,7 @@ include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/binade)
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/binade ${BINADE_GENERATED_INCLUDE_DIR}/binade
-        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT numbers FILES_MATCHING PATTERN "*.hpp")
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT numbers FILES_MATCHING REGEX "[.](hpp|inc)$")
 install(TARGETS binade_numbers EXPORT binade_numbers)
 install(EXPORT binade_numbers NAMESPACE binade:: FILE binade_numbers_targets.cmake DESTINATION ${package_dir} COMPONENT numbers)
 

@@ -83,7 +83,8 @@ TEST(part_quantizer, gives_the_values_codes_scales_and_counters_of_one_call) {
       quantize_counters want_counters;
       quantize(x, view, q, source, want, &want_counters);
       std::uint64_t refused = 0;
-      const encoded want_codes = detail::encode_part(x, view, q, source, nullptr, refused);
+      encoded want_codes;
+      detail::encode_part(x, view, q, source, nullptr, refused, want_codes);
       for (const std::size_t wanted : sizes) {
         SCOPED_TRACE(std::string(text) + " on " + detail::described(view) + " in parts of " + std::to_string(wanted));
         part_quantizer parts(q, view, source, wanted);

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "binade/quantizer_catalogue.hpp"
+#include "binade/text.hpp"
 
 namespace binade {
 namespace {
@@ -549,6 +550,15 @@ TEST(counters, do_not_depend_on_the_view) {
   quantized(x, {1, x.size(), 1}, unscaled({formats::e4m3fn}), no_noise, &flat);
   quantized(x, {3, 30, 100}, unscaled({formats::e4m3fn}), no_noise, &strided);
   EXPECT_EQ(flat, strided);
+}
+
+TEST(two_levels, chance_does_not_keep_what_lies_on_the_grid_beyond_the_largest_value) {
+  // The quotient, 2^128 or more, is no float32 number.
+  const quantizer q = parse_quantizer("e8m7/sr:8/infinity@block(4,e4m3fn,static=0.5)@tensor(f32,static=1)");
+  const std::vector<float> x(4096, 0x1p127f);
+  std::vector<float> values(x.size());
+  quantize(x, {1, x.size(), 1}, q, {}, values);
+  for (const float v : values) ASSERT_EQ(v, std::numeric_limits<float>::infinity());
 }
 
 TEST(counters, merge_by_addition_and_maximum) {
