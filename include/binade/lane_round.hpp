@@ -1,6 +1,6 @@
 #pragma once
-// Rounding float32 to nearest even, a vector at a time at the speed of memory: equal to round() and encode(), beside
-// which it stands.
+// Rounding float32 to nearest even or with stochastic_a, and codes back to float32, a vector at a time at the speed of
+// memory: equal to round(), encode() and decode(), beside which it stands.
 
 #include <algorithm>
 #include <bit>

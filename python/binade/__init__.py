@@ -14,11 +14,11 @@ studies that the program `binade` leaves behind.
 
 from typing import TYPE_CHECKING, Any
 
-__all__ = ["Encoded", "decode", "encode", "format", "pack", "quantize", "quantizer", "scaling", "unpack"]
+__all__ = ["Encoded", "decode", "encode", "format", "matmul", "pack", "quantize", "quantizer", "scaling", "unpack"]
 
 if TYPE_CHECKING:
     from ._core import format, quantizer, scaling
-    from ._verbs import Encoded, decode, encode, pack, quantize, unpack
+    from ._verbs import Encoded, decode, encode, matmul, pack, quantize, unpack
 
     __version__: str
 else:

@@ -420,3 +420,79 @@ def unpack(data: Any, spec: str | format | quantizer, count: int, *, out: Any = 
     output = Output("unpack", out, (number,), (_code_dtype(f).name,), _code_dtype(f), flat)
     _core.unpack(flat, f.bits, output.flat)
     return output.done(data)
+
+
+def _operand(x: Any, spec: Any, name: str) -> tuple[Array, format, quantizer | None]:
+    """A matrix, the format of its dtype and its quantizer."""
+    taken = take(x, "matmul", name)
+    storage = _DTYPES.get(taken.dtype)
+    if storage is None or storage.bits == 64:
+        raise TypeError(
+            f"matmul: {name} has dtype {taken.dtype}; give float32, float16 or bfloat16, such as"
+            f" {name}.astype(numpy.float32)"
+        )
+    if taken.data.ndim != 2:
+        raise ValueError(
+            f"matmul: {name} has shape {taken.data.shape}; give a matrix, of two axes, such as"
+            f" {name}.reshape(-1, {name}.shape[-1])"
+        )
+    if spec is None:
+        return taken, storage, None
+    try:
+        return taken, storage, _parsed(spec) if isinstance(spec, str) else quantizer(spec)
+    except (ValueError, TypeError) as error:
+        message = str(error).removeprefix("quantizer: ").replace("text is", "it is", 1)
+        raise type(error)(f"matmul: {name}_spec: {message}") from None
+
+
+def matmul(
+    a: Any,
+    b: Any,
+    *,
+    a_spec: str | format | quantizer | None = None,
+    b_spec: str | format | quantizer | None = None,
+    accumulator: str = "f32",
+    seed: int = 0,
+    stream: int = 0,
+    step: int = 0,
+    out: Any = None,
+) -> Any:
+    """The product of two matrices, its sums taken as an accumulator says.
+
+    a, b    matrices of shape (m, k) and (k, n), of float32, float16 or bfloat16, as quantize takes arrays
+    a_spec, b_spec
+            quantizers of the operands, whose rows and blocks run along k; None: the operand as it is
+    accumulator
+            text: 'f32' (one chain of fused multiply-adds over ascending k), 'f64', 'exact', 'mx', 'kahan', 'pairwise',
+            or an element whose grid the running sum is rounded to after each step, such as 'e8m13/rtz' or
+            'e8m13/rtz:chunk=128->f32'.  docs/text_form.md defines them
+    seed, stream, step
+            of the noise of stochastic rounding, as for quantize; a, b and the sums draw from the streams `stream`,
+            `stream` + 1 and `stream` + 2
+    out     receives the result: an array of shape (m, n) and float32
+
+    Returns float32 of shape (m, n), in a's library.
+
+    Raises ValueError for shapes that do not fit, an impossible spec or accumulator, and `mx` where no operand has
+    scales that vary along k; TypeError for other dtypes.
+    """
+    left, a_storage, a_quantizer = _operand(a, a_spec, "a")
+    right, b_storage, b_quantizer = _operand(b, b_spec, "b")
+    (m, k), (rows, n) = left.data.shape, right.data.shape
+    if k != rows:
+        raise ValueError(
+            f"matmul: a has shape {left.data.shape} and b has shape {right.data.shape}; the columns of a are the rows of b"
+        )
+    if not isinstance(accumulator, str):
+        raise TypeError(f"matmul: accumulator is a {type(accumulator).__name__}; give text, such as 'f32' or 'e8m13/rtz'")
+    try:
+        _core.accumulator_text(accumulator)
+    except ValueError as error:
+        raise ValueError(f"matmul: accumulator: {error}") from None
+    noise = _noise("matmul", seed, stream, step)
+    first, second = left.bits(), right.bits()
+    output = Output("matmul", out, (m, n), ("float32",), np.dtype(np.float32), first)
+    _core.matmul(
+        first, a_storage, a_quantizer, second, b_storage, b_quantizer, (m, k, n), accumulator, noise, output.flat
+    )
+    return output.done(a)

@@ -2,6 +2,7 @@
 // interpreter's lock while they work.
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <tuple>
 #include <type_traits>
@@ -21,8 +23,10 @@
 #include <variant>
 #include <vector>
 
+#include "binade/accumulator_text.hpp"
 #include "binade/catalogue.hpp"
 #include "binade/elementwise.hpp"
+#include "binade/matmul.hpp"
 #include "binade/packing.hpp"
 #include "binade/pieces.hpp"
 #include "kernels/parallel.hpp"
@@ -232,6 +236,22 @@ void decode_array(const quantizer& q, const input& given, const std::optional<in
   });
 }
 
+/// The float32 of an operand: `storage` is the format of its 16-bit type.
+std::vector<float> operand(const input& x, const number_format& storage) {
+  if (x.itemsize() == sizeof(std::uint16_t)) return widened(storage, elements_of<std::uint16_t>(x));
+  const std::span<const float> values = elements_of<float>(x);
+  return {values.begin(), values.end()};
+}
+
+void matmul_arrays(const input& a, const number_format& a_storage, const std::optional<quantizer>& a_spec,
+                   const input& b, const number_format& b_storage, const std::optional<quantizer>& b_spec,
+                   const axes& shape, const std::string& sum, const noise& n, const output& out) {
+  const nb::gil_scoped_release unlocked;
+  const auto [m, k, columns] = shape;
+  matmul(operand(a, a_storage), a_spec.value_or(float_operand), operand(b, b_storage), b_spec.value_or(float_operand),
+         {m, k, columns}, parse_accumulator(sum), matmul_streams(source_of(n)), elements_of<float>(out));
+}
+
 }  // namespace
 
 void bind_verbs(nb::module_& m) {
@@ -242,6 +262,12 @@ void bind_verbs(nb::module_& m) {
   m.def("decode", decode_array, "q"_a, "codes"_a.noconvert(), "scales"_a.noconvert().none(),
         "outer_scales"_a.noconvert().none(), "axes"_a, "out"_a.noconvert(),
         "Values of codes: float64 of formats that float32 cannot hold, without scales; else float32.");
+  m.def("matmul", matmul_arrays, "a"_a.noconvert(), "a_storage"_a, "a_spec"_a.none(), "b"_a.noconvert(), "b_storage"_a,
+        "b_spec"_a.none(), "shape"_a, "accumulator"_a, "noise"_a, "out"_a.noconvert(),
+        "The product of flat matrices, float32 or the codes of their storage; shape: (m, k, n).");
+  m.def(
+      "accumulator_text", [](const std::string& text) { return to_string(parse_accumulator(text)); }, "text"_a,
+      "The canonical text of an accumulator.");
   m.def(
       "scale_counts",
       [](const quantizer& q, const axes& a) {

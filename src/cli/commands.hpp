@@ -22,6 +22,7 @@ void add_vectors_command(CLI::App& program, int& result);
 void add_quantize_command(CLI::App& program, int& result);
 void add_compare_command(CLI::App& program, int& result);
 void add_explain_command(CLI::App& program, int& result);
+void add_matmul_command(CLI::App& program, int& result);
 
 /// Flushes standard output and checks that everything arrived.  @throws std::runtime_error if it did not (full disk,
 /// closed pipe): a result that nobody can read is a failure

@@ -73,6 +73,7 @@ int run(int argc, char** argv) {
   add_explain_command(program, result);
   add_quantize_command(program, result);
   add_compare_command(program, result);
+  add_matmul_command(program, result);
   add_vectors_command(program, result);
   try {
     program.parse(argc, argv);
