@@ -311,7 +311,10 @@ inline void encode_part(std::span<const float> x, const axis_view& view, const q
       rounder.encode(x.data() + first, scales, noise, codes.data() + first, n);
       if (!e.format.refuses_nan()) return;
       // The NaN of a group has its say in the scale alone.
-      const auto is_nan = [](const auto* list, std::size_t i) { return list != nullptr && list[i] != list[i]; };
+      const auto is_nan = [](const auto* list, std::size_t i) {
+        const double number = list == nullptr ? 0 : double(list[i]);
+        return number != number;
+      };
       for (std::size_t i = 0; i < n; ++i)
         refused += std::uint64_t(x[first + i] != x[first + i] && !is_nan(scales.stored, i / scales.run) &&
                                  !is_nan(scales.product, i / scales.run));
