@@ -68,7 +68,8 @@ BINADE_HD constexpr std::uint64_t nan_code_of(const float_format& f, nan_rule ru
     case nan_rule::ones_negative:
       return f.code_mask();
     case nan_rule::payload:  // the NaNs of a single code have no room for one
-      return canonical | sign | (f.high_nans == 1 ? 0 : payload >> (64 - f.trailing_bits()));  // NOLINT
+      return canonical | sign |
+             (f.high_nans == 1 || f.trailing_bits() == 0 ? 0 : payload >> (64 - f.trailing_bits()));  // NOLINT
   }
   return canonical;
 }

@@ -89,29 +89,31 @@ struct product_body {
   }
 };
 
-/// True if float32 rounded to odd decides the element's rounding as the exact quotient does.
+/// True if float32 rounded to odd decides the element's rounding as the exact quotient does: two bits more than are
+/// asked for, also at the end of float32's range.
 constexpr bool odd_float_suffices(const element& e) {
   if (e.format.kind != format_kind::floating) return false;
+  const float_format& f = e.format.floating;
   const int noise = is_stochastic(e.rounding) ? e.noise_bits : 0;
   // A quotient of 2^128 or more becomes the largest float32, which chance could keep below the next grid point.
-  if (noise > 0 && e.format.floating.max_exponent() >= 127) return false;
-  return e.format.floating.precision + noise + 2 <= 24;
+  if (noise > 0 && f.max_exponent() >= 127) return false;
+  return f.precision + noise + 2 <= 24 && f.min_exponent() - f.trailing_bits() - noise - 2 >= -149;
 }
 
 /// True if lane_odd_quotient() gives quotients by the products of both levels' scales that round as the exact ones do:
 /// between a number that a rounding asks for, of a bit more than the element has, times a product and an element of x
 /// lies nothing or 2^-38 of it.
 constexpr bool short_quotients_suffice(const quantizer& q) {
-  if (q.levels != 2 || q.elem.format.kind != format_kind::floating || is_stochastic(q.elem.rounding)) return false;
+  if (q.levels != 2 || !odd_float_suffices(q.elem) || is_stochastic(q.elem.rounding)) return false;
   return q.elem.format.floating.precision + 1 + q.scalings[0].format.precision + q.scalings[1].format.precision <= 38;
 }
 
 /// Likewise of amax by the largest value of the elements times an outer scale, rounded to a scale of the inner level.
 constexpr bool scale_divisors_are_short(const quantizer& q) {
-  return q.elem.format.kind == format_kind::floating && q.scalings[0].format.precision + 1 +
-                                                                q.elem.format.floating.precision +
-                                                                (q.levels == 2 ? q.scalings[1].format.precision : 1) <=
-                                                            38;
+  return odd_float_suffices({.format = q.scalings[0].format}) && q.elem.format.kind == format_kind::floating &&
+         q.scalings[0].format.precision + 1 + q.elem.format.floating.precision +
+                 (q.levels == 2 ? q.scalings[1].format.precision : 1) <=
+             38;
 }
 
 /// Scales that are known before a walk: those of a part of a larger array, found from all of it.

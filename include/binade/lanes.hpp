@@ -126,14 +126,18 @@ BINADE_LANE words incremented(mask where, words a) {
   return a + words(where);
 }
 
+/// q to 40 bits, ties up, on its bits: no compiler's fused multiply-add can come between.
+BINADE_LANE double snapped_to_40_bits(double q) {
+  return std::bit_cast<double>((std::bit_cast<std::uint64_t>(q) + 0x1000) & ~std::uint64_t(0x1fff));
+}
 /// Near x / s, inverse being 1 / s rounded: what lies on the same side of every number of 38 bits or fewer as the
 /// quotient, and is such a number where the quotient is, rounded to odd in float32.
 /// @pre no quotient of 38 bits or fewer is nearer to another such number than 2^-38 of it
 BINADE_LANE floats short_quotient(floats x, double inverse) {
-  const double q = double(x) * inverse, high = q * 0x2001p0, snapped = high - (high - q);  // 40 bits of q
+  const double snapped = snapped_to_40_bits(double(x) * inverse);
   const float near = float(snapped);
   const double back = double(near);
-  if (snapped != snapped) return x;  // an infinity or a NaN
+  if (snapped != snapped) return x;
   if (back == snapped) return near;
   const std::uint32_t cut =
       std::bit_cast<std::uint32_t>(near) - words((back < 0 ? -back : back) > (snapped < 0 ? -snapped : snapped));
@@ -277,9 +281,9 @@ struct snapped_quotient {
   __m256d is_cut, is_above;
 };
 BINADE_LANE snapped_quotient half_quotient(__m128 x, double inverse) {
-  const __m256d q = _mm256_mul_pd(_mm256_cvtps_pd(x), _mm256_set1_pd(inverse));
-  const __m256d high = _mm256_mul_pd(q, _mm256_set1_pd(0x2001p0));
-  const __m256d snapped = _mm256_sub_pd(high, _mm256_sub_pd(high, q)), sign = _mm256_set1_pd(-0.0);
+  const __m256d q = _mm256_mul_pd(_mm256_cvtps_pd(x), _mm256_set1_pd(inverse)), sign = _mm256_set1_pd(-0.0);
+  const __m256i sum = _mm256_add_epi64(_mm256_castpd_si256(q), _mm256_set1_epi64x(0x1000));
+  const __m256d snapped = _mm256_castsi256_pd(_mm256_and_si256(sum, _mm256_set1_epi64x(~0x1fffll)));
   const __m128 near = _mm256_cvtpd_ps(snapped);
   const __m256d back = _mm256_cvtps_pd(near);
   return {near, _mm256_cmp_pd(back, snapped, _CMP_NEQ_UQ),
@@ -421,8 +425,8 @@ struct cut_quotient {
 };
 BINADE_LANE cut_quotient half_quotient(__m256 x, double inverse) {
   const __m512d q = _mm512_mul_pd(_mm512_cvtps_pd(x), _mm512_set1_pd(inverse));
-  const __m512d high = _mm512_mul_pd(q, _mm512_set1_pd(0x2001p0));
-  const __m512d snapped = _mm512_sub_pd(high, _mm512_sub_pd(high, q));
+  const __m512i sum = _mm512_add_epi64(_mm512_castpd_si512(q), _mm512_set1_epi64(0x1000));
+  const __m512d snapped = _mm512_castsi512_pd(_mm512_and_si512(sum, _mm512_set1_epi64(~0x1fffll)));
   const __m256 cut = _mm512_cvt_roundpd_ps(snapped, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
   return {cut, _mm512_cmp_pd_mask(_mm512_cvtps_pd(cut), snapped, _CMP_NEQ_UQ)};
 }

@@ -105,6 +105,14 @@ inline void multiply(const near_scales& s, float* values, std::size_t count) {
   run_best<product_body>(s.product, s.run, values, count);
 }
 
+/// use(x / scale in parts, exact to the last bit that a rounding asks for); a zero of x's sign where the scale is 0.
+template <class Use>
+auto with_quotient(float x, double scale, Use use) {
+  if (scale == 0 && x == x) return use(unpack(std::bit_cast<std::uint32_t>(x) >> 31 != 0 ? -0.0 : 0.0));
+  if (x - x != 0 || scale != scale) return use(unpack(double(x) / scale));
+  return use(exact_quotient(unpack(double(x)), unpack(scale)));
+}
+
 /// Rounds chunks of an array by a quantizer without transforms.
 class chunk_rounder {
  public:
@@ -126,8 +134,11 @@ class chunk_rounder {
     scale_down(x, s, count);
     if (rounds_quotients(s))
       for (std::size_t i = 0; i < count; ++i)
-        values[i] =
-            float(round(element_, precise_quotient(x[i], s.product[i / s.run]), noise == nullptr ? 0 : noise[i]));
+        values[i] = with_quotient(x[i], s.product[i / s.run], [&](const auto& quotient) {
+          return element_.format.visit([&](const auto& f) {
+            return float(rounded_value(f, element_, quotient, noise == nullptr ? 0 : noise[i]));
+          });
+        });
     else
       rounder_.quantize(scaled_, noise, values, count);
   }
@@ -138,8 +149,9 @@ class chunk_rounder {
     scale_down(x, s, count);
     if (rounds_quotients(s))
       for (std::size_t i = 0; i < count; ++i)
-        codes[i] = Code(
-            binade::encode(element_, precise_quotient(x[i], s.product[i / s.run]), noise == nullptr ? 0 : noise[i]));
+        codes[i] = with_quotient(x[i], s.product[i / s.run], [&](const auto& quotient) {
+          return Code(encode_number(element_, quotient, noise == nullptr ? 0 : noise[i]));
+        });
     else
       rounder_.encode(scaled_, noise, codes, count);
     if (is_direct_ || !element_.format.refuses_nan()) return;
@@ -158,15 +170,10 @@ class chunk_rounder {
     return q.levels < 2 && q.order == operation_order::standard && q.scalings[0].zero != zero_rule::zero &&
            q.scalings[0].nan == special_rule::element && q.scalings[0].infinity != special_rule::group;
   }
-  /// The quotient by the product of two scales is rounded as it is, in double: float32 does not suffice.
+  /// The quotient by the product of two scales is rounded as it is: float32 does not suffice.
   bool rounds_quotients(const near_scales& s) const {
     return s.product != nullptr && s.multiplier == nullptr && !in_float_;
   }
-  static double precise_quotient(float x, double scale) {
-    if (scale == 0 && x == x) return x < 0 ? -0.0 : 0.0;
-    return x - x != 0 || scale != scale ? double(x) / scale : odd_quotient(double(x), scale);
-  }
-
   void scale_down(const float* x, const near_scales& s, std::size_t count) {
     float* const scaled = scaled_;
     if (is_direct_) return lane_scale_down(x, s.stored, s.inverse, s.run, scaled, count);
@@ -238,7 +245,8 @@ class transform_chain {
 
 /// True if codes are exponent fields of float32.
 inline bool has_fields_of_float(const float_format& f) {
-  return !f.is_signed && f.precision == 1 && f.width == 8 && f.bias == 127 && !f.has_zero && f.has_nan();
+  return !f.is_signed && f.precision == 1 && f.width == 8 && f.bias == 127 && !f.has_zero && f.high_nans == 1 &&
+         !f.has_infinity;
 }
 /// The codes of scales, which are values of this format.
 inline void encode_scales(const float_format& f, const std::vector<float>& scales, code_array& to) {

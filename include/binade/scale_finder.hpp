@@ -103,6 +103,7 @@ class scale_finder {
     if (amax == 0) return zero_scale_;
     if (divides_ && in_float_) return in_storage(amax / float_largest_);
     if (divides_) return divided(amax, outer);
+    if (outer == 0) return nothing();
     const double ratio = outer == 1 ? double(amax) : detail::odd_quotient(amax, outer);
     // A normal number: (1 + trailing / 2^52) 2^exponent.
     const std::uint64_t parts = std::bit_cast<std::uint64_t>(ratio);
@@ -114,7 +115,9 @@ class scale_finder {
   }
   /// The scales of many groups, of one level: scales[k] = (*this)(amax[k]).
   void find(const float* amax, float* scales, std::size_t count) const {
-    const bool are_powers = fixed_ == 0 && !divides_ && least_amax_ == 0 && lowest_exponent_ >= -127;
+    // The difference of two exponents stays in their field.
+    const bool are_powers = fixed_ == 0 && !divides_ && least_amax_ == 0 && lowest_exponent_ >= -127 &&
+                            element_exponent_ >= 0 && element_exponent_ <= 127;
     std::uint32_t unusual = ~0u;
     if (are_powers)
       detail::run_best<powers_body>(powers{.carry_from = std::uint32_t((carry_from_ + (hidden_bit >> 23) - 1) >> 29),
@@ -185,7 +188,10 @@ class scale_finder {
     }
   };
 
+  /// Below a scale of 0 all is 0.
+  BINADE_HD constexpr float nothing() const { return may_vanish_ ? 0 : lowest_; }
   BINADE_HD constexpr float divided(double amax, double outer) const {
+    if (outer == 0) return nothing();
     const double quotient = detail::odd_quotient(amax, largest_ * outer);
     if (quotient < double(lowest_)) return may_vanish_ ? stored(quotient) : lowest_;
     return quotient > double(highest_) ? highest_ : stored(quotient);

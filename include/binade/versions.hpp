@@ -9,7 +9,8 @@
 #if (defined(__GNUC__) || defined(__clang__)) && defined(__x86_64__) && !defined(__CUDACC__)
 #include <immintrin.h>
 
-// No set with fused multiply-add: what a loop computes must not depend on the flags of the including program.
+// What a loop computes must not depend on the flags of the including program, which may fuse a product and a sum
+// (avx512f brings the instruction): in these loops no product is an operand of a sum.
 #define BINADE_WIDE_256 __attribute__((target("avx2")))
 #define BINADE_WIDE_512 __attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl")))
 // But for loops whose every product is written as a fused one, or exact: nothing is left to be fused.

@@ -552,6 +552,75 @@ TEST(counters, do_not_depend_on_the_view) {
   EXPECT_EQ(flat, strided);
 }
 
+/// What quantize() must give for one group, by the rules of one element: scale_levels for the scales, and the exact
+/// quotient rounded once.
+std::vector<float> values_of_group(const quantizer& q, const std::vector<float>& x) {
+  const scale_levels levels(q);
+  float amax = 0;
+  for (const float v : x)
+    if (v - v == 0) amax = std::max(amax, std::fabs(v));
+  const outer_scale outer = q.levels == 2 ? levels.outer(amax) : outer_scale{};
+  const float inner = levels.inner(amax, outer);
+  const double product = q.levels == 2 ? levels.product(inner, outer) : double(inner);
+  std::vector<float> values;
+  for (const float v : x) {
+    if (q.levels == 1) {
+      values.push_back(rescaled(round(q.elem, v / inner), inner));
+    } else if (product == 0) {
+      values.push_back(std::copysign(0.0f, v));
+    } else {
+      const auto quotient = detail::exact_quotient(detail::unpack(double(v)), detail::unpack(product));
+      const double on_grid =
+          q.elem.format.visit([&](const auto& f) { return detail::rounded_value(f, q.elem, quotient, 0); });
+      values.push_back(float(on_grid * product));
+    }
+  }
+  return values;
+}
+
+TEST(quantize, loops_over_groups_give_what_the_rules_of_one_element_give) {
+  // Elements whose largest value is below 1 or beyond float32, or whose steps reach float32's last ones; scale formats
+  // of as many bits; scales of 0; quotients beyond double.
+  constexpr const char* texts[] = {"fixed0.7@block(16,e8m0fnu,ceil)",
+                                   "fixed0.7@block(16,e8m0fnu,rceil)",
+                                   "fixed0.7@row(pow2)",
+                                   "f64@block(16)",
+                                   "e4m3fn:bias=30@block(16)",
+                                   "e5m2:bias=148@block(16,e4m3fn)@tensor",
+                                   "e4m3fn:bias=147@block(16,e4m3fn)@tensor",
+                                   "e2m1fn:bias=148@block(16,e4m3fn)@tensor",
+                                   "e2m1fn@row(e8m22,exact)",
+                                   "e2m1:specials=nan:bias=953@block(16,e8m7,exact)",
+                                   "e2m1fn@block(16,e4m3fn,zero=zero)@tensor",
+                                   "e2m1fn@block(16,e4m3fn)@tensor(e4m3fn,zero=zero)",
+                                   "e2m1fn@block(16,e4m3fn,zero=zero)@tensor(e4m3fn,zero=zero)",
+                                   "e5m10@block(16,e4m3fn)@tensor",
+                                   "mxfp8_e4m3",
+                                   "nvfp4"};
+  std::uint64_t random = 1;
+  const auto next = [&] { return std::uint32_t((random = random * 6364136223846793005 + 1442695040888963407) >> 32); };
+  for (const char* text : texts) {
+    const quantizer q = parse_quantizer(text);
+    for (int group = 0; group < 400; ++group) {
+      // Magnitudes within eight binades, anywhere in float32; some zeros of both signs.
+      const std::uint32_t binade = next() % 254;
+      std::vector<float> x(16);
+      for (float& v : x) {
+        const std::uint32_t field = std::min(binade + next() % 8, 254u), bits = next();
+        v = std::bit_cast<float>((bits & 0x807fffff) | field << 23);
+        if (bits % 16 == 0) v = std::copysign(0.0f, v);
+      }
+      const std::vector<float> want = values_of_group(q, x);
+      std::vector<float> got(x.size());
+      quantize(x, {1, x.size(), 1}, q, {}, got);
+      for (std::size_t i = 0; i < x.size(); ++i)
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(got[i]), std::bit_cast<std::uint32_t>(want[i]))
+            << text << " group " << group << " element " << i << ": " << x[i] << " gives " << got[i] << ", want "
+            << want[i];
+    }
+  }
+}
+
 TEST(two_levels, chance_does_not_keep_what_lies_on_the_grid_beyond_the_largest_value) {
   // The quotient, 2^128 or more, is no float32 number.
   const quantizer q = parse_quantizer("e8m7/sr:8/infinity@block(4,e4m3fn,static=0.5)@tensor(f32,static=1)");
