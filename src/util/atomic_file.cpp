@@ -57,8 +57,8 @@ void atomic_file::write(std::span<const std::byte> bytes) {
 }
 
 void atomic_file::complete() {
-  errno = 0;
-  stream_.close();  // errno: of the first write that failed, or of this one
+  if (stream_) errno = 0;  // else it is of the write that failed
+  stream_.close();
   if (!stream_) fail(file_, "write", errno);
   flush_to_disk(temporary_, O_RDONLY, file_);
   complete_ = true;

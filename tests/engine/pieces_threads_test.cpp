@@ -28,7 +28,7 @@ TEST(pieces_on_threads, give_the_bits_of_the_whole) {
     const auto& codes_of_whole = std::get<std::vector<std::uint8_t>>(whole.codes);
     std::vector<float> values(x.size());
     quantize(x, view, q, source, values);
-    for (const std::size_t threads : {1, 2, 3, 7}) {
+    for (const std::size_t threads : {1u, 2u, 3u, 7u}) {
       thread_pool pool(threads);
       const auto run = [&](std::size_t count, const auto& f) { pool.parallel_for(count, f); };
       std::vector<float> out(x.size());
