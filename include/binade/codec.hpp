@@ -434,7 +434,8 @@ BINADE_HD constexpr double rounded_value(const Format& f, const element& e, cons
 }  // namespace detail
 
 /// The value of a code: exact where the format's fits_double() is true, decode<float> where fits_float() is; else
-/// rounded once, to nearest even, infinity beyond the largest number of T.  Every NaN code gives the positive quiet NaN.  @pre defect(f) is empty, code < 2^f.width
+/// rounded once, to nearest even, infinity beyond the largest number of T.  Every NaN code gives the positive quiet
+/// NaN.  @pre defect(f) is empty, code < 2^f.width
 template <detail::binary_float T = double>
 BINADE_HD constexpr T decode(const number_format& f, std::uint64_t code) {
   return detail::narrowed<T>(f.visit([&](const auto& descriptor) { return descriptor.value_of_code(code); }));

@@ -164,8 +164,7 @@ inline constexpr int widest_exponent = 65536;
 constexpr std::string_view defect(const float_format& f) {
   if (f.width < 1 || f.width > 64) return "the width must be 1 to 64 bits";
   if (f.magnitude_bits() < 1) return "beside the sign there is no bit left";
-  if (f.precision < 1 || f.precision > 53)
-    return "the precision must be 1 to 53 bits, as binary64 has them";
+  if (f.precision < 1 || f.precision > 53) return "the precision must be 1 to 53 bits, as binary64 has them";
   if (f.exponent_bits() < 1)
     return "no bit is left for the exponent: use fewer trailing significand bits or more width";
   if (f.bias < -widest_exponent || f.bias > widest_exponent) return "the bias must be -65536 to 65536";

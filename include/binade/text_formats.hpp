@@ -351,12 +351,10 @@ class format_reader : public text_cursor {
 
   void check_split(std::size_t start, const split_name& split) const {
     if (split.exponent_bits < 1 || split.exponent_bits > 11)
-      fail(start + 1, std::to_string(split.exponent_bits) + " exponent bits; binary64 has 11",
-           "1 to 11");
+      fail(start + 1, std::to_string(split.exponent_bits) + " exponent bits; binary64 has 11", "1 to 11");
     if (split.trailing_bits > 52)
       fail(start + 1 + lower_.substr(start + 1).find('m') + 1,
-           std::to_string(split.trailing_bits) + " trailing significand bits; binary64 has 52",
-           "0 to 52");
+           std::to_string(split.trailing_bits) + " trailing significand bits; binary64 has 52", "0 to 52");
   }
 
   float_format with_specials(std::size_t start, std::string_view name, const std::optional<split_name>& split,

@@ -40,8 +40,10 @@ exact exact_ratio(bool negative, Integer numerator, Integer denominator) {
   Integer quotient = numerator / denominator;
   const bool sticky = Integer(quotient * denominator) != numerator;
   word_collector words;
+  const Integer mask(0xffffffffu);
   for (int i = static_cast<int>(msb(quotient)) / 32; i >= 0; --i) {
-    const Integer word = (quotient >> (32u * static_cast<unsigned>(i))) & Integer(0xffffffffu);
+    Integer word = quotient >> (32u * static_cast<unsigned>(i));
+    word &= mask;
     words.append(word.template convert_to<std::uint32_t>());
   }
   return words.value(negative, -shift, sticky);
