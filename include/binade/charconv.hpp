@@ -312,15 +312,15 @@ constexpr std::to_chars_result to_chars(char* first, char* last, number<F> x) no
 /// A number beyond the largest finite value is what how.overflow makes of it: that is a result, not an error; so is one
 /// that underflows.  An infinity that is spelled out is no number too large: it is F's infinity of that sign, whatever
 /// how.overflow says, and only where F has none as encode() takes it.  The sign and payload of a NaN are not kept.
-/// @return {end of the number, errc()}; {first, errc::invalid_argument} where there is none, and for a NaN that F has
-///         no code for; x is then as it was
+/// @return {end of the number, errc()}; {first, errc::invalid_argument} where there is none, for a NaN that F has no
+///         code for, and where `how` is impossible for F (defect(how) says why); x is then as it was
 template <auto F>
 constexpr std::from_chars_result from_chars(const char* first, const char* last, number<F>& x,
                                             std::chars_format format = std::chars_format::general,
                                             const policies<F>& how = {}, std::uint32_t noise = 0) noexcept {
   detail::number_reader reader(first, last);
   detail::exact value;
-  if (!reader.read(format, value) || (value.is_nan && number_format(F).refuses_nan()))
+  if (!defect(how).empty() || !reader.read(format, value) || (value.is_nan && number_format(F).refuses_nan()))
     return {first, std::errc::invalid_argument};
   if (value.is_infinite && detail::spells_infinity<F>(value.negative))
     x = number<F>::from_code(detail::extreme_code(number<F>::descriptor(), value.negative));

@@ -40,15 +40,28 @@ struct element {
   bool operator==(const element&) const = default;
 };
 
+namespace detail {
+
+/// Why the rounding and overflow of an element do not fit its format; empty if they do.
+BINADE_HD constexpr std::string_view policy_defect(const element& e) {
+  if (e.noise_bits < 1 || e.noise_bits > 32) return "stochastic rounding uses 1 to 32 noise bits";
+  if (!is_stochastic(e.rounding) && e.noise_bits != 32) return "noise bits are only for stochastic rounding";
+  const bool has_infinity = e.format.has_infinity(), has_nan = e.format.has_nan();
+  if (e.overflow == overflow_rule::infinity && !has_infinity)
+    return has_nan ? "the format has no infinity to overflow to: use saturate, nan or spec"
+                   : "the format has neither infinity nor NaN to overflow to: use saturate or spec";
+  if (e.overflow == overflow_rule::nan && !has_nan)
+    return has_infinity ? "the format has no NaN to overflow to: use saturate, infinity or spec"
+                        : "the format has neither infinity nor NaN to overflow to: use saturate or spec";
+  return {};
+}
+
+}  // namespace detail
+
 /// Why an element is impossible; empty if it is not.
 constexpr std::string_view defect(const element& e) {
   if (const std::string_view why = defect(e.format); !why.empty()) return why;
-  if (e.noise_bits < 1 || e.noise_bits > 32) return "stochastic rounding uses 1 to 32 noise bits";
-  if (!is_stochastic(e.rounding) && e.noise_bits != 32) return "noise bits are only for stochastic rounding";
-  if (e.overflow == overflow_rule::infinity && !e.format.has_infinity())
-    return "the format has no infinity to overflow to: use saturate, nan or spec";
-  if (e.overflow == overflow_rule::nan && !e.format.has_nan())
-    return "the format has no NaN to overflow to: use saturate, infinity or spec";
+  if (const std::string_view why = detail::policy_defect(e); !why.empty()) return why;
   return defect(e.choices, e.format);
 }
 

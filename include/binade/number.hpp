@@ -4,6 +4,8 @@
 #include <compare>
 #include <cstdint>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <type_traits>
 
 #include "binade/arithmetic.hpp"
@@ -18,21 +20,6 @@ BINADE_HD constexpr overflow_rule number_overflow(const number_format& f) {
   return f.kind == format_kind::tapered ? overflow_rule::spec : default_overflow(f);
 }
 
-/// How results get into F: an element without its format.
-template <auto F>
-struct policies {
-  rounding_mode rounding = rounding_mode::nearest_even;
-  int noise_bits = 32;
-  overflow_rule overflow = number_overflow(F);
-  subnormal_rule subnormals = subnormal_rule::gradual;
-
-  BINADE_HD constexpr element on() const {
-    constexpr auto f = F;  // a copy: clang 16 gives a reference into F to another format's
-    return {
-        .format = f, .rounding = rounding, .noise_bits = noise_bits, .overflow = overflow, .subnormals = subnormals};
-  }
-};
-
 namespace detail {
 
 [[noreturn]] inline void refuse_nan() {
@@ -40,6 +27,42 @@ namespace detail {
       "binade::number: NaN was given, or is the result of an invalid operation, and the format has no code for it; use "
       "a format with a NaN, or set its member nan to nan_code::max or nan_code::zero");
 }
+[[noreturn]] inline void refuse_policies(std::string_view why) {
+  throw std::invalid_argument("binade::policies: " + std::string(why));
+}
+
+}  // namespace detail
+
+/// How results get into F: an element without its format.
+template <auto F>
+struct policies {
+  rounding_mode rounding = rounding_mode::nearest_even;
+  int noise_bits = 32;  ///< of the stochastic modes: 1..32; 32 for the others
+  overflow_rule overflow = number_overflow(F);
+  subnormal_rule subnormals = subnormal_rule::gradual;
+
+  /// As an element, whether it is possible or not.
+  BINADE_HD constexpr element unchecked() const {
+    constexpr auto f = F;  // a copy: clang 16 gives a reference into F to another format's
+    return {
+        .format = f, .rounding = rounding, .noise_bits = noise_bits, .overflow = overflow, .subnormals = subnormals};
+  }
+  /// The same, as every function that takes policies uses it.  Policies that F cannot follow, such as overflow to an
+  /// infinity that it lacks, are no constant expression.
+  /// @throws std::invalid_argument if they are impossible and this is the host; the message says what is valid
+  BINADE_HD constexpr element on() const {
+    const element e = unchecked();
+#if !defined(__CUDA_ARCH__)
+    if (const std::string_view why = detail::policy_defect(e); !why.empty()) detail::refuse_policies(why);
+#endif
+    return e;
+  }
+
+  /// Why these are impossible for F; empty if they are not.
+  friend constexpr std::string_view defect(const policies& how) { return detail::policy_defect(how.unchecked()); }
+};
+
+namespace detail {
 
 template <int Width>
 using smallest_unsigned = std::conditional_t<
@@ -84,7 +107,8 @@ BINADE_HD constexpr auto descriptor_of() {
 
 /// A number of format F, a descriptor of any kind.  Conversions are explicit, and operators are between equal formats,
 /// so that no rounding hides: each rounds once, to nearest with ties to the even code, under number_overflow(F).
-/// Functions with policies take other choices, and functions named *_to<R> operands and results of several formats.
+/// Functions with policies take other choices, and functions named *_to<R> operands and results of several formats;
+/// policies that F cannot follow are an error (policies::on()).
 ///
 /// NaN in a format without a code for it: what F.nan says; where that is `refuse`, std::domain_error (no constant
 /// expression; code 0 on the device).  All else as in arithmetic.hpp.

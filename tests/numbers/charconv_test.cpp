@@ -290,6 +290,18 @@ TEST(charconv, extremes_do_what_the_overflow_rule_says_and_a_nan_without_a_code_
   EXPECT_EQ(static_cast<double>(x), 3);
 }
 
+TEST(charconv, policies_that_the_format_cannot_follow_are_an_error_code_and_no_exception) {
+  minifloat<formats::e2m1fn> x(3);
+  for (const std::string text : {"100", "1", "inf"})
+    for (const binade::overflow_rule overflow : {binade::overflow_rule::nan, binade::overflow_rule::infinity}) {
+      const char* first = text.data();
+      const auto [end, error] =
+          binade::from_chars(first, first + text.size(), x, std::chars_format::general, {.overflow = overflow});
+      EXPECT_TRUE(error == std::errc::invalid_argument && end == first) << text;
+      EXPECT_EQ(static_cast<double>(x), 3);
+    }
+}
+
 TEST(charconv, to_chars_reports_a_buffer_that_is_too_small) {
   char text[24];
   const minifloat<formats::e4m3fn> x(-0.15625);

@@ -13,6 +13,7 @@ namespace {
 
 using binade::float_format;
 using binade::minifloat;
+using binade::overflow_rule;
 using binade::rounding_mode;
 namespace formats = binade::formats;
 
@@ -272,6 +273,38 @@ TEST(minifloat, a_nan_without_a_code_is_an_exception_or_what_the_format_chose) {
   }();
   EXPECT_EQ(+minifloat<chosen>(NAN).code, 7);
   EXPECT_EQ(+minifloat<chosen>(e4m3fn(NAN)).code, 7);
+}
+
+/// True if a conversion with these policies is a constant expression.
+template <float_format F, binade::policies<F> How>
+concept is_constant = requires { typename std::integral_constant<int, int(minifloat<F>(100.0, How).code)>; };
+static_assert(is_constant<formats::e2m1fn, {}> && is_constant<formats::e5m2, {.overflow = overflow_rule::infinity}>);
+static_assert(!is_constant<formats::e2m1fn, {.overflow = overflow_rule::infinity}> &&
+              !is_constant<formats::e2m1fn, {.overflow = overflow_rule::nan}> &&
+              !is_constant<formats::e4m3fn, {.overflow = overflow_rule::infinity}> &&
+              !is_constant<formats::e4m3fn, {.noise_bits = 8}>);
+
+TEST(minifloat, policies_that_the_format_cannot_follow_are_an_exception_that_says_what_is_valid) {
+  using e2m1fn = minifloat<formats::e2m1fn>;
+  const auto message_of = [](auto call) -> std::string {
+    try {
+      call();
+    } catch (const std::invalid_argument& e) {
+      return e.what();
+    }
+    return "no exception";
+  };
+  const std::string neither =
+      "binade::policies: the format has neither infinity nor NaN to overflow to: use saturate or spec";
+  EXPECT_EQ(message_of([] { (void)e2m1fn(100.0, {.overflow = overflow_rule::infinity}); }), neither);
+  EXPECT_EQ(message_of([] { (void)e2m1fn(e4m3fn(1), {.overflow = overflow_rule::nan}); }), neither);
+  EXPECT_EQ(message_of([] { (void)add(e2m1fn(6), e2m1fn(6), {.overflow = overflow_rule::nan}); }), neither);
+  EXPECT_EQ(message_of([] { (void)sqrt(e4m3fn(2), {.overflow = overflow_rule::infinity}); }),
+            "binade::policies: the format has no infinity to overflow to: use saturate, nan or spec");
+  EXPECT_EQ(message_of([] { (void)e4m3fn(1, {.rounding = rounding_mode::stochastic_a, .noise_bits = 33}); }),
+            "binade::policies: stochastic rounding uses 1 to 32 noise bits");
+  EXPECT_EQ(message_of([] { (void)e4m3fn(1, {.noise_bits = 8}); }),
+            "binade::policies: noise bits are only for stochastic rounding");
 }
 
 TEST(minifloat, limits_of_binary32_and_binary64_are_the_native_ones) {
