@@ -49,6 +49,7 @@ def catalogue_names(texts):
     names = set()
     for text in texts:
         names.update(re.findall(r'\bnamed_(?:format|quantizer)\s*\{\s*"([^"]+)"', text))
+        names.update(re.findall(r'\brow\(\s*(\w+)\s*,[\s\\]*"', text))
         names.update(re.findall(r'\bcode_book\s+\w+\s*\{\s*"([^"]+)"', text))
     return names
 

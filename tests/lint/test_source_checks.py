@@ -83,7 +83,7 @@ def test_a_format_name_elsewhere_in_python_is_allowed(code):
     "code",
     [
         "inline constexpr float_format e4m3fn = fn_format(4, 3);",
-        'named_format{"e4m3fn", formats::e4m3fn, "OCP OFP8 1.0"},',
+        'row(e4m3fn, "OCP OFP8 1.0", fn_format(4, 3))',
         "static_assert(decode(formats::e4m3fn, 0x7e) == 448);",
         "// if (f == e4m3fn) is what nobody may write",
         "/* f == e4m3fn ? */ int x;",
@@ -104,9 +104,10 @@ def test_the_line_of_a_finding_is_that_of_the_name():
 
 
 def test_names_come_from_every_catalogue():
-    text = 'inline constexpr std::array catalogue{named_format{"e4m3fn", f, "source"},\n named_quantizer{ "mxfp4", q}};'
+    text = '#define BINADE_FORMAT_TABLE(row) \\\n  row(e5m2, "source", ieee_format(5, 2)) \\\n  row(e3m0, \\\n "source", f)\n'
+    text += 'inline constexpr std::array catalogue{named_format{"e4m3fn", f, "source"},\n named_quantizer{ "mxfp4", q}};'
     text += 'inline constexpr code_book nf4{"nf4", nf4_values, "source"}; format_alias{"bf16", "e8m7", "source"}'
-    assert source_checks.catalogue_names([text, "int x;"]) == {"e4m3fn", "mxfp4", "nf4"}
+    assert source_checks.catalogue_names([text, "int x;"]) == {"e5m2", "e3m0", "e4m3fn", "mxfp4", "nf4"}
     assert source_checks.alias_names([text, "int x;"]) == {"bf16"}
 
 
