@@ -141,6 +141,7 @@ BINADE_HD constexpr std::uint64_t convert(const element& e, const operand& x, st
   return detail::encode_number(e, detail::unpack(x.format, x.code), noise);
 }
 
+/// The built-in integer types, bool left out.
 template <class T>
 concept integer = std::integral<T> && !std::same_as<std::remove_cv_t<T>, bool>;
 

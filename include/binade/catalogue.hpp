@@ -53,12 +53,14 @@ BINADE_FORMAT_TABLE(BINADE_DEFINE_FORMAT)
 
 }  // namespace formats
 
+/// A floating-point format with its name and the document that defines it.
 struct named_format {
   std::string_view name;  ///< canonical, lower case
   float_format format;
   std::string_view source;
 };
 
+/// The rows of the table, in its order.
 inline constexpr std::array catalogue{
 #define BINADE_CATALOGUE_ENTRY(name, source, ...) named_format{#name, formats::name, source},
     BINADE_FORMAT_TABLE(BINADE_CATALOGUE_ENTRY)
@@ -70,6 +72,7 @@ struct format_alias {
   std::string_view alias, name, source;
 };
 
+/// Every second name.  An alias is not a name of the catalogue.
 inline constexpr std::array aliases{
     format_alias{"f16", "e5m10", "IEEE 754-2019, binary16"},  format_alias{"bf16", "e8m7", "bfloat16"},
     format_alias{"tf32", "e8m10", "NVIDIA PTX ISA, tf32"},    format_alias{"f32", "e8m23", "IEEE 754-2019, binary32"},

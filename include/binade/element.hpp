@@ -18,8 +18,9 @@ enum class overflow_rule : std::uint8_t {
   spec,       ///< infinity where the format has one, else NaN, else saturate; P3109 formats: SatNone
 };
 
+/// What happens to subnormal numbers, where not all of them are kept.
 enum class subnormal_rule : std::uint8_t {
-  gradual,
+  gradual,        ///< they stay
   flush_results,  ///< ftz: a rounded result that is subnormal in the format becomes zero of its sign
   flush_inputs,   ///< daz: an input below the format's smallest normal value counts as zero of its sign
 };
@@ -29,6 +30,7 @@ BINADE_HD constexpr overflow_rule default_overflow(const number_format& f) {
   return f.width <= 8 ? overflow_rule::saturate : overflow_rule::spec;
 }
 
+/// A format, and every choice that a conversion into it leaves open.  Structural.
 struct element {
   number_format format;
   rounding_mode rounding = rounding_mode::nearest_even;
@@ -65,7 +67,7 @@ constexpr std::string_view defect(const element& e) {
   return defect(e.choices, e.format);
 }
 
-/// Where a magnitude beyond the largest finite value goes.
+/// Where a magnitude beyond the `largest` finite value goes: there, to `infinity` or to `nan`.
 enum class beyond : std::uint8_t { largest, infinity, nan };
 
 /// The overflow rule as a decision, for e.format's descriptor f.  is_infinite: the input was, which is beyond in every

@@ -214,16 +214,19 @@ struct number {
 template <number_format F>
 using number_of = number<detail::descriptor_of<F>()>;
 
+/// Floating point, as float_format has it.
 template <float_format F>
 using minifloat = number<F>;
 /// Integers and fixed point.
 template <fixed_format F>
 using fixed = number<F>;
+/// Logarithmic numbers.
 template <lns_format F>
 using lns = number<F>;
 /// Posits, posit<posit_format(16)>; takums go by the name below, though both take both.
 template <tapered_format F>
 using posit = number<F>;
+/// Takums, takum<takum_format(16)>: linear ones.
 template <tapered_format F>
 using takum = number<F>;
 
@@ -252,18 +255,22 @@ BINADE_HD constexpr bool sign_bit(number<F> x) {
   else
     return detail::decomposed(f, x.code).negative && !is_nan(x);
 }
+/// False for all formats without infinities, NaR included.
 template <auto F>
 BINADE_HD constexpr bool is_infinite(number<F> x) {
   return detail::is_infinite_code(x.descriptor(), x.code);
 }
+/// Neither NaN nor infinite.
 template <auto F>
 BINADE_HD constexpr bool is_finite(number<F> x) {
   return !is_nan(x) && !is_infinite(x);
 }
+/// Zero of either sign; false for the -0 code where that is the NaN.
 template <auto F>
 BINADE_HD constexpr bool is_zero(number<F> x) {
   return detail::is_zero_code(x.descriptor(), x.code);
 }
+/// Not zero and below the smallest normal number; of floating-point formats alone.
 template <auto F>
 BINADE_HD constexpr bool is_subnormal(number<F> x) {
   if constexpr (std::is_same_v<descriptor_type<F>, float_format>)
@@ -271,6 +278,7 @@ BINADE_HD constexpr bool is_subnormal(number<F> x) {
   else
     return false;
 }
+/// Finite, and neither zero nor subnormal.
 template <auto F>
 BINADE_HD constexpr bool is_normal(number<F> x) {
   return is_finite(x) && !is_zero(x) && !is_subnormal(x);
@@ -278,6 +286,7 @@ BINADE_HD constexpr bool is_normal(number<F> x) {
 
 // ---- sign ----------------------------------------------------------------------------------------------------------
 
+/// x without its sign: -x of a number whose sign bit is set.
 template <auto F>
 BINADE_HD constexpr number<F> abs(number<F> x) {
   return sign_bit(x) ? -x : x;
@@ -307,6 +316,7 @@ template <auto R, auto A, auto B>
 BINADE_HD constexpr number<R> add_to(number<A> x, number<B> y, const policies<R>& how = {}, std::uint32_t noise = 0) {
   return detail::delivered<R>(how.on(), detail::sum_of(how.on(), x.as_operand(), y.as_operand()), noise);
 }
+/// x + y in their own format.
 template <auto F>
 BINADE_HD constexpr number<F> add(number<F> x, number<F> y, const policies<F>& how = {}, std::uint32_t noise = 0) {
   return add_to<F>(x, y, how, noise);
@@ -317,6 +327,7 @@ BINADE_HD constexpr number<R> subtract_to(number<A> x, number<B> y, const polici
                                           std::uint32_t noise = 0) {
   return detail::delivered<R>(how.on(), detail::difference_of(how.on(), x.as_operand(), y.as_operand()), noise);
 }
+/// x - y in their own format.
 template <auto F>
 BINADE_HD constexpr number<F> subtract(number<F> x, number<F> y, const policies<F>& how = {}, std::uint32_t noise = 0) {
   return subtract_to<F>(x, y, how, noise);
@@ -330,6 +341,7 @@ BINADE_HD constexpr number<R> multiply_to(number<A> x, number<B> y, const polici
   else
     return detail::delivered<R>(how.on(), detail::product_of(how.on(), x.as_operand(), y.as_operand()), noise);
 }
+/// x * y in their own format.
 template <auto F>
 BINADE_HD constexpr number<F> multiply(number<F> x, number<F> y, const policies<F>& how = {}, std::uint32_t noise = 0) {
   return multiply_to<F>(x, y, how, noise);
@@ -343,6 +355,7 @@ BINADE_HD constexpr number<R> divide_to(number<A> x, number<B> y, const policies
   else
     return detail::delivered<R>(how.on(), detail::quotient_of(how.on(), x.as_operand(), y.as_operand()), noise);
 }
+/// x / y in their own format.
 template <auto F>
 BINADE_HD constexpr number<F> divide(number<F> x, number<F> y, const policies<F>& how = {}, std::uint32_t noise = 0) {
   return divide_to<F>(x, y, how, noise);
@@ -355,6 +368,7 @@ BINADE_HD constexpr number<R> sqrt_to(number<A> x, const policies<R>& how = {}, 
   else
     return detail::delivered<R>(how.on(), detail::root_of(how.on(), x.as_operand()), noise);
 }
+/// The square root of x in its own format.
 template <auto F>
 BINADE_HD constexpr number<F> sqrt(number<F> x, const policies<F>& how = {}, std::uint32_t noise = 0) {
   return sqrt_to<F>(x, how, noise);
@@ -366,6 +380,7 @@ BINADE_HD constexpr number<R> fma_to(number<A> x, number<B> y, number<C> z, cons
   return detail::delivered<R>(how.on(), detail::fma_of(how.on(), x.as_operand(), y.as_operand(), z.as_operand()),
                               noise);
 }
+/// x * y + z, rounded once, in their own format.
 template <auto F>
 BINADE_HD constexpr number<F> fma(number<F> x, number<F> y, number<F> z, const policies<F>& how = {},
                                   std::uint32_t noise = 0) {
@@ -378,6 +393,7 @@ BINADE_HD constexpr number<R> faa_to(number<A> x, number<B> y, number<C> z, cons
   return detail::delivered<R>(how.on(), detail::faa_of(how.on(), x.as_operand(), y.as_operand(), z.as_operand()),
                               noise);
 }
+/// x + y + z, rounded once, in their own format.
 template <auto F>
 BINADE_HD constexpr number<F> faa(number<F> x, number<F> y, number<F> z, const policies<F>& how = {},
                                   std::uint32_t noise = 0) {
