@@ -276,13 +276,15 @@ TEST(minifloat, a_nan_without_a_code_is_an_exception_or_what_the_format_chose) {
 }
 
 /// True if a conversion with these policies is a constant expression.
-template <float_format F, binade::policies<F> How>
-concept is_constant = requires { typename std::integral_constant<int, int(minifloat<F>(100.0, How).code)>; };
-static_assert(is_constant<formats::e2m1fn, {}> && is_constant<formats::e5m2, {.overflow = overflow_rule::infinity}>);
-static_assert(!is_constant<formats::e2m1fn, {.overflow = overflow_rule::infinity}> &&
-              !is_constant<formats::e2m1fn, {.overflow = overflow_rule::nan}> &&
-              !is_constant<formats::e4m3fn, {.overflow = overflow_rule::infinity}> &&
-              !is_constant<formats::e4m3fn, {.noise_bits = 8}>);
+template <float_format F, overflow_rule Overflow, int NoiseBits = 32>
+concept is_constant = requires {
+  typename std::integral_constant<int, int(minifloat<F>(100.0, {.noise_bits = NoiseBits, .overflow = Overflow}).code)>;
+};
+static_assert(is_constant<formats::e2m1fn, overflow_rule::spec> && is_constant<formats::e5m2, overflow_rule::infinity>);
+static_assert(!is_constant<formats::e2m1fn, overflow_rule::infinity> &&
+              !is_constant<formats::e2m1fn, overflow_rule::nan> &&
+              !is_constant<formats::e4m3fn, overflow_rule::infinity> &&
+              !is_constant<formats::e4m3fn, overflow_rule::saturate, 8>);
 
 TEST(minifloat, policies_that_the_format_cannot_follow_are_an_exception_that_says_what_is_valid) {
   using e2m1fn = minifloat<formats::e2m1fn>;
