@@ -51,10 +51,10 @@ BINADE_HD constexpr std::string_view policy_defect(const element& e) {
   const bool has_infinity = e.format.has_infinity(), has_nan = e.format.has_nan();
   if (e.overflow == overflow_rule::infinity && !has_infinity)
     return has_nan ? "the format has no infinity to overflow to: use saturate, nan or spec"
-                   : "the format has neither infinity nor NaN to overflow to: use saturate or spec";
+                   : "the format has no infinity to overflow to, and no NaN: use saturate or spec";
   if (e.overflow == overflow_rule::nan && !has_nan)
     return has_infinity ? "the format has no NaN to overflow to: use saturate, infinity or spec"
-                        : "the format has neither infinity nor NaN to overflow to: use saturate or spec";
+                        : "the format has no NaN to overflow to, and no infinity: use saturate or spec";
   return {};
 }
 
