@@ -19,6 +19,7 @@
 #include "binade/array_rounder.hpp"
 #include "binade/group_scales.hpp"
 #include "binade/noise.hpp"
+#include "binade/packing_lanes.hpp"
 #include "binade/quantize_counters.hpp"
 #include "binade/quantizer.hpp"
 #include "binade/transform.hpp"
@@ -121,7 +122,6 @@ class chunk_rounder {
 
   /// values[i]: what x[i] becomes.
   void quantize(const float* x, const near_scales& s, const std::uint32_t* noise, float* values, std::size_t count) {
-    if (s.stored == nullptr) return rounder_.quantize(x, noise, values, count);
     if (is_direct_ && s.run > 1 && rounder_.lanes() != nullptr)
       return lane_quantize(*rounder_.lanes(), x, s.stored, s.inverse, s.run, noise, values, count);
     elements(x, s, noise, values, count);
@@ -130,7 +130,10 @@ class chunk_rounder {
   }
   /// values[i]: the element that x[i] becomes, not yet multiplied by its scales.
   void elements(const float* x, const near_scales& s, const std::uint32_t* noise, float* values, std::size_t count) {
-    if (s.stored == nullptr) return rounder_.quantize(x, noise, values, count);
+    if (s.stored == nullptr) {
+      rounder_.quantize(x, noise, values, count);
+      return;
+    }
     scale_down(x, s, count);
     if (rounds_quotients(s))
       for (std::size_t i = 0; i < count; ++i)
@@ -145,7 +148,6 @@ class chunk_rounder {
   /// codes[i]: the code of x[i] scaled; 0 for the NaN of a group in a format without one.
   template <class Code>
   void encode(const float* x, const near_scales& s, const std::uint32_t* noise, Code* codes, std::size_t count) {
-    if (s.stored == nullptr) return rounder_.encode(x, noise, codes, count);
     scale_down(x, s, count);
     if (rounds_quotients(s))
       for (std::size_t i = 0; i < count; ++i)
@@ -253,7 +255,10 @@ inline void encode_scales(const float_format& f, const std::vector<float>& scale
   const array_rounder storage(element{.format = f, .overflow = overflow_rule::saturate});
   with_codes(to, f.width, scales.size(), [&](auto& codes) {
     using code_type = typename std::remove_reference_t<decltype(codes)>::value_type;
-    if (!has_fields_of_float(f)) return storage.encode(scales.data(), nullptr, codes.data(), scales.size());
+    if (!has_fields_of_float(f)) {
+      storage.encode(scales.data(), nullptr, codes.data(), scales.size());
+      return;
+    }
     for (std::size_t k = 0; k < scales.size(); ++k) codes[k] = code_type(std::bit_cast<std::uint32_t>(scales[k]) >> 23);
   });
 }
@@ -265,6 +270,43 @@ inline std::vector<float> decode_scales(const float_format& f, const code_array&
         return scales;
       },
       codes);
+}
+
+/// The elements of an unscaled array at once, or in chunks, with the noise of each where the mode asks for it.
+/// @param at_once  whether one call may take all: without noise
+/// @param visit    of the first element, how many there are, and their noise or null
+template <class Visit>
+void visit_unscaled(const element& e, const noise_source& source, std::size_t count, bool at_once, Visit visit) {
+  if (at_once && !is_stochastic(e.rounding)) return visit(std::size_t(0), count, nullptr);
+  constexpr std::size_t chunk = scaled_walk::longest;
+  std::uint32_t noise[chunk];
+  for (std::size_t first = 0; first < count; first += chunk) {
+    const std::size_t n = std::min(chunk, count - first);
+    visit(first, n, chunk_noise(e, source, first, {noise, n}));
+  }
+}
+/// quantize_part() without scales and counters.
+inline void quantize_unscaled(std::span<const float> x, const element& e, const noise_source& source,
+                              std::span<float> out) {
+  const array_rounder rounder(e);
+  const bool is_direct = out.data() != x.data() || rounder.works_in_place();
+  float buffer[scaled_walk::longest];
+  visit_unscaled(e, source, x.size(), is_direct, [&](std::size_t first, std::size_t n, const std::uint32_t* noise) {
+    rounder.quantize(x.data() + first, noise, is_direct ? out.data() + first : buffer, n);
+    if (!is_direct) std::copy_n(buffer, n, out.data() + first);
+  });
+}
+/// encode_part() without scales.
+template <class Code>
+void encode_unscaled(std::span<const float> x, const element& e, const noise_source& source, std::uint64_t& refused,
+                     Code* codes) {
+  const array_rounder rounder(e);
+  bool may_have_nan = false;
+  visit_unscaled(e, source, x.size(), true, [&](std::size_t first, std::size_t n, const std::uint32_t* noise) {
+    may_have_nan |= rounder.encode(x.data() + first, noise, codes + first, n);
+  });
+  if (may_have_nan && e.format.refuses_nan())
+    refused += std::uint64_t(std::count_if(x.begin(), x.end(), [](float value) { return value != value; }));
 }
 
 /// quantize() of an array, or of a part of a larger one.
@@ -281,6 +323,7 @@ inline void quantize_part(std::span<const float> x, const axis_view& view, const
     quantize_part(transformed, view, chain.without_transforms(), source, out, counters, known);
     return chain.undo(out);
   }
+  if (q.levels == 0 && counters == nullptr) return quantize_unscaled(x, q.elem, source, out);
 
   const bool in_place = out.data() == x.data();
   constexpr std::size_t longest = scaled_walk::longest;
@@ -310,6 +353,12 @@ inline void encode_part(std::span<const float> x, const axis_view& view, const q
     return;
   }
   const element& e = q.elem;
+  result.scales = {};
+  result.outer_scales = {};
+  result.transforms.clear();
+  if (q.levels == 0)
+    return with_codes(result.codes, e.format.width, x.size(),
+                      [&](auto& codes) { encode_unscaled(x, e, source, refused, codes.data()); });
   chunk_rounder rounder(q);
   std::uint32_t noise_buffer[scaled_walk::longest];
   scaled_walk walk(x.data(), view, q, false, known);
@@ -328,10 +377,7 @@ inline void encode_part(std::span<const float> x, const axis_view& view, const q
                                  !is_nan(scales.product, i / scales.run));
     });
   });
-  result.scales = {};
-  result.outer_scales = {};
-  result.transforms.clear();
-  if (q.levels > 0) encode_scales(q.scalings[0].format, walk.inner_scales(), result.scales);
+  encode_scales(q.scalings[0].format, walk.inner_scales(), result.scales);
   if (q.levels > 1) encode_scales(q.scalings[1].format, walk.outer_scales(), result.outer_scales);
 }
 /// Throws if encode() met NaNs that the format has no code for.
@@ -439,12 +485,11 @@ inline void decode(const encoded& array, const axis_view& view, const quantizer&
   const auto check_codes = [](const code_array& codes, const number_format& f, const char* what) {
     std::visit(
         [&](const auto& c) {
-          if (f.width == 8 * int(sizeof(c[0]))) return;
+          if (detail::all_fit(c.data(), c.size(), f.code_mask())) return;
           const auto wide = std::find_if(c.begin(), c.end(), [&](auto code) { return code > f.code_mask(); });
-          if (wide != c.end())
-            throw std::invalid_argument("decode: " + std::string(what) + " code " + std::to_string(*wide) +
-                                        " at index " + std::to_string(wide - c.begin()) + " is wider than the " +
-                                        std::to_string(f.width) + " bits of its format");
+          throw std::invalid_argument("decode: " + std::string(what) + " code " + std::to_string(*wide) + " at index " +
+                                      std::to_string(wide - c.begin()) + " is wider than the " +
+                                      std::to_string(f.width) + " bits of its format");
         },
         codes);
   };
@@ -453,6 +498,8 @@ inline void decode(const encoded& array, const axis_view& view, const quantizer&
   if (q.levels > 1) check_codes(array.outer_scales, q.scalings[1].format, "outer scale");
 
   const detail::array_decoder decoder(q.elem.format, count);
+  if (q.levels == 0 && q.transform_count == 0)
+    return std::visit([&](const auto& codes) { decoder(codes.data(), out.data(), count); }, array.codes);
   const std::vector<float> inner = detail::decode_scales(q.scalings[0].format, array.scales),
                            outer = detail::decode_scales(q.scalings[1].format, array.outer_scales);
   detail::scaled_walk walk(nullptr, view, q, false);
