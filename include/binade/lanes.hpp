@@ -13,10 +13,10 @@
 
 namespace binade::detail {
 
-/// One lane: what is left over at the end of an array, and processors without a namespace of their own.
+/// One lane: what is left over at the end of an array, processors without a namespace of their own, and the device.
 namespace lanes_1 {
 
-#define BINADE_LANE BINADE_ALWAYS_INLINE
+#define BINADE_LANE BINADE_HD BINADE_ALWAYS_INLINE
 inline constexpr std::size_t width = 1;
 using floats = float;
 using words = std::uint32_t;
@@ -104,15 +104,23 @@ BINADE_LANE mask equals(words a, words b) {
   return a == b;
 }
 BINADE_LANE words chosen(mask which, words a, words b) {
+#if defined(__CUDA_ARCH__)
+  return which ? a : b;
+#else
   return b ^ ((a ^ b) & (0 - words(which)));
+#endif
 }
 BINADE_LANE words shifted_left(words a, int count) {
   return a << count;
 }
 /// a + power cut off to a multiple of the power's ulp.  @pre 0 <= a, and the sum is below twice the power
 BINADE_LANE floats sum_toward_zero(floats a, floats power) {
+#if defined(__CUDA_ARCH__)
+  return __fadd_rz(a, power);
+#else
   const floats near = a + power;
   return number(bits(near) - words(near - power > a));
+#endif
 }
 /// x cut off to a whole number.  @pre 0 <= x < 2^32
 BINADE_LANE words whole(floats x) {
