@@ -25,12 +25,12 @@ struct magnitude_filter {
 };
 
 /// Bits of |x|, 0 where x is not finite: what amax is the maximum of.
-BINADE_ALWAYS_INLINE std::uint32_t finite_magnitude(float x) {
+BINADE_HD BINADE_ALWAYS_INLINE std::uint32_t finite_magnitude(float x) {
   const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(x) & 0x7fffffff;
   return magnitude & (0 - std::uint32_t(magnitude < 0x7f800000));
 }
 /// Bits of |x|, 0 where the filter leaves x out.  As numbers, NaNs are above infinity and infinity above the others.
-BINADE_ALWAYS_INLINE std::uint32_t counted_magnitude(float x, const magnitude_filter& filter) {
+BINADE_HD BINADE_ALWAYS_INLINE std::uint32_t counted_magnitude(float x, const magnitude_filter& filter) {
   const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(x) & 0x7fffffff;
   const std::uint32_t special = magnitude == 0x7f800000 ? filter.infinities : filter.nans;
   return magnitude & (magnitude < 0x7f800000 ? ~0u : special);

@@ -26,14 +26,14 @@ BINADE_HD BINADE_ALWAYS_INLINE constexpr float rescaled(float q, float s) {
 namespace binade::detail {
 
 /// The same with the exact product rounded once.
-BINADE_ALWAYS_INLINE float rescaled_exactly(float q, double s) {
+BINADE_HD BINADE_ALWAYS_INLINE float rescaled_exactly(float q, double s) {
   const float product = float(double(q) * s);
   return product == product ? product : std::numeric_limits<float>::quiet_NaN();
 }
 
 /// x / s to odd in float32, which one more rounding takes to what the exact quotient gives; a zero of x's sign where s
 /// is 0.  @pre s is NaN, or 0, or from 2^-300 to 2^300
-BINADE_ALWAYS_INLINE float odd_float_quotient(float x, double s) {
+BINADE_HD BINADE_ALWAYS_INLINE float odd_float_quotient(float x, double s) {
   const std::uint32_t bits = std::bit_cast<std::uint32_t>(x), sign = bits & 0x80000000;
   const double magnitude = double(std::bit_cast<float>(bits ^ sign));
   const double q = magnitude / s;
@@ -60,18 +60,18 @@ enum class lane_way : std::uint8_t {
   by_threshold_by_addition,  ///< the other modes: up where what is cut exceeds a threshold, by sign or parity
   by_threshold_in_place
 };
-constexpr bool is_by_addition(lane_way w) {
+BINADE_HD constexpr bool is_by_addition(lane_way w) {
   return w == lane_way::nearest_by_addition || w == lane_way::stochastic_by_addition ||
          w == lane_way::directed_by_addition || w == lane_way::by_threshold_by_addition;
 }
-constexpr bool is_stochastic(lane_way w) {
+BINADE_HD constexpr bool is_stochastic(lane_way w) {
   return w == lane_way::stochastic_by_addition || w == lane_way::stochastic_in_place;
 }
-constexpr bool is_nearest(lane_way w) {
+BINADE_HD constexpr bool is_nearest(lane_way w) {
   return w == lane_way::nearest_by_addition || w == lane_way::nearest_in_place;
 }
 /// True for the ways of a recipe's arrays, which have a loop for every ending and with scales.
-constexpr bool is_nearest_or_stochastic(lane_way w) {
+BINADE_HD constexpr bool is_nearest_or_stochastic(lane_way w) {
   return is_nearest(w) || is_stochastic(w);
 }
 
@@ -82,7 +82,7 @@ enum class lane_ending : std::uint8_t {
   saturates_without_negative_zero,
   by_sign  ///< each sign, and infinities, have their own; and there may be no -0
 };
-constexpr bool has_sign_of_zero(lane_ending e) {
+BINADE_HD constexpr bool has_sign_of_zero(lane_ending e) {
   return e == lane_ending::saturates || e == lane_ending::alike;
 }
 
@@ -258,7 +258,7 @@ struct lane_decoder {
         sign_shift(32 - f.width) {}
 };
 
-#define BINADE_LANE BINADE_ALWAYS_INLINE
+#define BINADE_LANE BINADE_HD BINADE_ALWAYS_INLINE
 #define BINADE_LOOP inline
 namespace lanes_1 {
 #include "binade/lane_loops.inc"

@@ -21,10 +21,10 @@ BINADE_ALWAYS_INLINE std::size_t before_aligned(const float* from, std::size_t w
   return (0 - std::bit_cast<std::uintptr_t>(from) / sizeof(float)) % width;
 }
 
-/// One lane: what is left over at the end of an array, and processors without a namespace of their own.
+/// One lane: what is left over at the end of an array, processors without a namespace of their own, and the device.
 namespace lanes_1 {
 
-#define BINADE_LANE BINADE_ALWAYS_INLINE
+#define BINADE_LANE BINADE_HD BINADE_ALWAYS_INLINE
 inline constexpr std::size_t width = 1;
 using floats = float;
 using words = std::uint32_t;
@@ -133,7 +133,11 @@ BINADE_LANE mask equals(words a, words b) {
   return a == b;
 }
 BINADE_LANE words chosen(mask which, words a, words b) {
+#if defined(__CUDA_ARCH__)
+  return which ? a : b;
+#else
   return b ^ ((a ^ b) & (0 - words(which)));
+#endif
 }
 BINADE_LANE words shifted_left(words a, int count) {
   return a << count;
@@ -152,8 +156,12 @@ BINADE_LANE floats raised(floats a, floats binade, floats factor) {
   return a + binade * factor;
 }
 BINADE_LANE floats raised_toward_zero(floats a, floats binade, floats factor) {
+#if defined(__CUDA_ARCH__)
+  return __fadd_rz(a, binade * factor);
+#else
   const floats power = binade * factor, near = a + power;
   return number(bits(near) - words(near - power > a));
+#endif
 }
 BINADE_LANE floats lowered(floats sum, floats binade, floats factor) {
   return sum - binade * factor;

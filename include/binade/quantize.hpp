@@ -108,17 +108,23 @@ inline void multiply(const near_scales& s, float* values, std::size_t count) {
 
 /// use(x / scale in parts, exact to the last bit that a rounding asks for); a zero of x's sign where the scale is 0.
 template <class Use>
-auto with_quotient(float x, double scale, Use use) {
+BINADE_HD auto with_quotient(float x, double scale, Use use) {
   if (scale == 0 && x == x) return use(unpack(std::bit_cast<std::uint32_t>(x) >> 31 != 0 ? -0.0 : 0.0));
   if (x - x != 0 || scale != scale) return use(unpack(double(x) / scale));
   return use(exact_quotient(unpack(double(x)), unpack(scale)));
+}
+
+/// True if elements are brought to the grid by one division in float32 by a scale that is neither 0 nor NaN.
+constexpr bool divides_directly(const quantizer& q) {
+  return q.levels < 2 && q.order == operation_order::standard && q.scalings[0].zero != zero_rule::zero &&
+         q.scalings[0].nan == special_rule::element && q.scalings[0].infinity != special_rule::group;
 }
 
 /// Rounds chunks of an array by a quantizer without transforms.
 class chunk_rounder {
  public:
   explicit chunk_rounder(const quantizer& q)
-      : element_(q.elem), rounder_(q.elem), is_direct_(is_direct(q)), in_float_(odd_float_suffices(q.elem)) {}
+      : element_(q.elem), rounder_(q.elem), is_direct_(divides_directly(q)), in_float_(odd_float_suffices(q.elem)) {}
 
   /// values[i]: what x[i] becomes.
   void quantize(const float* x, const near_scales& s, const std::uint32_t* noise, float* values, std::size_t count) {
@@ -167,11 +173,6 @@ class chunk_rounder {
   }
 
  private:
-  /// One division in float32 by a scale that is neither 0 nor NaN.
-  static bool is_direct(const quantizer& q) {
-    return q.levels < 2 && q.order == operation_order::standard && q.scalings[0].zero != zero_rule::zero &&
-           q.scalings[0].nan == special_rule::element && q.scalings[0].infinity != special_rule::group;
-  }
   /// The quotient by the product of two scales is rounded as it is: float32 does not suffice.
   bool rounds_quotients(const near_scales& s) const {
     return s.product != nullptr && s.multiplier == nullptr && !in_float_;
