@@ -17,6 +17,7 @@
 
 #include "binade/array_decoder.hpp"
 #include "binade/array_rounder.hpp"
+#include "binade/group_round.hpp"
 #include "binade/group_scales.hpp"
 #include "binade/noise.hpp"
 #include "binade/quantize_counters.hpp"
@@ -267,6 +268,16 @@ inline std::vector<float> decode_scales(const float_format& f, const code_array&
       codes);
 }
 
+inline bool has_scales(const known_scales* known) {
+  return known != nullptr && (!known->inner.empty() || known->outer);
+}
+/// The elements of a group where they are neighbours, and where all groups but a shorter last one have as many; else 0.
+inline std::size_t neighbours_in_group(const axis_view& view, const quantizer& q) {
+  const scaling& s = q.scalings[0];
+  if (q.levels == 0 || s.per != granularity::tile || s.tile_rows != 1 || view.inner != 1) return 0;
+  return view.outer == 1 || view.length % s.tile_cols == 0 ? s.tile_cols : 0;
+}
+
 /// quantize() of an array, or of a part of a larger one.
 /// @param counters  null, or what counts the elements of the larger array, in storage order
 /// @param known     null, or scales found before
@@ -280,6 +291,14 @@ inline void quantize_part(std::span<const float> x, const axis_view& view, const
     const std::vector<float> transformed = chain.apply(x);
     quantize_part(transformed, view, chain.without_transforms(), source, out, counters, known);
     return chain.undo(out);
+  }
+
+  const std::size_t size = neighbours_in_group(view, q), groups = size == 0 ? 0 : x.size() / size;
+  if (groups > 0 && counters == nullptr && !has_scales(known) && group_rounder::covers(q, size)) {
+    group_rounder(q, size).quantize(x.data(), groups, out.data(), nullptr);
+    const std::size_t done = groups * size, rest = x.size() - done;
+    if (rest > 0) quantize_part(x.subspan(done), {1, rest, 1}, q, source, out.subspan(done), nullptr, nullptr);
+    return;
   }
 
   const bool in_place = out.data() == x.data();
@@ -309,7 +328,19 @@ inline void encode_part(std::span<const float> x, const axis_view& view, const q
     result.transforms = std::move(chain.records());
     return;
   }
+  result.scales = {};
+  result.outer_scales = {};
+  result.transforms.clear();
   const element& e = q.elem;
+  const std::size_t size = neighbours_in_group(view, q);
+  if (size > 0 && x.size() % size == 0 && !has_scales(known) && group_rounder::covers(q, size)) {
+    std::vector<float> scales(x.size() / size);
+    with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
+      if constexpr (sizeof(codes[0]) <= sizeof(std::uint32_t))
+        refused += group_rounder(q, size).encode(x.data(), scales.size(), codes.data(), scales.data());
+    });
+    return encode_scales(q.scalings[0].format, scales, result.scales);
+  }
   chunk_rounder rounder(q);
   std::uint32_t noise_buffer[scaled_walk::longest];
   scaled_walk walk(x.data(), view, q, false, known);
@@ -328,9 +359,6 @@ inline void encode_part(std::span<const float> x, const axis_view& view, const q
                                  !is_nan(scales.product, i / scales.run));
     });
   });
-  result.scales = {};
-  result.outer_scales = {};
-  result.transforms.clear();
   if (q.levels > 0) encode_scales(q.scalings[0].format, walk.inner_scales(), result.scales);
   if (q.levels > 1) encode_scales(q.scalings[1].format, walk.outer_scales(), result.outer_scales);
 }

@@ -115,13 +115,11 @@ class scale_finder {
   }
   /// The scales of many groups, of one level: scales[k] = (*this)(amax[k]).
   void find(const float* amax, float* scales, std::size_t count) const {
-    // The difference of two exponents stays in their field.
-    const bool are_powers = fixed_ == 0 && !divides_ && least_amax_ == 0 && lowest_exponent_ >= -127 &&
-                            element_exponent_ >= 0 && element_exponent_ <= 127;
+    const bool are_powers = has_powers();
     std::uint32_t unusual = ~0u;
     if (are_powers)
-      detail::run_best<powers_body>(powers{.carry_from = std::uint32_t((carry_from_ + (hidden_bit >> 23) - 1) >> 29),
-                                           .offset = element_exponent_ << 23,
+      detail::run_best<powers_body>(powers{.carry_from = power_carry(),
+                                           .offset = power_offset(),
                                            .lowest = std::bit_cast<std::int32_t>(power_of_two(lowest_exponent_)),
                                            .highest = std::bit_cast<std::int32_t>(power_of_two(highest_exponent_))},
                                     amax, scales, count, &unusual);
@@ -129,6 +127,23 @@ class scale_finder {
     for (std::size_t k = 0; k < count; ++k)
       if (!are_powers || !is_usual(amax[k])) scales[k] = (*this)(amax[k]);
   }
+
+  /// True if the scale of a group is a power of two that the bits of a normal amax say.
+  BINADE_HD constexpr bool has_powers() const {
+    // The difference of two exponents stays in their field.
+    return fixed_ == 0 && !divides_ && least_amax_ == 0 && lowest_exponent_ >= -127 && element_exponent_ >= 0 &&
+           element_exponent_ <= 127;
+  }
+  /// True if the powers of two between 2^first and 2^last are scales.
+  BINADE_HD constexpr bool has_powers_between(int first, int last) const {
+    return lowest_exponent_ <= first && last <= highest_exponent_;
+  }
+  /// The 23 trailing significand bits of amax from which its exponent is one more, and what the exponent field of the
+  /// scale is less, in its place.  @pre has_powers()
+  BINADE_HD constexpr std::uint32_t power_carry() const {
+    return std::uint32_t((carry_from_ + (hidden_bit >> 23) - 1) >> 29);
+  }
+  BINADE_HD constexpr std::int32_t power_offset() const { return element_exponent_ << 23; }
 
   /// True if a scale is the quotient of amax by a divisor, rounded to a value of a scale format other than float32.
   BINADE_HD constexpr bool rounds_quotients() const { return fixed_ == 0 && divides_ && !is_float_; }
