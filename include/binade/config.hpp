@@ -17,9 +17,12 @@
 /// For loop bodies that must be compiled for the instruction set of the function that calls them.
 #define BINADE_ALWAYS_INLINE inline __attribute__((always_inline))
 #define BINADE_INLINE_LAMBDA __attribute__((always_inline))
+/// For what a loop seldom does, so that it does not take the loop's registers.
+#define BINADE_NEVER_INLINE __attribute__((noinline, cold))
 #else
 #define BINADE_ALWAYS_INLINE inline
 #define BINADE_INLINE_LAMBDA
+#define BINADE_NEVER_INLINE
 #endif
 
 #if defined(__FAST_MATH__)

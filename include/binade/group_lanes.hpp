@@ -19,6 +19,18 @@ BINADE_LANE words greatest_in_each(const words* vectors) {
 BINADE_LANE floats product_plus(floats a, floats b, floats c) {
   return a * b + c;
 }
+/// Bits of |x|.
+BINADE_LANE words magnitude(floats x) {
+  return bits(x) & 0x7fffffff;
+}
+/// a b - product, product being a b rounded.  @pre the result is exact
+BINADE_LANE floats product_rest(floats a, floats b, floats product) {
+  return float(double(a) * double(b) - double(product));
+}
+/// a b + c, rounded once.  @pre c is no more than an ulp of a b, and a b + c has at most 53 bits
+BINADE_LANE floats product_plus_rounded(floats a, floats b, floats c) {
+  return float(double(a) * double(b) + double(c));
+}
 /// True if a mask has a lane.
 BINADE_LANE bool any(mask which) {
   return which;
@@ -46,6 +58,22 @@ BINADE_LANE words greatest_in_each(const words* vectors) {
 BINADE_LANE floats product_plus(floats a, floats b, floats c) {
   return plus(times(a, b), c);
 }
+BINADE_LANE words magnitude(floats x) {
+  return both(bits(x), every(0x7fffffffu));
+}
+/// f(a, b, c) in double, rounded to float32 once more, of each half.
+BINADE_LANE __m128 half_product(__m128 a, __m128 b, __m128 c) {
+  return _mm256_cvtpd_ps(_mm256_add_pd(_mm256_mul_pd(_mm256_cvtps_pd(a), _mm256_cvtps_pd(b)), _mm256_cvtps_pd(c)));
+}
+BINADE_LANE floats product_plus_rounded(floats a, floats b, floats c) {
+  const __m128 low = half_product(_mm256_castps256_ps128(a), _mm256_castps256_ps128(b), _mm256_castps256_ps128(c));
+  return _mm256_insertf128_ps(
+      _mm256_castps128_ps256(low),
+      half_product(_mm256_extractf128_ps(a, 1), _mm256_extractf128_ps(b, 1), _mm256_extractf128_ps(c, 1)), 1);
+}
+BINADE_LANE floats product_rest(floats a, floats b, floats product) {
+  return product_plus_rounded(a, b, minus(every(0.0f), product));
+}
 BINADE_LANE bool any(mask which) {
   return _mm256_testz_si256(which, which) == 0;
 }
@@ -68,6 +96,15 @@ BINADE_LANE words greatest_in_each(const words* vectors) {
   return greatest(_mm512_shuffle_i32x4(ab, cd, 0x88), _mm512_shuffle_i32x4(ab, cd, 0xdd));
 }
 BINADE_LANE floats product_plus(floats a, floats b, floats c) {
+  return _mm512_fmadd_ps(a, b, c);
+}
+BINADE_LANE words magnitude(floats x) {
+  return both(bits(x), every(0x7fffffffu));
+}
+BINADE_LANE floats product_rest(floats a, floats b, floats product) {
+  return _mm512_fmsub_ps(a, b, product);
+}
+BINADE_LANE floats product_plus_rounded(floats a, floats b, floats c) {
   return _mm512_fmadd_ps(a, b, c);
 }
 BINADE_LANE bool any(mask which) {

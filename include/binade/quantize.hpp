@@ -268,14 +268,21 @@ inline std::vector<float> decode_scales(const float_format& f, const code_array&
       codes);
 }
 
-inline bool has_scales(const known_scales* known) {
-  return known != nullptr && (!known->inner.empty() || known->outer);
-}
 /// The elements of a group where they are neighbours, and where all groups but a shorter last one have as many; else 0.
 inline std::size_t neighbours_in_group(const axis_view& view, const quantizer& q) {
   const scaling& s = q.scalings[0];
-  if (q.levels == 0 || s.per != granularity::tile || s.tile_rows != 1 || view.inner != 1) return 0;
+  if (q.levels == 0 || s.per != granularity::tile || s.tile_rows != 1 || view.inner != 1 || view.size() == 0) return 0;
+  if (q.levels == 2 && q.scalings[1].per != granularity::tensor) return 0;
   return view.outer == 1 || view.length % s.tile_cols == 0 ? s.tile_cols : 0;
+}
+/// The scale of the outer level, that of the tensor.
+inline outer_scale outer_of(std::span<const float> x, const axis_view& view, const quantizer& q,
+                            const known_scales* known) {
+  if (known != nullptr && known->outer) return *known->outer;
+  const scaling& s = q.scalings[1];
+  group_amax amax(x.data(), grid_of(s, view), s);
+  if (s.rule != scale_rule::static_scale) amax.all();
+  return scale_levels(q).outer(amax[0]);
 }
 
 /// quantize() of an array, or of a part of a larger one.
@@ -293,12 +300,16 @@ inline void quantize_part(std::span<const float> x, const axis_view& view, const
     return chain.undo(out);
   }
 
-  const std::size_t size = neighbours_in_group(view, q), groups = size == 0 ? 0 : x.size() / size;
-  if (groups > 0 && counters == nullptr && !has_scales(known) && group_rounder::covers(q, size)) {
-    group_rounder(q, size).quantize(x.data(), groups, out.data(), nullptr);
-    const std::size_t done = groups * size, rest = x.size() - done;
-    if (rest > 0) quantize_part(x.subspan(done), {1, rest, 1}, q, source, out.subspan(done), nullptr, nullptr);
-    return;
+  const std::size_t size = neighbours_in_group(view, q);
+  if (size != 0 && x.size() >= size && counters == nullptr && (known == nullptr || known->inner.empty())) {
+    const std::size_t done = x.size() / size * size;
+    const outer_scale outer = q.levels == 2 ? outer_of(x, view, q, known) : outer_scale{};
+    if (group_rounder::covers(q, size, outer)) {
+      group_rounder(q, size, outer)(x.data(), x.size() / size, out.data());
+      if (done == x.size()) return;
+      const known_scales of_rest{.outer = outer};
+      return quantize_part(x.subspan(done), {1, x.size() - done, 1}, q, source, out.subspan(done), nullptr, &of_rest);
+    }
   }
 
   const bool in_place = out.data() == x.data();
@@ -332,14 +343,19 @@ inline void encode_part(std::span<const float> x, const axis_view& view, const q
   result.outer_scales = {};
   result.transforms.clear();
   const element& e = q.elem;
-  const std::size_t size = neighbours_in_group(view, q);
-  if (size > 0 && x.size() % size == 0 && !has_scales(known) && group_rounder::covers(q, size)) {
-    std::vector<float> scales(x.size() / size);
-    with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
-      if constexpr (sizeof(codes[0]) <= sizeof(std::uint32_t))
-        refused += group_rounder(q, size).encode(x.data(), scales.size(), codes.data(), scales.data());
-    });
-    return encode_scales(q.scalings[0].format, scales, result.scales);
+  if (const std::size_t size = neighbours_in_group(view, q);
+      size != 0 && x.size() % size == 0 && (known == nullptr || known->inner.empty())) {
+    const outer_scale outer = q.levels == 2 ? outer_of(x, view, q, known) : outer_scale{};
+    if (group_rounder::covers(q, size, outer)) {
+      std::vector<float> scales(x.size() / size);
+      with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
+        if constexpr (sizeof(codes[0]) <= sizeof(std::uint32_t))
+          refused += group_rounder(q, size, outer)(x.data(), scales.size(), codes.data(), scales.data());
+      });
+      encode_scales(q.scalings[0].format, scales, result.scales);
+      if (q.levels == 2) encode_scales(q.scalings[1].format, {outer.scale}, result.outer_scales);
+      return;
+    }
   }
   chunk_rounder rounder(q);
   std::uint32_t noise_buffer[scaled_walk::longest];

@@ -163,6 +163,8 @@ class scale_finder {
                   : rounded[k] > highest_                     ? highest_
                                                               : rounded[k];
   }
+  /// The smallest scale that a positive amax has, unless it may vanish.
+  BINADE_HD constexpr float lowest() const { return lowest_; }
   /// What rounds to values of the scale format.
   BINADE_HD constexpr const element& storage() const { return storage_; }
 

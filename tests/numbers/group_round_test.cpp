@@ -175,5 +175,54 @@ TEST(groups, with_powers_of_two_as_scales_follow_the_rules_of_one_group) {
       }
 }
 
+TEST(groups, of_two_levels_follow_the_rules_of_one_group) {
+  constexpr const char* texts[] = {"nvfp4",
+                                   "e2m1fn@block(16,e4m3fn)@tensor(f32,static=0.001953125)",
+                                   "e2m1fn@block(16,e4m3fn)@tensor(f32,static=1)",
+                                   "e2m1fn@block(16,e4m3fn)@tensor(e8m0fnu)",
+                                   "e2m1fn@block(32,e4m3fn,exact)@tensor(e5m10)",
+                                   "e4m3fn@block(48,e5m2)@tensor",
+                                   "e3m2fn@block(16,e4m3fn)@tensor(pow2)",
+                                   "e5m10@block(16,e4m3fn)@tensor",
+                                   "e2m1fn@block(16,e5m10)@tensor"};
+  std::uint64_t seed = 1000;
+  for (const char* text : texts)
+    for (const axis_view& view : rows_of_blocks)
+      for (const content what : contents) {
+        ++seed;
+        judge(text, array_of(what, view.size(), seed), view, seed % 5);
+      }
+}
+
+/// Groups whose amax and elements lie at the floats around what is half-way between two scales, and two values.
+TEST(groups, of_two_levels_decide_next_to_ties) {
+  const quantizer q = parse_quantizer("nvfp4");
+  const scale_levels levels(q);
+  const auto step = [](float x, int ulps) { return std::bit_cast<float>(bits_of(x) + std::uint32_t(ulps)); };
+  sequence random{77};
+  for (int round = 0; round < 60; ++round) {
+    const float largest = std::bit_cast<float>((random.bits() & 0x7fffff) | (100 + random.bits() % 40) << 23);
+    const outer_scale outer = levels.outer(largest);
+    std::vector<float> x;
+    for (int group = 0; group < 64; ++group) {
+      // A code of E4M3 and a half, from 2 to 120.
+      const std::uint64_t code = 8 + random.bits() % 112;
+      const double middle =
+          (decode(number_format(formats::e4m3fn), code) + decode(number_format(formats::e4m3fn), code + 1)) / 2;
+      const float amax =
+          group == 0 ? largest
+                     : std::min(largest, step(float(middle * 6 * double(outer.scale)), int(random.bits() % 5) - 2));
+      const double product = levels.product(levels.inner(amax, outer), outer);
+      x.push_back(amax);
+      constexpr double halves[] = {0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5};
+      for (int i = 1; i < 16; ++i) {
+        const float near = step(float(halves[random.bits() % 7] * product), int(random.bits() % 7) - 3);
+        x.push_back(std::copysign(std::min(near, amax), i % 2 == 0 ? 1.0f : -1.0f));
+      }
+    }
+    judge("nvfp4", x, {1, x.size(), 1}, 0);
+  }
+}
+
 }  // namespace
 }  // namespace binade
