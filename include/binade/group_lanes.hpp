@@ -77,6 +77,22 @@ BINADE_LANE floats product_rest(floats a, floats b, floats product) {
 BINADE_LANE bool any(mask which) {
   return _mm256_testz_si256(which, which) == 0;
 }
+/// Turn t of two vectors, t being 0, 1, ...: the numbers of them at places whose bit t was 0 before the first turn, and
+/// those whose bit was 1, in the same order.  After as many turns as two vectors have place bits, untwisted() puts the
+/// numbers of each vector where they were.
+template <std::size_t Turn>
+BINADE_LANE void turn(floats a, floats b, floats& zeros, floats& ones) {
+  if constexpr (Turn == 2) {
+    zeros = _mm256_permute2f128_ps(a, b, 0x20);
+    ones = _mm256_permute2f128_ps(a, b, 0x31);
+  } else {
+    zeros = _mm256_shuffle_ps(a, b, 0x88);
+    ones = _mm256_shuffle_ps(a, b, 0xdd);
+  }
+}
+BINADE_LANE floats untwisted(floats a) {
+  return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(a), 0xd8));
+}
 #undef BINADE_LANE
 }  // namespace lanes_8
 
@@ -109,6 +125,20 @@ BINADE_LANE floats product_plus_rounded(floats a, floats b, floats c) {
 }
 BINADE_LANE bool any(mask which) {
   return which != 0;
+}
+template <std::size_t Turn>
+BINADE_LANE void turn(floats a, floats b, floats& zeros, floats& ones) {
+  if constexpr (Turn == 2 || Turn == 3) {
+    zeros = _mm512_shuffle_f32x4(a, b, 0x88);
+    ones = _mm512_shuffle_f32x4(a, b, 0xdd);
+  } else {
+    zeros = _mm512_shuffle_ps(a, b, 0x88);
+    ones = _mm512_shuffle_ps(a, b, 0xdd);
+  }
+}
+BINADE_LANE floats untwisted(floats a) {
+  const __m512i places = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+  return _mm512_castpd_ps(_mm512_permutexvar_pd(places, _mm512_castps_pd(a)));
 }
 #undef BINADE_LANE
 }  // namespace lanes_16

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -192,12 +193,14 @@ class chunk_rounder {
 
 /// Rows along the axis, one after the other, from storage order or back.
 inline void gather_rows(std::span<const float> x, const axis_view& view, std::span<float> rows) {
+  if (view.inner == 1) return void(std::copy(x.begin(), x.end(), rows.begin()));
   for (std::size_t o = 0; o < view.outer; ++o)
     for (std::size_t i = 0; i < view.inner; ++i)
       for (std::size_t j = 0; j < view.length; ++j)
         rows[(o * view.inner + i) * view.length + j] = x[(o * view.length + j) * view.inner + i];
 }
 inline void scatter_rows(std::span<const float> rows, const axis_view& view, std::span<float> x) {
+  if (view.inner == 1) return void(std::copy(rows.begin(), rows.end(), x.begin()));
   for (std::size_t o = 0; o < view.outer; ++o)
     for (std::size_t i = 0; i < view.inner; ++i)
       for (std::size_t j = 0; j < view.length; ++j)
@@ -285,6 +288,37 @@ inline outer_scale outer_of(std::span<const float> x, const axis_view& view, con
   return scale_levels(q).outer(amax[0]);
 }
 
+/// quantize() by a Hadamard transform of blocks and groups that follow each other, piece by piece in the nearest cache;
+/// false, and nothing is done, where the quantizer or the array is not of that kind.
+inline bool quantize_in_blocks(std::span<const float> x, const axis_view& view, quantizer q, std::span<float> out) {
+  const transform t = q.transforms[0];
+  const bool has_signs = t.kind == transform_kind::random_hadamard;
+  if (q.transform_count != 1 || (t.kind != transform_kind::hadamard && !has_signs)) return false;
+  q.transform_count = 0;
+  q.transforms = {};
+  const std::size_t size = neighbours_in_group(view, q);
+  if (size == 0 || view.length % t.block != 0 || q.levels != 1 || !group_rounder::covers(q, size)) return false;
+  constexpr std::size_t longest = 2048;
+  const std::size_t step = std::lcm(size, std::size_t(t.block));
+  if (step > longest || x.size() % step != 0) return false;
+
+  const group_rounder rounder(q, size);
+  const std::vector<std::uint32_t> flips = has_signs ? sign_flips(t.block, t.seed) : std::vector<std::uint32_t>{};
+  float piece[longest];
+  for (std::size_t first = 0; first < x.size();) {
+    const std::size_t count = std::min(longest / step * step, x.size() - first);
+    const float* from = x.data() + first;
+    float* const to = out.data() + first;
+    if (has_signs) flip_signs(std::exchange(from, piece), piece, count, flips);
+    transform_blocks(from, piece, count, t.block);
+    rounder(piece, count / size, piece);
+    transform_blocks(piece, to, count, t.block);
+    if (has_signs) flip_signs(to, to, count, flips);
+    first += count;
+  }
+  return true;
+}
+
 /// quantize() of an array, or of a part of a larger one.
 /// @param counters  null, or what counts the elements of the larger array, in storage order
 /// @param known     null, or scales found before
@@ -294,6 +328,7 @@ inline void quantize_part(std::span<const float> x, const axis_view& view, const
   check_arguments("quantize", x.size(), view, q, &source);
   check_output(x, view, out);
   if (q.transform_count > 0) {
+    if (counters == nullptr && known == nullptr && quantize_in_blocks(x, view, q, out)) return;
     transform_chain chain(q, view);
     const std::vector<float> transformed = chain.apply(x);
     quantize_part(transformed, view, chain.without_transforms(), source, out, counters, known);
