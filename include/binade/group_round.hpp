@@ -38,6 +38,9 @@ struct group_quotients {
   explicit group_quotients(const element& scale) : scales(scale) {}
 };
 
+/// Columns whose scales lie in the nearest cache together.
+inline constexpr std::size_t columns_together = 1024;
+
 #define BINADE_LANE BINADE_ALWAYS_INLINE
 #define BINADE_LOOP inline
 namespace lanes_1 {
@@ -69,24 +72,11 @@ class group_rounder {
   /// or of two levels a number of few bits; and an element that lane_rounder rounds to nearest even by addition.
   /// @param outer  the scale of the outer level, if there is one
   static bool covers(const quantizer& q, std::size_t size, const outer_scale& outer = {}) {
-    if (q.levels == 0 || q.order != operation_order::standard || size == 0 || size % 16 != 0 || size > longest_group)
-      return false;
-    const scaling& s = q.scalings[0];
-    if (!needs_only_amax(s) || !lane_rounder::covers(q.elem)) return false;
-    const lane_rounder lanes(q.elem);
-    const scale_levels levels(q);
-    const scale_finder& finder = levels.inner_finder();
-    if (lanes.way != lane_way::nearest_by_addition || levels.inner(0, outer) != 1) return false;
-    // Magnitudes times scales and adders stay normal numbers of float32.
-    if (q.levels == 1)
-      return is_within(q.elem.format.floating, 40) && finder.has_powers() &&
-             finder.has_powers_between(-scale_range, scale_range);
-    return lanes.saturates && finder.rounds_quotients() && lane_rounder::covers(finder.storage()) &&
-           lane_rounder(finder.storage()).way == lane_way::nearest_by_addition && is_within(s.format, 20) &&
-           is_within(q.elem.format.floating, 20) && short_quotients_suffice(q) && scale_divisors_are_short(q) &&
-           outer.scale >= 0x1p-60f && outer.scale <= 0x1p60f;
+    return size % 16 == 0 && covers_scales(q, size, outer);
   }
-  /// @pre covers(q, size, outer)
+  /// True for groups that are columns of this many rows.
+  static bool covers_columns(const quantizer& q, std::size_t size) { return q.levels == 1 && covers_scales(q, size); }
+  /// @pre covers(q, size, outer), or covers_columns(q, size)
   group_rounder(const quantizer& q, std::size_t size, const outer_scale& outer = {})
       : lanes_(q.elem),
         levels_(q),
@@ -127,15 +117,55 @@ class group_rounder {
       if (here == 0) return refused;
       if (!std::is_same_v<To, float> && refuses_nan_)
         refused += std::uint64_t(std::count_if(x + first, x + first + count, [](float v) { return v != v; }));
-      one_by_one(x + first, here, to + first, scales == nullptr ? nullptr : scales + group);
+      one_by_one(x + first, here, size_, to + first, scales == nullptr ? nullptr : scales + group);
       group += here;
     }
+  }
+
+  /// The same where each of `count` columns is a group, of `rows` rows.
+  /// @param rows  size or less   @param stride  from a row to the next one
+  template <class To>
+  std::uint64_t columns(const float* x, std::size_t rows, std::size_t stride, std::size_t count, To* to,
+                        float* scales = nullptr) const {
+    std::uint64_t refused = 0;
+    for (std::size_t i = 0; i < count;) {
+      const std::size_t here = std::min(columns_together, count - i), whole = here / batch * batch;
+      const auto usual = [&](std::size_t at, std::size_t some) {
+        return usual_columns(x + at, rows, stride, some, to + at, scales == nullptr ? nullptr : scales + at);
+      };
+      const std::size_t end = i + here;
+      if (whole > 0 && usual(i, whole)) i += whole;
+      for (; i < end; i += std::min(batch, end - i)) {
+        const std::size_t some = std::min(batch, end - i);
+        if (some == batch && usual(i, batch)) continue;
+        for (std::size_t k = i; k < i + some; ++k)
+          refused += column(x + k, rows, stride, to + k, scales == nullptr ? nullptr : scales + k);
+      }
+    }
+    return refused;
   }
 
  private:
   static constexpr std::size_t longest_group = 1024, batch = 16;
   static constexpr int scale_range = 60;  ///< scales from 2^-60 to 2^60 are usual
 
+  static bool covers_scales(const quantizer& q, std::size_t size, const outer_scale& outer = {}) {
+    if (q.levels == 0 || q.order != operation_order::standard || size == 0 || size > longest_group) return false;
+    const scaling& s = q.scalings[0];
+    if (!needs_only_amax(s) || !lane_rounder::covers(q.elem)) return false;
+    const lane_rounder lanes(q.elem);
+    const scale_levels levels(q);
+    const scale_finder& finder = levels.inner_finder();
+    if (lanes.way != lane_way::nearest_by_addition || levels.inner(0, outer) != 1) return false;
+    // Magnitudes times scales and adders stay normal numbers of float32.
+    if (q.levels == 1)
+      return is_within(q.elem.format.floating, 40) && finder.has_powers() &&
+             finder.has_powers_between(-scale_range, scale_range);
+    return lanes.saturates && finder.rounds_quotients() && lane_rounder::covers(finder.storage()) &&
+           lane_rounder(finder.storage()).way == lane_way::nearest_by_addition && is_within(s.format, 20) &&
+           is_within(q.elem.format.floating, 20) && short_quotients_suffice(q) && scale_divisors_are_short(q) &&
+           outer.scale >= 0x1p-60f && outer.scale <= 0x1p60f;
+  }
   static bool is_within(const float_format& f, int binades) {
     return f.min_exponent() - f.trailing_bits() >= -binades && f.max_exponent() <= binades && f.trailing_bits() <= 12;
   }
@@ -145,29 +175,61 @@ class group_rounder {
     return 0x3f800000 - std::bit_cast<std::uint32_t>(half_ulp - 0x1p-21f);
   }
 
-  /// Any groups, by the loops that take a list of scales.
+  /// Any groups of this size, by the loops that take a list of scales.
   template <class To>
-  void one_by_one(const float* x, std::size_t groups, To* to, float* scales) const {
+  void one_by_one(const float* x, std::size_t groups, std::size_t size, To* to, float* scales) const {
     float amax[batch] = {}, found[batch], scaled[longest_group];
-    run_best<amax_blocks_body>(x, groups * size_, size_, &amax[0]);
+    run_best<amax_blocks_body>(x, groups * size, size, &amax[0]);
     for (std::size_t k = 0; k < groups; ++k) found[k] = levels_.inner(amax[k], outer_);
     if (scales != nullptr) std::copy_n(found, groups, scales);
-    for (std::size_t k = 0; k < groups; ++k, x += size_, to += size_) {
+    for (std::size_t k = 0; k < groups; ++k, x += size, to += size) {
       const double product = levels_.product(found[k], outer_), inverse = 1 / product;
       if (has_two_levels_)
-        lane_odd_quotient(x, &product, &inverse, size_, scaled, size_);
+        lane_odd_quotient(x, &product, &inverse, size, scaled, size);
       else
-        lane_scale_down(x, &found[k], nullptr, size_, scaled, size_);
+        lane_scale_down(x, &found[k], nullptr, size, scaled, size);
       if constexpr (!std::is_same_v<To, float>) {
-        lane_encode(lanes_, scaled, nullptr, to, size_);
+        lane_encode(lanes_, scaled, nullptr, to, size);
       } else {
-        lane_quantize(lanes_, scaled, nullptr, to, size_);
+        lane_quantize(lanes_, scaled, nullptr, to, size);
         if (has_two_levels_)
-          lane_product(&product, size_, to, size_);
+          lane_product(&product, size, to, size);
         else
-          lane_scale_up(&found[k], size_, to, size_);
+          lane_scale_up(&found[k], size, to, size);
       }
     }
+  }
+
+  /// One column, whatever is in it.
+  template <class To>
+  std::uint64_t column(const float* x, std::size_t rows, std::size_t stride, To* to, float* scale) const {
+    float in[longest_group];
+    To out[longest_group];
+    for (std::size_t j = 0; j < rows; ++j) in[j] = x[j * stride];
+    one_by_one(in, 1, rows, out, scale);
+    for (std::size_t j = 0; j < rows; ++j) to[j * stride] = out[j];
+    if (std::is_same_v<To, float> || !refuses_nan_) return 0;
+    return std::uint64_t(std::count_if(in, in + rows, [](float v) { return v != v; }));
+  }
+  /// Columns, a multiple of `batch`; false, and nothing is written, where one is not usual.
+  template <class To>
+  bool usual_columns(const float* x, std::size_t rows, std::size_t stride, std::size_t count, To* to,
+                     float* scales) const {
+#ifdef BINADE_WIDE_256
+    if (vector_bits() >= 512)
+      return lanes_.saturates ? lanes_16::round_columns<lanes_16::by_powers<true>>(lanes_, powers_, x, rows, stride,
+                                                                                   count / 16, to, scales)
+                              : lanes_16::round_columns<lanes_16::by_powers<false>>(lanes_, powers_, x, rows, stride,
+                                                                                    count / 16, to, scales);
+    if (vector_bits() >= 256)
+      return lanes_.saturates ? lanes_8::round_columns<lanes_8::by_powers<true>>(lanes_, powers_, x, rows, stride,
+                                                                                 count / 8, to, scales)
+                              : lanes_8::round_columns<lanes_8::by_powers<false>>(lanes_, powers_, x, rows, stride,
+                                                                                  count / 8, to, scales);
+#endif
+    return lanes_.saturates
+               ? lanes_1::round_columns<lanes_1::by_powers<true>>(lanes_, powers_, x, rows, stride, count, to, scales)
+               : lanes_1::round_columns<lanes_1::by_powers<false>>(lanes_, powers_, x, rows, stride, count, to, scales);
   }
 
   /// Batches of usual groups.

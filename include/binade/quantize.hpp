@@ -278,6 +278,28 @@ inline std::size_t neighbours_in_group(const axis_view& view, const quantizer& q
   if (q.levels == 2 && q.scalings[1].per != granularity::tensor) return 0;
   return view.outer == 1 || view.length % s.tile_cols == 0 ? s.tile_cols : 0;
 }
+/// The rows of a group where groups are columns in memory, with a power of two as the scale of each; else 0.
+inline std::size_t rows_of_columns(const axis_view& view, const quantizer& q) {
+  const scaling& s = q.scalings[0];
+  if (q.levels != 1 || s.per != granularity::tile || s.tile_rows != 1 || view.inner < 16) return 0;
+  return group_rounder::covers_columns(q, s.tile_cols) ? s.tile_cols : 0;
+}
+/// Rounds all columns; returns how many NaNs got code 0.  @param scales  null, or where scales go, numbered as groups
+template <class To>
+std::uint64_t round_all_columns(const float* x, const axis_view& view, const quantizer& q, To* to, float* scales) {
+  const std::size_t size = q.scalings[0].tile_cols, tiles = (view.length + size - 1) / size;
+  const group_rounder rounder(q, size);
+  std::vector<float> found(scales == nullptr ? 0 : view.inner);
+  std::uint64_t refused = 0;
+  for (std::size_t o = 0; o < view.outer; ++o)
+    for (std::size_t tile = 0; tile < tiles; ++tile) {
+      const std::size_t first = (o * view.length + tile * size) * view.inner;
+      refused += rounder.columns(x + first, std::min(size, view.length - tile * size), view.inner, view.inner,
+                                 to + first, scales == nullptr ? nullptr : found.data());
+      for (std::size_t i = 0; i < found.size(); ++i) scales[(o * view.inner + i) * tiles + tile] = found[i];
+    }
+  return refused;
+}
 /// The scale of the outer level, that of the tensor.
 inline outer_scale outer_of(std::span<const float> x, const axis_view& view, const quantizer& q,
                             const known_scales* known) {
@@ -347,6 +369,9 @@ inline void quantize_part(std::span<const float> x, const axis_view& view, const
     }
   }
 
+  if (counters == nullptr && (known == nullptr || known->inner.empty()) && rows_of_columns(view, q) != 0)
+    return void(round_all_columns<float>(x.data(), view, q, out.data(), nullptr));
+
   const bool in_place = out.data() == x.data();
   constexpr std::size_t longest = scaled_walk::longest;
   chunk_rounder rounder(q);
@@ -391,6 +416,14 @@ inline void encode_part(std::span<const float> x, const axis_view& view, const q
       if (q.levels == 2) encode_scales(q.scalings[1].format, {outer.scale}, result.outer_scales);
       return;
     }
+  }
+  if ((known == nullptr || known->inner.empty()) && rows_of_columns(view, q) != 0) {
+    std::vector<float> scales(plain_grid_of(q.scalings[0], view).count());
+    with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
+      if constexpr (sizeof(codes[0]) <= sizeof(std::uint32_t))
+        refused += round_all_columns(x.data(), view, q, codes.data(), scales.data());
+    });
+    return encode_scales(q.scalings[0].format, scales, result.scales);
   }
   chunk_rounder rounder(q);
   std::uint32_t noise_buffer[scaled_walk::longest];

@@ -224,5 +224,18 @@ TEST(groups, of_two_levels_decide_next_to_ties) {
   }
 }
 
+// Columns in whole vectors and beside them, more than are taken together, and a short last tile.
+TEST(groups, that_are_columns_follow_the_rules_of_one_group) {
+  std::uint64_t seed = 2000;
+  for (const axis_view& view :
+       {axis_view{1, 64, 1024}, axis_view{2, 70, 48}, axis_view{1, 33, 1063}, axis_view{3, 5, 20}})
+    for (const char* text :
+         {"mxfp4", "mxfp8_e5m2", "e5m2/spec@block(32,ceil)", "e2m1fn@block(5)", "e5m10@block(24,even)"})
+      for (const content what : contents) {
+        ++seed;
+        judge(text, array_of(what, view.size(), seed), view, seed % 5);
+      }
+}
+
 }  // namespace
 }  // namespace binade
