@@ -25,6 +25,14 @@
 #define BINADE_NEVER_INLINE
 #endif
 
+#define BINADE_PRAGMA(text) _Pragma(#text)
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(__CUDACC__)
+/// Before a loop whose turns are written out, this many at a time.
+#define BINADE_UNROLL(count) BINADE_PRAGMA(GCC unroll count)
+#else
+#define BINADE_UNROLL(count)
+#endif
+
 #if defined(__FAST_MATH__)
 #error "binade promises the same bits everywhere: compile without -ffast-math (it reorders sums and flushes subnormals)"
 #endif

@@ -356,6 +356,23 @@ inline bool quantize_in_blocks(std::span<const float> x, const axis_view& view, 
   return true;
 }
 
+/// Rounds whole groups with powers of two as scales, and counts.
+inline void count_groups(const group_rounder& rounder, std::size_t size, std::span<const float> x, std::span<float> out,
+                         counter& counters) {
+  constexpr std::size_t longest = counter::chunk;
+  float values[longest], scaled[longest], scales[longest / 16], inverse[longest / 16];
+  for (std::size_t first = 0; first < x.size();) {
+    const std::size_t count = std::min(longest / size * size, x.size() - first), groups = count / size;
+    const float* const from = x.data() + first;
+    rounder(from, groups, &values[0], &scales[0]);
+    for (std::size_t k = 0; k < groups; ++k) inverse[k] = 1 / scales[k];
+    lane_scale_down(from, scales, inverse, size, scaled, count);
+    counters.add_scaled(from, scaled, values, count);
+    std::copy_n(values, count, out.data() + first);
+    first += count;
+  }
+}
+
 /// quantize() of an array, or of a part of a larger one.
 /// @param counters  null, or what counts the elements of the larger array, in storage order
 /// @param known     null, or scales found before
@@ -373,14 +390,19 @@ inline void quantize_part(std::span<const float> x, const axis_view& view, const
   }
 
   const std::size_t size = neighbours_in_group(view, q);
-  if (size != 0 && x.size() >= size && counters == nullptr && (known == nullptr || known->inner.empty())) {
+  if (size != 0 && x.size() >= size && (counters == nullptr || q.levels == 1) &&
+      (known == nullptr || known->inner.empty())) {
     const std::size_t done = x.size() / size * size;
     const outer_scale outer = q.levels == 2 ? outer_of(x, view, q, known) : outer_scale{};
     if (group_rounder::covers(q, size, outer)) {
-      group_rounder(q, size, outer)(x.data(), x.size() / size, out.data());
+      const group_rounder rounder(q, size, outer);
+      if (counters == nullptr)
+        rounder(x.data(), x.size() / size, out.data());
+      else
+        count_groups(rounder, size, x.first(done), out.first(done), *counters);
       if (done == x.size()) return;
       const known_scales of_rest{.outer = outer};
-      return quantize_part(x.subspan(done), {1, x.size() - done, 1}, q, source, out.subspan(done), nullptr, &of_rest);
+      return quantize_part(x.subspan(done), {1, x.size() - done, 1}, q, source, out.subspan(done), counters, &of_rest);
     }
   }
 
