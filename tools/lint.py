@@ -83,6 +83,15 @@ def check_libm(files, arguments):
     return report([finding for f, text in product(files).items() for finding in source_checks.libm_calls(f, text)])
 
 
+def check_docstrings(files, arguments):
+    headers = [f for f in files if f.startswith("include/") and f.endswith(".hpp")]
+    texts = {f: (ROOT / f).read_text() for f in headers}
+    if not any(source_checks.public_declarations(text) for text in texts.values()):
+        print("no public declaration was found: this check would pass for want of anything to look at")
+        return False
+    return report([finding for f, text in texts.items() for finding in source_checks.undocumented(f, text)])
+
+
 def check_hosts(files, arguments):
     findings = []
     for f in files:
@@ -163,6 +172,7 @@ CHECKS = {
     "shell scripts (shellcheck)": check_shell,
     "no format name in a branch": check_format_names,
     "no libm in the product": check_libm,
+    "docstrings of public declarations": check_docstrings,
     "no outside host": check_hosts,
     "every header compiles alone": check_headers_alone,
     "clang-tidy": check_tidy,

@@ -29,6 +29,7 @@ SWEEPS = {
     "other_encode": "codes of the reference in other kinds of formats, all 2^32 float32",
     "device_other_encode": "integers, fixed point, posits and takums on a GPU, all 2^32 float32",
     "device_book_encode": "code books on a GPU, all 2^32 float32",
+    "device_log_encode": "logarithmic formats on a GPU, all 2^32 float32",
     "stochastic_steps": "stochastic rounding, all noise of 1 to 8 bits at every step",
 }
 DETERMINISTIC_MODES, STOCHASTIC_MODES, NOISE_WIDTHS = 6, 3, 8
@@ -60,12 +61,12 @@ def other_formats():
         lines = [line.split() for line in path.read_text().splitlines()]
         width = next(int(words[1]) for words in lines if words[0] == "width")
         for text, border, *rest in (words[1:] for words in lines if words[0] == "form"):
-            if width <= 8 and "unswept" not in rest:
+            if width <= 8:
                 name = path.stem if text.startswith("book") else re.sub(r"[:=.-]", "_", text)
-                # Posits and takums have a NaN; of logarithmic formats only what saturates is swept (exhaustive_proof.cpp says why).
+                # Posits and takums have a NaN; of logarithmic formats only what saturates is swept (swept_cases.hpp says why).
                 overflows = 1 if text.startswith("lns") else 4 if border == "string" else 3
-                device = "device_book_encode" if border == "entries" else "device_other_encode"
-                found[name] = overflows, ["other_encode"] if text.startswith("lns") else ["other_encode", device]
+                kind = "log" if text.startswith("lns") else "book" if border == "entries" else "other"
+                found[name] = overflows, [f"device_{kind}_encode"] + ["other_encode"] * ("unswept" not in rest)
     return found
 
 
@@ -78,9 +79,9 @@ def expected_cases():
         if bits > 8:
             continue
         cases = DETERMINISTIC_MODES * overflows
-        sweeps = ["vector_encode", "vector_quantize"] if signed else []
-        if not signed or not name.startswith("binary"):  # signed P3109 formats: exhaustive_proof.cpp says why not
-            sweeps += ["core_encode", "device_core_encode"]
+        sweeps = ["device_core_encode"] + ["vector_encode", "vector_quantize"] * signed
+        if not signed or not name.startswith("binary"):  # signed P3109 formats: swept_cases.hpp says why not
+            sweeps.append("core_encode")
         for sweep in sweeps:
             expected[sweep, name] = (cases, cases << 32)
     for name, (overflows, sweeps) in other_formats().items():

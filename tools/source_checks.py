@@ -49,6 +49,7 @@ def catalogue_names(texts):
     names = set()
     for text in texts:
         names.update(re.findall(r'\bnamed_(?:format|quantizer)\s*\{\s*"([^"]+)"', text))
+        names.update(re.findall(r'\brow\(\s*(\w+)\s*,[\s\\]*"', text))
         names.update(re.findall(r'\bcode_book\s+\w+\s*\{\s*"([^"]+)"', text))
     return names
 
@@ -154,4 +155,140 @@ def outside_hosts(path, text):
             host = (match.group("url") or match.group("bare")).lower()
             if host not in ALLOWED_HOSTS:
                 findings.append(Finding(path, number, f"names the host {host}"))
+    return findings
+
+
+# --- docstrings -------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A declaration at namespace scope: where it begins and ends in the text, what it is and its name."""
+
+    begin: int
+    end: int
+    kind: str  # type, enum, function, constant
+    name: str
+    body: int = -1  # of an enum: where its list begins
+
+
+def without_directives(code):
+    """Code without comments, its preprocessor lines blanked too."""
+    return re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", lambda m: re.sub(r"[^\n]", " ", m.group(0)), code, flags=re.MULTILINE)
+
+
+def after_template(head):
+    """A declaration's head without `template <...>` and `requires` in front, blanked so that columns stay."""
+    while match := re.match(r"\s*template\s*<", head):
+        depth, end = 1, match.end()
+        while depth and end < len(head):
+            if head[end] == "(":
+                end = closing(head, end)
+                continue
+            depth += {"<": 1, ">": -1}.get(head[end], 0)
+            end += 1
+        head = " " * end + head[end:]
+    if match := re.match(r"\s*requires\s*\(", head):
+        end = closing(head, match.end() - 1)
+        head = " " * end + head[end:]
+    elif match := re.match(r"\s*requires[^\n]*\n", head):  # clang-format gives the clause a line of its own
+        head = " " * match.end() + head[match.end() :]
+    return head
+
+
+def described(head):
+    """Kind and name of a declaration from its head, the text before its body or its end; (None, None) if it declares nothing new."""
+    bare = after_template(re.sub(r"\[\[.*?\]\]", lambda m: " " * len(m.group(0)), head))
+    if re.match(r"\s*(?:static_assert|using\s+namespace|friend|extern|BINADE_\w+\s*\()", bare) or re.match(r"\s*template\s*<\s*>", head):
+        return None, None
+    if match := re.match(r"\s*(struct|class|union|enum(?:\s+(?:class|struct))?)\s+(\w+)", bare):
+        return "enum" if match.group(1).startswith("enum") else "type", match.group(2)
+    if match := re.match(r"\s*(?:using|concept)\s+(\w+)\s*=", bare):
+        return "type", match.group(1)
+    operators = re.sub(r"operator\s*(?:\(\)|\"\"\s*\w+|[^\s\w(]+)", lambda m: "operator" + "_" * (len(m.group(0)) - 8), bare)
+    start = re.search(r"[=({;\[]|$", operators).start()
+    while operators[start : start + 1] == "(" and re.search(r"\b(?:decltype|alignas|explicit|__attribute__)\s*$", operators[:start]):
+        start = closing(operators, start)
+        start += re.search(r"[=({;\[]|$", operators[start:]).start()
+    name = re.search(r"(\w+)\s*$", operators[:start])
+    if not name:
+        return None, None
+    return "function" if operators[start : start + 1] == "(" else "constant", bare[name.start(1) : name.end(1)].strip()
+
+
+def public_declarations(text):
+    """Declarations at namespace scope, those in a namespace `detail` or outside the project's left out."""
+    code = without_directives(without_comments(text, keep_strings=False))
+    found, spaces, at = [], [], 0
+    while at < len(code):
+        if code[at].isspace() or code[at] == ";":
+            at += 1
+            continue
+        if code[at] == "}":
+            if spaces:
+                spaces.pop()
+            at += 1
+            continue
+        if match := re.match(r"[A-Z][A-Z0-9_]*\s*\(", code[at:]):  # a macro that declares
+            at = closing(code, at + match.end() - 1)
+            continue
+        begin, depth, body = at, 0, -1
+        while at < len(code):  # to the semicolon or the end of a function's body
+            c = code[at]
+            if c == "{" and depth == 0 and body < 0:
+                head = code[begin:at]
+                if match := re.match(r"\s*(?:inline\s+)?namespace\b\s*([\w:]*)", head):
+                    spaces.append(match.group(1))
+                    at += 1
+                    break
+                body = at
+            depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(c, 0)
+            at += 1
+            if depth == 0 and c == ";":
+                break
+            if depth == 0 and c == "}" and described(code[begin:body])[0] == "function":
+                break
+        else:
+            break
+        if code[at - 1] == "{" and body < 0:
+            continue
+        kind, name = described(code[begin : body if body >= 0 else at - 1])
+        public = spaces and spaces[0].split("::")[0] == "binade" and not any("detail" in s.split("::") for s in spaces)
+        is_forward = kind in ("type", "enum") and body < 0 and re.match(r"\s*(?:struct|class|union|enum)\b", after_template(code[begin:at]))
+        if kind and public and not is_forward:
+            found.append(Declaration(begin, at, kind, name, body if kind == "enum" else -1))
+    return found
+
+
+def undocumented(path, text):
+    """Public declarations without a docstring: /// directly above or ///< behind.  Overloads of a header share the first one's; an enumerator
+    may be named by the docstring of its enumeration."""
+    lines = text.splitlines()
+    code = without_comments(text, keep_strings=False)
+
+    def docstring(offset, end, looks_above=True):
+        line = text.count("\n", 0, offset)
+        last = text.count("\n", 0, end - 1)
+        above = line - 1
+        while above >= 0 and lines[above].strip().startswith(("// clang-format", "#")):
+            above -= 1
+        first = above
+        while looks_above and first >= 0 and lines[first].strip().startswith("///"):
+            first -= 1
+        return "\n".join([*lines[first + 1 : above + 1], *(l.split("///<", 1)[1] for l in lines[line : last + 1] if "///<" in l)])
+
+    findings, functions = [], set()
+    for d in public_declarations(text):
+        of_whole = docstring(d.begin, d.begin + 1 if d.kind in ("type", "enum") else d.end)
+        if of_whole:
+            functions.add(d.name if d.kind == "function" else None)
+        elif d.kind != "function" or d.name not in functions:
+            findings.append(Finding(path, text.count("\n", 0, d.begin) + 1, f"{d.kind} {d.name} has no docstring"))
+        if d.body >= 0:
+            for match in re.finditer(r"(\w+)\s*(?:=[^,}]*)?(?=[,}])", code[d.body : d.end]):
+                begin = d.body + match.start()
+                tail = text.find("\n", begin)
+                one_line = text.find("\n", d.begin) > begin
+                if not docstring(begin, tail, not one_line) and not re.search(rf"\b{match.group(1)}\b", of_whole):
+                    findings.append(Finding(path, text.count("\n", 0, begin) + 1, f"enumerator {match.group(1)} of {d.name} has no docstring"))
     return findings

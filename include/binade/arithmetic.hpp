@@ -86,10 +86,15 @@ BINADE_HD constexpr std::uint64_t encode_result(const element& e, const exact& x
 // is a tie, or the linear place of that power.  Sums are the exact sums of the binary32 numbers, rounded once in the
 // format's domain.  No accumulator of finitely many bits is exact for a logarithmic format: its powers are irrational,
 // and so are their sums.  So add() can differ from the correctly rounded sum of the powers, where that is nearer to a
-// border between two codes than the errors of the binary32 numbers reach.  Over all pairs of lns8 (gamma 8), judged
-// with 200 bits, the sums of the numbers are within 8.39e-6 of a step of the sums of the powers, and none rounds
-// differently (tests/numbers/lns_mpfr_test.cpp).  fma() and faa() likewise: fma() multiplies the numbers exactly, not
-// the powers.
+// border between two codes than the errors of the binary32 numbers reach.  These are 2^-24 at most, so that x + y is
+// off by gamma / ln 2 * 2^-24 steps at most and x - y by (x + y) / (x - y) times as much: the difference of neighbours
+// by gamma^2 2^-22 steps.  In the logarithm and up to gamma 256 no sum or difference of two numbers rounds, to nearest,
+// to another code than that of the powers, whatever the width.  Beyond, the differences of near numbers do: by up
+// to 4.3 steps in lns20:gamma=4096, by 1028 in lns24:gamma=65536.  All judged with 200 bits
+// (tests/numbers/lns_mpfr_test.cpp; over all pairs of lns8 the sums of the numbers are within 8.39e-6 of a step). fma()
+// and faa() likewise: fma() multiplies the numbers exactly, not the powers.  A conversion takes the number too: of an
+// octave of lns24:gamma=65536, 4 of 65,536 codes become another binary16 number than the one nearest to the power; of
+// lns16:gamma=256 and lns20:gamma=4096 none.
 //
 // @param noise  R of the stochastic modes, below 2^e.noise_bits; not used by the others
 // @pre defect(e) and defect() of the operands' formats are empty; each code is below 2^width of its format
@@ -141,6 +146,7 @@ BINADE_HD constexpr std::uint64_t convert(const element& e, const operand& x, st
   return detail::encode_number(e, detail::unpack(x.format, x.code), noise);
 }
 
+/// The built-in integer types, bool left out.
 template <class T>
 concept integer = std::integral<T> && !std::same_as<std::remove_cv_t<T>, bool>;
 

@@ -6,78 +6,65 @@
 
 #include "binade/float_format.hpp"
 
+/// The table: row(name, source, descriptor...) for each named floating-point format, the name canonical and in lower
+/// case.  From a row come formats::NAME, its entry in `catalogue`, its literal 1.5_NAME, and with the catalogue the
+/// text form, the sweeps and the manual's table.
+///
+/// dlfloat16: one code of each sign, all ones, is NaN or infinity; no subnormals, exponent field 0 is a binade, code 0
+/// zero.  ue1m0, a microexponent: 1/2 and 1, nothing else.
+// clang-format off
+#define BINADE_FORMAT_TABLE(row)                                                                                      \
+  row(e11m52, "IEEE 754-2019, binary64", ieee_format(11, 52))                                                         \
+  row(e8m23, "IEEE 754-2019, binary32", ieee_format(8, 23))                                                           \
+  row(e8m15, "Pixar PXR24, FP24 s1e8m15 (convention)", ieee_format(8, 15))                                            \
+  row(e7m16, "ATI R300, FP24 s1e7m16 (convention; specials as IEEE 754)", ieee_format(7, 16))                         \
+  row(e8m10, "NVIDIA PTX ISA, tf32", ieee_format(8, 10))                                                              \
+  row(e5m10, "IEEE 754-2019, binary16", ieee_format(5, 10))                                                           \
+  row(e8m7, "bfloat16, as in ml_dtypes", ieee_format(8, 7))                                                           \
+  row(dlfloat16, "Agrawal et al., DLFloat, ARITH 2019",                                                               \
+      { .width = 16, .precision = 10, .bias = 31, .high_nans = 1, .has_subnormals = false})                            \
+  row(e5m2, "OCP OFP8 1.0, E5M2", ieee_format(5, 2))                                                                  \
+  row(e4m3, "ml_dtypes, float8_e4m3", ieee_format(4, 3))                                                              \
+  row(e3m4, "ml_dtypes, float8_e3m4", ieee_format(3, 4))                                                              \
+  row(e4m3fn, "OCP OFP8 1.0, E4M3", fn_format(4, 3))                                                                  \
+  row(e3m4fn, "Intel FP8 Emulation Toolkit, E3M4", fn_format(3, 4))                                                   \
+  row(e4m3fnuz, "ml_dtypes, float8_e4m3fnuz", fnuz_format(4, 3))                                                      \
+  row(e5m2fnuz, "ml_dtypes, float8_e5m2fnuz", fnuz_format(5, 2))                                                      \
+  row(e4m3b11fnuz, "ml_dtypes, float8_e4m3b11fnuz", fnuz_format(4, 3, 11))                                            \
+  row(e3m2fn, "OCP MX 1.0, FP6 E3M2", finite_format(3, 2))                                                            \
+  row(e2m3fn, "OCP MX 1.0, FP6 E2M3", finite_format(2, 3))                                                            \
+  row(e2m1fn, "OCP MX 1.0, FP4 E2M1", finite_format(2, 1))                                                            \
+  row(e3m0, "FP4 E3M0 (convention)", finite_format(3, 0))                                                             \
+  row(e1m2, "FP4 E1M2 (convention)", finite_format(1, 2))                                                             \
+  row(e8m0fnu, "OCP MX 1.0, E8M0", power_format(8, 127))                                                              \
+  row(ue4m3, "NVIDIA PTX ISA, ue4m3", unsigned_format(e4m3fn))                                                        \
+  row(ue5m3, "NVIDIA PTX ISA, ue5m3", unsigned_format(fn_format(5, 3)))                                               \
+  row(ue1m0, "microexponent: Darvish Rouhani et al., ISCA 2023, arXiv:2302.08007",                                    \
+      {.width = 1, .precision = 1, .bias = 1, .is_signed = false, .has_negative_zero = false,                         \
+       .has_subnormals = false, .has_zero = false})
+// clang-format on
+
 namespace binade {
 namespace formats {
 
-inline constexpr float_format e11m52 = ieee_format(11, 52);
-inline constexpr float_format e8m23 = ieee_format(8, 23);
-inline constexpr float_format e8m15 = ieee_format(8, 15);
-inline constexpr float_format e7m16 = ieee_format(7, 16);
-inline constexpr float_format e8m10 = ieee_format(8, 10);
-inline constexpr float_format e5m10 = ieee_format(5, 10);
-inline constexpr float_format e8m7 = ieee_format(8, 7);
-/// One code of each sign, all ones, is NaN or infinity; no subnormals, exponent field 0 is a binade, code 0 zero.
-inline constexpr float_format dlfloat16{
-    .width = 16, .precision = 10, .bias = 31, .high_nans = 1, .has_subnormals = false};
-inline constexpr float_format e5m2 = ieee_format(5, 2);
-inline constexpr float_format e4m3 = ieee_format(4, 3);
-inline constexpr float_format e3m4 = ieee_format(3, 4);
-inline constexpr float_format e4m3fn = fn_format(4, 3);
-inline constexpr float_format e3m4fn = fn_format(3, 4);
-inline constexpr float_format e4m3fnuz = fnuz_format(4, 3);
-inline constexpr float_format e5m2fnuz = fnuz_format(5, 2);
-inline constexpr float_format e4m3b11fnuz = fnuz_format(4, 3, 11);
-inline constexpr float_format e3m2fn = finite_format(3, 2);
-inline constexpr float_format e2m3fn = finite_format(2, 3);
-inline constexpr float_format e2m1fn = finite_format(2, 1);
-inline constexpr float_format e3m0 = finite_format(3, 0);
-inline constexpr float_format e1m2 = finite_format(1, 2);
-inline constexpr float_format e8m0fnu = power_format(8, 127);
-inline constexpr float_format ue4m3 = unsigned_format(e4m3fn);
-inline constexpr float_format ue5m3 = unsigned_format(fn_format(5, 3));
-/// A microexponent: 1/2 and 1, nothing else.
-inline constexpr float_format ue1m0{.width = 1,
-                                    .precision = 1,
-                                    .bias = 1,
-                                    .is_signed = false,
-                                    .has_negative_zero = false,
-                                    .has_subnormals = false,
-                                    .has_zero = false};
+#define BINADE_DEFINE_FORMAT(name, source, ...) inline constexpr float_format name = __VA_ARGS__;
+BINADE_FORMAT_TABLE(BINADE_DEFINE_FORMAT)
+#undef BINADE_DEFINE_FORMAT
 
 }  // namespace formats
 
+/// A floating-point format with its name and the document that defines it.
 struct named_format {
   std::string_view name;  ///< canonical, lower case
   float_format format;
   std::string_view source;
 };
 
+/// The rows of the table, in its order.
 inline constexpr std::array catalogue{
-    named_format{"e11m52", formats::e11m52, "IEEE 754-2019, binary64"},
-    named_format{"e8m23", formats::e8m23, "IEEE 754-2019, binary32"},
-    named_format{"e8m15", formats::e8m15, "Pixar PXR24, FP24 s1e8m15 (convention)"},
-    named_format{"e7m16", formats::e7m16, "ATI R300, FP24 s1e7m16 (convention; specials as IEEE 754)"},
-    named_format{"e8m10", formats::e8m10, "NVIDIA PTX ISA, tf32"},
-    named_format{"e5m10", formats::e5m10, "IEEE 754-2019, binary16"},
-    named_format{"e8m7", formats::e8m7, "bfloat16, as in ml_dtypes"},
-    named_format{"dlfloat16", formats::dlfloat16, "Agrawal et al., DLFloat, ARITH 2019"},
-    named_format{"e5m2", formats::e5m2, "OCP OFP8 1.0, E5M2"},
-    named_format{"e4m3", formats::e4m3, "ml_dtypes, float8_e4m3"},
-    named_format{"e3m4", formats::e3m4, "ml_dtypes, float8_e3m4"},
-    named_format{"e4m3fn", formats::e4m3fn, "OCP OFP8 1.0, E4M3"},
-    named_format{"e3m4fn", formats::e3m4fn, "Intel FP8 Emulation Toolkit, E3M4"},
-    named_format{"e4m3fnuz", formats::e4m3fnuz, "ml_dtypes, float8_e4m3fnuz"},
-    named_format{"e5m2fnuz", formats::e5m2fnuz, "ml_dtypes, float8_e5m2fnuz"},
-    named_format{"e4m3b11fnuz", formats::e4m3b11fnuz, "ml_dtypes, float8_e4m3b11fnuz"},
-    named_format{"e3m2fn", formats::e3m2fn, "OCP MX 1.0, FP6 E3M2"},
-    named_format{"e2m3fn", formats::e2m3fn, "OCP MX 1.0, FP6 E2M3"},
-    named_format{"e2m1fn", formats::e2m1fn, "OCP MX 1.0, FP4 E2M1"},
-    named_format{"e3m0", formats::e3m0, "FP4 E3M0 (convention)"},
-    named_format{"e1m2", formats::e1m2, "FP4 E1M2 (convention)"},
-    named_format{"e8m0fnu", formats::e8m0fnu, "OCP MX 1.0, E8M0"},
-    named_format{"ue4m3", formats::ue4m3, "NVIDIA PTX ISA, ue4m3"},
-    named_format{"ue5m3", formats::ue5m3, "NVIDIA PTX ISA, ue5m3"},
-    named_format{"ue1m0", formats::ue1m0, "microexponent: Darvish Rouhani et al., ISCA 2023, arXiv:2302.08007"},
+#define BINADE_CATALOGUE_ENTRY(name, source, ...) named_format{#name, formats::name, source},
+    BINADE_FORMAT_TABLE(BINADE_CATALOGUE_ENTRY)
+#undef BINADE_CATALOGUE_ENTRY
 };
 
 /// A second name that input may use; output prints the canonical one.
@@ -85,6 +72,7 @@ struct format_alias {
   std::string_view alias, name, source;
 };
 
+/// Every second name.  An alias is not a name of the catalogue.
 inline constexpr std::array aliases{
     format_alias{"f16", "e5m10", "IEEE 754-2019, binary16"},  format_alias{"bf16", "e8m7", "bfloat16"},
     format_alias{"tf32", "e8m10", "NVIDIA PTX ISA, tf32"},    format_alias{"f32", "e8m23", "IEEE 754-2019, binary32"},

@@ -225,6 +225,12 @@ class text_writer {
   bool fits_ = true;
 };
 
+/// True if F has an infinity of this sign.
+template <auto F>
+constexpr bool spells_infinity(bool negative) {
+  return number_format(F).has_infinity() && (!negative || number_format(F).is_signed());
+}
+
 constexpr bool is_integer(const unpacked& x) {
   return x.exponent >= 63 || (x.exponent >= 0 && x.significand << x.exponent << 1 == 0);
 }
@@ -240,12 +246,14 @@ constexpr void put_integer(text_writer& out, const unpacked& x) {
 
 }  // namespace detail
 
-/// The shortest text that from_chars() reads back as x, in fixed or scientific notation, whichever is shorter, fixed
-/// where both are; "inf" and "nan" with a sign.  What std::to_chars writes for float and double.  No locale.
+/// The shortest text that from_chars() reads back as x (a NaN as the canonical one), in fixed or scientific notation,
+/// whichever is shorter, fixed where both are; "inf" and "nan" with a sign.  What std::to_chars writes for float and
+/// double.  No locale.
 ///
 /// Of the shortest ones it is the nearest to x; an integer in fixed notation is written in full.  Beyond the largest
 /// finite value the grid counts as continued, so that what is written does not lean on saturation; that of posits,
 /// takums and code books ends there, and all beyond reads back as the last value.  24 characters hold every number.
+/// One code does not read back: that below the symmetric range of integers and fixed point, which no rounding gives.
 /// @return {end, errc()}, or {last, errc::value_too_large} where there is no room; the characters are then unspecified
 template <auto F>
 constexpr std::to_chars_result to_chars(char* first, char* last, number<F> x) noexcept {
@@ -301,20 +309,23 @@ constexpr std::to_chars_result to_chars(char* first, char* last, number<F> x) no
 /// Reads a number as std::from_chars does (the same grammar and formats, no locale, no leading blanks or '+') and
 /// rounds it once: the decimal number itself, of however many digits.
 ///
-/// A number beyond the largest finite value, infinities too, is what how.overflow makes of it: that is a result, not an
-/// error; so is one that underflows.  The sign and payload of a NaN are not kept.
-/// @return {end of the number, errc()}; {first, errc::invalid_argument} where there is none, or a NaN that F has no
-/// code
-///         for; x is then as it was
+/// A number beyond the largest finite value is what how.overflow makes of it: that is a result, not an error; so is one
+/// that underflows.  An infinity that is spelled out is no number too large: it is F's infinity of that sign, whatever
+/// how.overflow says, and only where F has none as encode() takes it.  The sign and payload of a NaN are not kept.
+/// @return {end of the number, errc()}; {first, errc::invalid_argument} where there is none, for a NaN that F has no
+///         code for, and where `how` is impossible for F (defect(how) says why); x is then as it was
 template <auto F>
 constexpr std::from_chars_result from_chars(const char* first, const char* last, number<F>& x,
                                             std::chars_format format = std::chars_format::general,
                                             const policies<F>& how = {}, std::uint32_t noise = 0) noexcept {
   detail::number_reader reader(first, last);
   detail::exact value;
-  if (!reader.read(format, value) || (value.is_nan && number_format(F).refuses_nan()))
+  if (!defect(how).empty() || !reader.read(format, value) || (value.is_nan && number_format(F).refuses_nan()))
     return {first, std::errc::invalid_argument};
-  x = number<F>::from_code(detail::rounded_code<F>(how.on(), value, noise));
+  if (value.is_infinite && detail::spells_infinity<F>(value.negative))
+    x = number<F>::from_code(detail::extreme_code(number<F>::descriptor(), value.negative));
+  else
+    x = number<F>::from_code(detail::rounded_code<F>(how.on(), value, noise));
   return {reader.position(), std::errc()};
 }
 

@@ -96,12 +96,14 @@ constexpr std::string_view defect(const book_format& f) {
   return f.quantum_exponent == f.book->find_quantum_exponent() ? "" : "the quantum is not that of the book";
 }
 
+/// The format of a code book.  The book must outlive it.  @pre defect(book) is empty
 constexpr book_format format_of(const code_book& book) {
   return {.book = &book, .quantum_exponent = book.find_quantum_exponent()};
 }
 
 namespace books {
 
+/// The 16 levels of NormalFloat4 as bitsandbytes has them in binary32.  (Dettmers et al., QLoRA, arXiv:2305.14314)
 inline constexpr std::array<float, 16> nf4_values{-1.0f,
                                                   -0.6961928009986877f,
                                                   -0.5250730514526367f,

@@ -18,8 +18,9 @@ enum class overflow_rule : std::uint8_t {
   spec,       ///< infinity where the format has one, else NaN, else saturate; P3109 formats: SatNone
 };
 
+/// What happens to subnormal numbers, where not all of them are kept.
 enum class subnormal_rule : std::uint8_t {
-  gradual,
+  gradual,        ///< they stay
   flush_results,  ///< ftz: a rounded result that is subnormal in the format becomes zero of its sign
   flush_inputs,   ///< daz: an input below the format's smallest normal value counts as zero of its sign
 };
@@ -29,6 +30,7 @@ BINADE_HD constexpr overflow_rule default_overflow(const number_format& f) {
   return f.width <= 8 ? overflow_rule::saturate : overflow_rule::spec;
 }
 
+/// A format, and every choice that a conversion into it leaves open.  Structural.
 struct element {
   number_format format;
   rounding_mode rounding = rounding_mode::nearest_even;
@@ -40,19 +42,32 @@ struct element {
   bool operator==(const element&) const = default;
 };
 
+namespace detail {
+
+/// Why the rounding and overflow of an element do not fit its format; empty if they do.
+BINADE_HD constexpr std::string_view policy_defect(const element& e) {
+  if (e.noise_bits < 1 || e.noise_bits > 32) return "stochastic rounding uses 1 to 32 noise bits";
+  if (!is_stochastic(e.rounding) && e.noise_bits != 32) return "noise bits are only for stochastic rounding";
+  const bool has_infinity = e.format.has_infinity(), has_nan = e.format.has_nan();
+  if (e.overflow == overflow_rule::infinity && !has_infinity)
+    return has_nan ? "the format has no infinity to overflow to: use saturate, nan or spec"
+                   : "the format has no infinity to overflow to, and no NaN: use saturate or spec";
+  if (e.overflow == overflow_rule::nan && !has_nan)
+    return has_infinity ? "the format has no NaN to overflow to: use saturate, infinity or spec"
+                        : "the format has no NaN to overflow to, and no infinity: use saturate or spec";
+  return {};
+}
+
+}  // namespace detail
+
 /// Why an element is impossible; empty if it is not.
 constexpr std::string_view defect(const element& e) {
   if (const std::string_view why = defect(e.format); !why.empty()) return why;
-  if (e.noise_bits < 1 || e.noise_bits > 32) return "stochastic rounding uses 1 to 32 noise bits";
-  if (!is_stochastic(e.rounding) && e.noise_bits != 32) return "noise bits are only for stochastic rounding";
-  if (e.overflow == overflow_rule::infinity && !e.format.has_infinity())
-    return "the format has no infinity to overflow to: use saturate, nan or spec";
-  if (e.overflow == overflow_rule::nan && !e.format.has_nan())
-    return "the format has no NaN to overflow to: use saturate, infinity or spec";
+  if (const std::string_view why = detail::policy_defect(e); !why.empty()) return why;
   return defect(e.choices, e.format);
 }
 
-/// Where a magnitude beyond the largest finite value goes.
+/// Where a magnitude beyond the `largest` finite value goes: there, to `infinity` or to `nan`.
 enum class beyond : std::uint8_t { largest, infinity, nan };
 
 /// The overflow rule as a decision, for e.format's descriptor f.  is_infinite: the input was, which is beyond in every

@@ -360,6 +360,7 @@ BINADE_HD constexpr float sin(float x) {
 BINADE_HD constexpr double sin(double x) {
   return detail::sine(x, 0);
 }
+/// As sin(); cos(+-0) = 1.
 BINADE_HD constexpr float cos(float x) {
   return detail::sine(x, 1);
 }

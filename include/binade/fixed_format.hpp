@@ -53,9 +53,11 @@ constexpr std::string_view defect(const fixed_format& f) {
   return {};
 }
 
+/// Integers of 2 to 32 bits, -max to max; not symmetric: two's complement's whole range.  The caller checks defect().
 BINADE_HD constexpr fixed_format int_format(int width, bool is_symmetric = true) {
   return {.width = width, .is_symmetric = is_symmetric};
 }
+/// Integers from 0 to 2^width - 1.  The caller checks defect().
 BINADE_HD constexpr fixed_format uint_format(int width) {
   return {.width = width, .is_signed = false, .is_symmetric = false};
 }

@@ -28,6 +28,7 @@
 
 namespace binade {
 
+/// Elements of the largest block that a transform takes.
 inline constexpr std::uint32_t hadamard_max_block = std::uint32_t(1) << 15;
 
 /// The noise stream of the signs: "rht sign" in ASCII, away from the small numbers and the hashes that others use.

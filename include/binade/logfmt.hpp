@@ -28,6 +28,8 @@
 
 namespace binade {
 
+/// LogFMT-nBit: the codes of a tile are steps of the logarithm between its least and greatest magnitude.  (DeepSeek-AI,
+/// ISCA 2025, arXiv:2505.09343)
 struct logfmt {
   int width = 8;             ///< n: bits of a code, sign included, 3..16
   std::uint32_t tile = 128;  ///< consecutive elements that share a scale; a short tail is a tile of its own

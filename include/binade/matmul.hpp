@@ -1,6 +1,7 @@
 #pragma once
 // Matrix products under an accumulator, bit for bit: the reference that every other product is judged by.
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include "binade/accumulator.hpp"
 #include "binade/lane_sums.hpp"
 #include "binade/matmul_operands.hpp"
+#include "binade/pieces.hpp"
 
 namespace binade {
 
@@ -132,12 +134,12 @@ struct product_plan {
   std::vector<std::size_t> ends;  ///< of the chunks of the first stage
 };
 
-/// Every output by way of `first`, which sums products, and the later stages.
+/// The outputs of rows [begin, end) by way of `first`, which sums products, and the later stages.
 /// @param scale_chunk  (row, column, p, sums, lanes): works on the sums of the chunk that begins at p
 template <class T, class First, class ScaleChunk>
-void sum_products(const product_plan& plan, std::span<const T> a, std::span<const T> b, First& first,
-                  ScaleChunk scale_chunk, std::span<float> out) {
-  const auto [m, k, n] = plan.shape;
+void sum_rows(const product_plan& plan, std::size_t begin, std::size_t end, std::span<const T> a, std::span<const T> b,
+              First first, ScaleChunk scale_chunk, std::span<float> out) {
+  const std::size_t k = plan.shape.k, n = plan.shape.n;
   const std::uint64_t steps_of_product = plan.sum.stages[0].rounds_products ? 2 : 1;
   step_noise noise(plan.noise, noise_bits(plan.sum), step_count(plan.sum, k), n);
   later_stages later(plan.sum, k);
@@ -149,19 +151,19 @@ void sum_products(const product_plan& plan, std::span<const T> a, std::span<cons
       for (std::size_t p = 0; p < k; ++p) std::copy_n(b.data() + p * n + column, lanes, packed.data() + p * lanes);
       rows = {packed.data(), lanes};
     }
-    for (std::size_t row = 0; row < m; ++row) {
+    for (std::size_t row = begin; row < end; ++row) {
       double sums[tile_lanes];
       noise.move_to(row, column);
       later.reset();
       std::size_t p = 0;
-      for (const std::size_t end : plan.ends) {
+      for (const std::size_t chunk_end : plan.ends) {
         first.reset();
-        first.add_products(a.data() + row * k + p, {rows.first + p * rows.stride, rows.stride}, end - p, lanes, noise,
-                           p * steps_of_product);
+        first.add_products(a.data() + row * k + p, {rows.first + p * rows.stride, rows.stride}, chunk_end - p, lanes,
+                           noise, p * steps_of_product);
         first.result(sums, lanes);
         scale_chunk(row, column, p, sums, lanes);
         if (!later.empty()) later.add(sums, lanes, noise);
-        p = end;
+        p = chunk_end;
       }
       if (!later.empty()) later.finish(sums, lanes, noise);
       for (std::size_t l = 0; l < lanes; ++l)
@@ -170,21 +172,36 @@ void sum_products(const product_plan& plan, std::span<const T> a, std::span<cons
   }
 }
 
+/// Every output, in bands of rows.
+template <class T, class First, class ScaleChunk, class Run>
+void sum_products(const product_plan& plan, std::span<const T> a, std::span<const T> b, const First& first,
+                  ScaleChunk scale_chunk, std::span<float> out, Run run) {
+  // Rows enough for a band to outweigh its copy of b, and what it costs to hand it to a thread.
+  constexpr std::size_t fewest_rows = 16, fewest_products = std::size_t(1) << 18;
+  const auto [m, k, n] = plan.shape;
+  if (m == 0 || n == 0) return;
+  const std::size_t of_row = std::max<std::size_t>(1, k * n);
+  const std::size_t band = std::max(fewest_rows, (fewest_products + of_row - 1) / of_row);
+  run((m + band - 1) / band,
+      [&](std::size_t i) { sum_rows(plan, i * band, std::min(m, (i + 1) * band), a, b, first, scale_chunk, out); });
+}
+
 inline constexpr auto leave_chunk = [](std::size_t, std::size_t, std::size_t, double*, std::size_t) {};
 
 /// An exact first stage.
-template <class ScaleChunk>
+template <class ScaleChunk, class Run>
 void sum_exactly(const product_plan& plan, std::span<const double> a, std::span<const double> b, ScaleChunk scale_chunk,
-                 std::span<float> out) {
-  exact_sums first(part_plan(number_extent::of(a), number_extent::of(b), plan.shape.k));
-  sum_products(plan, a, b, first, scale_chunk, out);
+                 std::span<float> out, Run run) {
+  const exact_sums first(part_plan(number_extent::of(a), number_extent::of(b), plan.shape.k));
+  sum_products(plan, a, b, first, scale_chunk, out, run);
 }
 
 /// @pre the arguments fit together, sum is not mx
-inline void multiply(std::span<const float> a, std::span<const float> b, const product_plan& plan,
-                     std::span<float> out) {
+template <class Run>
+void multiply(std::span<const float> a, std::span<const float> b, const product_plan& plan, std::span<float> out,
+              Run run) {
   const accumulator_stage& s = plan.sum.stages[0];
-  const auto by = [&](auto first) { sum_products(plan, a, b, first, leave_chunk, out); };
+  const auto by = [&](const auto& first) { sum_products(plan, a, b, first, leave_chunk, out, run); };
   switch (s.order) {
     case summation::kahan:
       return by(kahan_sums());
@@ -192,7 +209,7 @@ inline void multiply(std::span<const float> a, std::span<const float> b, const p
       return by(pairwise_sums());
     case summation::exact: {
       const std::vector<double> wide_a(a.begin(), a.end()), wide_b(b.begin(), b.end());
-      return sum_exactly(plan, wide_a, wide_b, leave_chunk, out);
+      return sum_exactly(plan, wide_a, wide_b, leave_chunk, out, run);
     }
     case summation::chain:
     case summation::mx:
@@ -211,8 +228,9 @@ inline float scaled_sum(float x, double s) {
 }
 
 /// exact and mx of operands in two parts.
-inline void multiply_unscaled(const scaled_operand& a, const scaled_operand& b, product_plan plan,
-                              std::span<float> out) {
+template <class Run>
+void multiply_unscaled(const scaled_operand& a, const scaled_operand& b, product_plan plan, std::span<float> out,
+                       Run run) {
   const auto [m, k, n] = plan.shape;
   std::vector<double> wide_a(a.elements.begin(), a.elements.end()), wide_b(b.elements.begin(), b.elements.end());
   if (plan.sum.stages[0].order == summation::mx) {
@@ -226,13 +244,13 @@ inline void multiply_unscaled(const scaled_operand& a, const scaled_operand& b, 
       for (std::size_t l = 0; l < lanes; ++l)
         sums[l] = double(scaled_sum(scaled_sum(float(sums[l]), scale_of_a), b.scales.varying(column + l, p)));
     };
-    sum_exactly(plan, wide_a, wide_b, scale, out);
+    sum_exactly(plan, wide_a, wide_b, scale, out, run);
   } else {
     if (a.scales.vary())
       for (std::size_t i = 0; i < wide_a.size(); ++i) wide_a[i] *= a.scales.varying(i / k, i % k);
     if (b.scales.vary())
       for (std::size_t i = 0; i < wide_b.size(); ++i) wide_b[i] *= b.scales.varying(i % n, i / n);
-    sum_exactly(plan, wide_a, wide_b, leave_chunk, out);
+    sum_exactly(plan, wide_a, wide_b, leave_chunk, out, run);
   }
   if (k == 0) return;
   std::vector<double> scales_of_b(n);
@@ -293,16 +311,18 @@ constexpr std::uint64_t matmul_noise_per_row(const matmul_shape& shape, const ac
 ///               (i steps + t) n + j, steps = step_count(sum, k).  Elements with fewer noise bits than the most that
 ///               one in the accumulator has take the top ones of as many
 /// @param out    m n elements, apart from a and b
+/// @param run    as quantize_in_pieces() takes it: calls for bands of rows, whose outputs are apart
 /// @throws std::invalid_argument if sizes disagree, out overlaps an operand, the accumulator is impossible or mx, which
 ///         needs the blocks of quantized operands, or the noise stream is too short; nothing is written
-inline void matmul(std::span<const float> a, std::span<const float> b, const matmul_shape& shape,
-                   const accumulator& sum, const noise_source& noise, std::span<float> out) {
+template <class Run = in_turn>
+void matmul(std::span<const float> a, std::span<const float> b, const matmul_shape& shape, const accumulator& sum,
+            const noise_source& noise, std::span<float> out, Run run = {}) {
   detail::check_product(a, b, shape, sum, noise, out);
   if (sum.stages[0].order == summation::mx)
     throw std::invalid_argument(
         "matmul: mx sums in the blocks of its operands' scales, and these operands have none; give quantizers with "
         "block scales, or use exact");
-  detail::multiply(a, b, {shape, sum, noise, detail::chunk_ends(shape.k, sum.stages[0].chunk)}, out);
+  detail::multiply(a, b, {shape, sum, noise, detail::chunk_ends(shape.k, sum.stages[0].chunk)}, out, run);
 }
 
 /// out = a b of operands that are quantized along k first: a along its rows, b along its columns (axis 0).
@@ -317,11 +337,13 @@ inline void matmul(std::span<const float> a, std::span<const float> b, const mat
 /// Transforms stay in the operands, which must have the same ones, hadamard or rht: the product of both is that of the
 /// operands.
 /// @param a_spec, b_spec  float_operand: not quantized
-/// @param noise           a, b: as quantize() takes them; sum: as above
+/// @param noise           a, b: as quantize() takes them; sum, run: as above
 /// @throws std::invalid_argument as above, if a quantizer is impossible, the transforms differ or do not fit k, or no
 ///         scale of either operand varies along k under mx; nothing is written
-inline void matmul(std::span<const float> a, const quantizer& a_spec, std::span<const float> b, const quantizer& b_spec,
-                   const matmul_shape& shape, const accumulator& sum, const matmul_noise& noise, std::span<float> out) {
+template <class Run = in_turn>
+void matmul(std::span<const float> a, const quantizer& a_spec, std::span<const float> b, const quantizer& b_spec,
+            const matmul_shape& shape, const accumulator& sum, const matmul_noise& noise, std::span<float> out,
+            Run run = {}) {
   detail::check_product(a, b, shape, sum, noise.sum, out);
   const axis_view a_view{shape.m, shape.k, 1}, b_view{1, shape.k, shape.n};
   detail::check_arguments("matmul: a_spec", a.size(), a_view, a_spec, &noise.a);
@@ -330,7 +352,7 @@ inline void matmul(std::span<const float> a, const quantizer& a_spec, std::span<
   if (a_spec.transform_count > 0) {
     detail::transform_chain a_chain(a_spec, a_view), b_chain(b_spec, b_view);
     return matmul(a_chain.apply(a), a_chain.without_transforms(), b_chain.apply(b), b_chain.without_transforms(), shape,
-                  sum, noise, out);
+                  sum, noise, out, run);
   }
   detail::product_plan plan{shape, sum, noise.sum, detail::chunk_ends(shape.k, sum.stages[0].chunk)};
   if (multiplies_unscaled(sum)) {
@@ -340,12 +362,12 @@ inline void matmul(std::span<const float> a, const quantizer& a_spec, std::span<
       throw std::invalid_argument(
           "matmul: mx sums in the blocks of its operands' scales, and neither a_spec nor b_spec has any; give one "
           "block scales, or use exact");
-    return detail::multiply_unscaled(split_a, split_b, std::move(plan), out);
+    return detail::multiply_unscaled(split_a, split_b, std::move(plan), out, run);
   }
   std::vector<float> quantized_a(a.size()), quantized_b(b.size());
-  quantize(a, a_view, a_spec, noise.a, quantized_a);
-  quantize(b, b_view, b_spec, noise.b, quantized_b);
-  detail::multiply(quantized_a, quantized_b, plan, out);
+  quantize_in_pieces(a, a_view, a_spec, noise.a, quantized_a, run);
+  quantize_in_pieces(b, b_view, b_spec, noise.b, quantized_b, run);
+  detail::multiply(quantized_a, quantized_b, plan, out, run);
 }
 
 }  // namespace binade

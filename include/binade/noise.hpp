@@ -12,7 +12,9 @@
 
 namespace binade {
 
+/// The constants of Philox4x32.  (Salmon et al., SC 2011; Random123)
 inline constexpr std::uint32_t philox_m0 = 0xd2511f53, philox_m1 = 0xcd9e8d57;  // multipliers
+/// The constants of its key schedule.
 inline constexpr std::uint32_t philox_w0 = 0x9e3779b9, philox_w1 = 0xbb67ae85;  // key increments
 
 /// Philox4x32-10: four words from a counter and a key.  (Salmon et al., SC 2011; constants of Random123)

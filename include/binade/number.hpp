@@ -4,6 +4,8 @@
 #include <compare>
 #include <cstdint>
 #include <stdexcept>
+#include <string>
+#include <string_view>
 #include <type_traits>
 
 #include "binade/arithmetic.hpp"
@@ -18,21 +20,6 @@ BINADE_HD constexpr overflow_rule number_overflow(const number_format& f) {
   return f.kind == format_kind::tapered ? overflow_rule::spec : default_overflow(f);
 }
 
-/// How results get into F: an element without its format.
-template <auto F>
-struct policies {
-  rounding_mode rounding = rounding_mode::nearest_even;
-  int noise_bits = 32;
-  overflow_rule overflow = number_overflow(F);
-  subnormal_rule subnormals = subnormal_rule::gradual;
-
-  BINADE_HD constexpr element on() const {
-    constexpr auto f = F;  // a copy: clang 16 gives a reference into F to another format's
-    return {
-        .format = f, .rounding = rounding, .noise_bits = noise_bits, .overflow = overflow, .subnormals = subnormals};
-  }
-};
-
 namespace detail {
 
 [[noreturn]] inline void refuse_nan() {
@@ -40,6 +27,42 @@ namespace detail {
       "binade::number: NaN was given, or is the result of an invalid operation, and the format has no code for it; use "
       "a format with a NaN, or set its member nan to nan_code::max or nan_code::zero");
 }
+[[noreturn]] inline void refuse_policies(std::string_view why) {
+  throw std::invalid_argument("binade::policies: " + std::string(why));
+}
+
+}  // namespace detail
+
+/// How results get into F: an element without its format.
+template <auto F>
+struct policies {
+  rounding_mode rounding = rounding_mode::nearest_even;
+  int noise_bits = 32;  ///< of the stochastic modes: 1..32; 32 for the others
+  overflow_rule overflow = number_overflow(F);
+  subnormal_rule subnormals = subnormal_rule::gradual;
+
+  /// As an element, whether it is possible or not.
+  BINADE_HD constexpr element unchecked() const {
+    constexpr auto f = F;  // a copy: clang 16 gives a reference into F to another format's
+    return {
+        .format = f, .rounding = rounding, .noise_bits = noise_bits, .overflow = overflow, .subnormals = subnormals};
+  }
+  /// The same, as every function that takes policies uses it.  Policies that F cannot follow, such as overflow to an
+  /// infinity that it lacks, are no constant expression.
+  /// @throws std::invalid_argument if they are impossible and this is the host; the message says what is valid
+  BINADE_HD constexpr element on() const {
+    const element e = unchecked();
+#if !defined(__CUDA_ARCH__)
+    if (const std::string_view why = detail::policy_defect(e); !why.empty()) detail::refuse_policies(why);
+#endif
+    return e;
+  }
+
+  /// Why these are impossible for F; empty if they are not.
+  friend constexpr std::string_view defect(const policies& how) { return detail::policy_defect(how.unchecked()); }
+};
+
+namespace detail {
 
 template <int Width>
 using smallest_unsigned = std::conditional_t<
@@ -84,7 +107,8 @@ BINADE_HD constexpr auto descriptor_of() {
 
 /// A number of format F, a descriptor of any kind.  Conversions are explicit, and operators are between equal formats,
 /// so that no rounding hides: each rounds once, to nearest with ties to the even code, under number_overflow(F).
-/// Functions with policies take other choices, and functions named *_to<R> operands and results of several formats.
+/// Functions with policies take other choices, and functions named *_to<R> operands and results of several formats;
+/// policies that F cannot follow are an error (policies::on()).
 ///
 /// NaN in a format without a code for it: what F.nan says; where that is `refuse`, std::domain_error (no constant
 /// expression; code 0 on the device).  All else as in arithmetic.hpp.
@@ -190,16 +214,19 @@ struct number {
 template <number_format F>
 using number_of = number<detail::descriptor_of<F>()>;
 
+/// Floating point, as float_format has it.
 template <float_format F>
 using minifloat = number<F>;
 /// Integers and fixed point.
 template <fixed_format F>
 using fixed = number<F>;
+/// Logarithmic numbers.
 template <lns_format F>
 using lns = number<F>;
 /// Posits, posit<posit_format(16)>; takums go by the name below, though both take both.
 template <tapered_format F>
 using posit = number<F>;
+/// Takums, takum<takum_format(16)>: linear ones.
 template <tapered_format F>
 using takum = number<F>;
 
@@ -228,18 +255,22 @@ BINADE_HD constexpr bool sign_bit(number<F> x) {
   else
     return detail::decomposed(f, x.code).negative && !is_nan(x);
 }
+/// False for all formats without infinities, NaR included.
 template <auto F>
 BINADE_HD constexpr bool is_infinite(number<F> x) {
   return detail::is_infinite_code(x.descriptor(), x.code);
 }
+/// Neither NaN nor infinite.
 template <auto F>
 BINADE_HD constexpr bool is_finite(number<F> x) {
   return !is_nan(x) && !is_infinite(x);
 }
+/// Zero of either sign; false for the -0 code where that is the NaN.
 template <auto F>
 BINADE_HD constexpr bool is_zero(number<F> x) {
   return detail::is_zero_code(x.descriptor(), x.code);
 }
+/// Not zero and below the smallest normal number; of floating-point formats alone.
 template <auto F>
 BINADE_HD constexpr bool is_subnormal(number<F> x) {
   if constexpr (std::is_same_v<descriptor_type<F>, float_format>)
@@ -247,6 +278,7 @@ BINADE_HD constexpr bool is_subnormal(number<F> x) {
   else
     return false;
 }
+/// Finite, and neither zero nor subnormal.
 template <auto F>
 BINADE_HD constexpr bool is_normal(number<F> x) {
   return is_finite(x) && !is_zero(x) && !is_subnormal(x);
@@ -254,6 +286,7 @@ BINADE_HD constexpr bool is_normal(number<F> x) {
 
 // ---- sign ----------------------------------------------------------------------------------------------------------
 
+/// x without its sign: -x of a number whose sign bit is set.
 template <auto F>
 BINADE_HD constexpr number<F> abs(number<F> x) {
   return sign_bit(x) ? -x : x;
@@ -283,6 +316,7 @@ template <auto R, auto A, auto B>
 BINADE_HD constexpr number<R> add_to(number<A> x, number<B> y, const policies<R>& how = {}, std::uint32_t noise = 0) {
   return detail::delivered<R>(how.on(), detail::sum_of(how.on(), x.as_operand(), y.as_operand()), noise);
 }
+/// x + y in their own format.
 template <auto F>
 BINADE_HD constexpr number<F> add(number<F> x, number<F> y, const policies<F>& how = {}, std::uint32_t noise = 0) {
   return add_to<F>(x, y, how, noise);
@@ -293,6 +327,7 @@ BINADE_HD constexpr number<R> subtract_to(number<A> x, number<B> y, const polici
                                           std::uint32_t noise = 0) {
   return detail::delivered<R>(how.on(), detail::difference_of(how.on(), x.as_operand(), y.as_operand()), noise);
 }
+/// x - y in their own format.
 template <auto F>
 BINADE_HD constexpr number<F> subtract(number<F> x, number<F> y, const policies<F>& how = {}, std::uint32_t noise = 0) {
   return subtract_to<F>(x, y, how, noise);
@@ -306,6 +341,7 @@ BINADE_HD constexpr number<R> multiply_to(number<A> x, number<B> y, const polici
   else
     return detail::delivered<R>(how.on(), detail::product_of(how.on(), x.as_operand(), y.as_operand()), noise);
 }
+/// x * y in their own format.
 template <auto F>
 BINADE_HD constexpr number<F> multiply(number<F> x, number<F> y, const policies<F>& how = {}, std::uint32_t noise = 0) {
   return multiply_to<F>(x, y, how, noise);
@@ -319,6 +355,7 @@ BINADE_HD constexpr number<R> divide_to(number<A> x, number<B> y, const policies
   else
     return detail::delivered<R>(how.on(), detail::quotient_of(how.on(), x.as_operand(), y.as_operand()), noise);
 }
+/// x / y in their own format.
 template <auto F>
 BINADE_HD constexpr number<F> divide(number<F> x, number<F> y, const policies<F>& how = {}, std::uint32_t noise = 0) {
   return divide_to<F>(x, y, how, noise);
@@ -331,6 +368,7 @@ BINADE_HD constexpr number<R> sqrt_to(number<A> x, const policies<R>& how = {}, 
   else
     return detail::delivered<R>(how.on(), detail::root_of(how.on(), x.as_operand()), noise);
 }
+/// The square root of x in its own format.
 template <auto F>
 BINADE_HD constexpr number<F> sqrt(number<F> x, const policies<F>& how = {}, std::uint32_t noise = 0) {
   return sqrt_to<F>(x, how, noise);
@@ -342,6 +380,7 @@ BINADE_HD constexpr number<R> fma_to(number<A> x, number<B> y, number<C> z, cons
   return detail::delivered<R>(how.on(), detail::fma_of(how.on(), x.as_operand(), y.as_operand(), z.as_operand()),
                               noise);
 }
+/// x * y + z, rounded once, in their own format.
 template <auto F>
 BINADE_HD constexpr number<F> fma(number<F> x, number<F> y, number<F> z, const policies<F>& how = {},
                                   std::uint32_t noise = 0) {
@@ -354,6 +393,7 @@ BINADE_HD constexpr number<R> faa_to(number<A> x, number<B> y, number<C> z, cons
   return detail::delivered<R>(how.on(), detail::faa_of(how.on(), x.as_operand(), y.as_operand(), z.as_operand()),
                               noise);
 }
+/// x + y + z, rounded once, in their own format.
 template <auto F>
 BINADE_HD constexpr number<F> faa(number<F> x, number<F> y, number<F> z, const policies<F>& how = {},
                                   std::uint32_t noise = 0) {

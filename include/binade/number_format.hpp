@@ -13,6 +13,8 @@
 
 namespace binade {
 
+/// How codes map to values: `floating` point, `fixed` point (integers too), `logarithmic`, `tapered` (posits and
+/// takums), or a code `book` that lists its values.
 enum class format_kind : std::uint8_t { floating, fixed, logarithmic, tapered, book };
 
 /// How a code maps to a value: one of the descriptors, which each convert to this.  Structural, as they are.

@@ -94,13 +94,17 @@ class numeric_limits<binade::number<F>> {
   static constexpr bool has_infinity = format.has_infinity;
   static constexpr bool has_quiet_NaN = format.has_nan();
   static constexpr bool has_signaling_NaN = false;
-  static constexpr float_denorm_style has_denorm = format.subnormals_end() != 0 ? denorm_present : denorm_absent;
+  static constexpr float_denorm_style has_denorm = format.subnormals_end() > 1 ? denorm_present : denorm_absent;
   static constexpr bool has_denorm_loss = false;
   static constexpr float_round_style round_style = round_to_nearest;
+  /// True where F has the parameters and specials of IEEE 754-2019, 3.3 and 3.4, and its operators overflow to infinity
+  /// as 7.4 has it: formats of 8 bits or fewer saturate (number_overflow()), so that e5m2 is none.
   static constexpr bool is_iec559 = [] {
     if constexpr (is_floating)
       return format.is_signed && format.has_infinity && format.has_negative_zero && format.has_subnormals &&
-             format.high_nans == format.leading() - 1 && format.high_nans != 0;
+             format.high_nans == format.leading() - 1 && format.high_nans != 0 && format.exponent_bits() > 1 &&
+             format.bias == binade::ieee_bias(format.exponent_bits()) &&
+             binade::number_overflow(format) == binade::overflow_rule::spec;
     return false;
   }();
   static constexpr bool is_bounded = true;

@@ -92,34 +92,42 @@ BINADE_HD constexpr number<F> extreme(number<F> x, number<F> y, bool wants_last,
 
 }  // namespace detail
 
+/// The lesser of x and y; NaN where one is.
 template <auto F>
 BINADE_HD constexpr number<F> minimum(number<F> x, number<F> y) {
   return detail::extreme(x, y, false, false, false);
 }
+/// The lesser of x and y; the number where one is NaN.
 template <auto F>
 BINADE_HD constexpr number<F> minimum_number(number<F> x, number<F> y) {
   return detail::extreme(x, y, false, false, true);
 }
+/// The one of lesser absolute value, minimum() where these are equal; NaN where one is.
 template <auto F>
 BINADE_HD constexpr number<F> minimum_magnitude(number<F> x, number<F> y) {
   return detail::extreme(x, y, false, true, false);
 }
+/// The one of lesser absolute value, minimum() where these are equal; the number where one is NaN.
 template <auto F>
 BINADE_HD constexpr number<F> minimum_magnitude_number(number<F> x, number<F> y) {
   return detail::extreme(x, y, false, true, true);
 }
+/// The greater of x and y; NaN where one is.
 template <auto F>
 BINADE_HD constexpr number<F> maximum(number<F> x, number<F> y) {
   return detail::extreme(x, y, true, false, false);
 }
+/// The greater of x and y; the number where one is NaN.
 template <auto F>
 BINADE_HD constexpr number<F> maximum_number(number<F> x, number<F> y) {
   return detail::extreme(x, y, true, false, true);
 }
+/// The one of greater absolute value, maximum() where these are equal; NaN where one is.
 template <auto F>
 BINADE_HD constexpr number<F> maximum_magnitude(number<F> x, number<F> y) {
   return detail::extreme(x, y, true, true, false);
 }
+/// The one of greater absolute value, maximum() where these are equal; the number where one is NaN.
 template <auto F>
 BINADE_HD constexpr number<F> maximum_magnitude_number(number<F> x, number<F> y) {
   return detail::extreme(x, y, true, true, true);

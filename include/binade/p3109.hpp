@@ -23,6 +23,7 @@ struct datum {
   std::uint64_t code;
 };
 
+/// Saturation modes.  (4.6)
 enum class saturation : std::uint8_t {
   sat_finite,     ///< everything, infinities too, ends at the largest finite value
   sat_propagate,  ///< the same, but infinities stay where the format has them
@@ -107,9 +108,11 @@ BINADE_HD constexpr unpacked product(const datum& scale, const datum& x) {
 BINADE_HD constexpr std::uint64_t convert(const projection& p, const datum& x, std::uint32_t noise = 0) {
   return detail::project(p, detail::decode(x), noise);
 }
+/// -x.  (4.10)
 BINADE_HD constexpr std::uint64_t negate(const projection& p, const datum& x, std::uint32_t noise = 0) {
   return detail::project(p, binade::detail::negated(detail::decode(x)), noise);
 }
+/// |x|.  (4.10)
 BINADE_HD constexpr std::uint64_t abs(const projection& p, const datum& x, std::uint32_t noise = 0) {
   return detail::project(p, detail::magnitude(detail::decode(x)), noise);
 }
@@ -119,15 +122,18 @@ BINADE_HD constexpr std::uint64_t recip(const projection& p, const datum& x, std
   const bool by_zero = detail::is_zero(number);
   return detail::project(p, by_zero ? binade::detail::exact_nan() : binade::detail::exact_quotient(one, number), noise);
 }
+/// x + y; NaN of infinities of different signs.  (4.10)
 BINADE_HD constexpr std::uint64_t add(const projection& p, const datum& x, const datum& y, std::uint32_t noise = 0) {
   using namespace binade::detail;
   return detail::project(p, exact_sum(exactly(detail::decode(x)), exactly(detail::decode(y)), false), noise);
 }
+/// x - y; NaN of infinities of one sign.  (4.10)
 BINADE_HD constexpr std::uint64_t subtract(const projection& p, const datum& x, const datum& y,
                                            std::uint32_t noise = 0) {
   using namespace binade::detail;
   return detail::project(p, exact_sum(exactly(detail::decode(x)), exactly(negated(detail::decode(y))), false), noise);
 }
+/// x * y; NaN of 0 and an infinity.  (4.10)
 BINADE_HD constexpr std::uint64_t multiply(const projection& p, const datum& x, const datum& y,
                                            std::uint32_t noise = 0) {
   return detail::project(p, binade::detail::exact_product(detail::decode(x), detail::decode(y)), noise);
@@ -150,17 +156,20 @@ BINADE_HD constexpr std::uint64_t faa(const projection& p, const datum& x, const
 // ---- scaled operations (5.5): operands are s x ---------------------------------------------------------------------
 // @pre significands of scale and element have 53 bits together, as with the report's scale format Binary8p1uf.
 
+/// (sx x) + (sy y), projected once.
 BINADE_HD constexpr std::uint64_t scaled_add(const projection& p, const datum& sx, const datum& x, const datum& sy,
                                              const datum& y, std::uint32_t noise = 0) {
   using namespace binade::detail;
   return detail::project(p, exact_sum(exactly(detail::product(sx, x)), exactly(detail::product(sy, y)), false), noise);
 }
+/// (sx x) - (sy y), projected once.
 BINADE_HD constexpr std::uint64_t scaled_subtract(const projection& p, const datum& sx, const datum& x, const datum& sy,
                                                   const datum& y, std::uint32_t noise = 0) {
   using namespace binade::detail;
   return detail::project(p, exact_sum(exactly(detail::product(sx, x)), exactly(negated(detail::product(sy, y))), false),
                          noise);
 }
+/// (sx x) * (sy y), projected once.
 BINADE_HD constexpr std::uint64_t scaled_multiply(const projection& p, const datum& sx, const datum& x, const datum& sy,
                                                   const datum& y, std::uint32_t noise = 0) {
   return detail::project(p, binade::detail::exact_product(detail::product(sx, x), detail::product(sy, y)), noise);
@@ -169,42 +178,52 @@ BINADE_HD constexpr std::uint64_t scaled_multiply(const projection& p, const dat
 // ---- extrema (4.11) ------------------------------------------------------------------------------------------------
 // By value, or by magnitude and then by value.  NaN wins, but in the _number and _finite variants.
 
+/// The lesser of x and y; NaN where one is.
 BINADE_HD constexpr std::uint64_t minimum(const projection& p, const datum& x, const datum& y) {
   return detail::project(
       p, detail::extreme(detail::decode(x), detail::decode(y), false, false, detail::preference::nan), 0);
 }
+/// The greater of x and y; NaN where one is.
 BINADE_HD constexpr std::uint64_t maximum(const projection& p, const datum& x, const datum& y) {
   return detail::project(p, detail::extreme(detail::decode(x), detail::decode(y), true, false, detail::preference::nan),
                          0);
 }
+/// The lesser of x and y; the number where one is NaN.
 BINADE_HD constexpr std::uint64_t minimum_number(const projection& p, const datum& x, const datum& y) {
   return detail::project(
       p, detail::extreme(detail::decode(x), detail::decode(y), false, false, detail::preference::number), 0);
 }
+/// The greater of x and y; the number where one is NaN.
 BINADE_HD constexpr std::uint64_t maximum_number(const projection& p, const datum& x, const datum& y) {
   return detail::project(
       p, detail::extreme(detail::decode(x), detail::decode(y), true, false, detail::preference::number), 0);
 }
+/// The one of lesser magnitude, minimum() where these are equal.
 BINADE_HD constexpr std::uint64_t minimum_magnitude(const projection& p, const datum& x, const datum& y) {
   return detail::project(p, detail::extreme(detail::decode(x), detail::decode(y), false, true, detail::preference::nan),
                          0);
 }
+/// The one of greater magnitude, maximum() where these are equal.
 BINADE_HD constexpr std::uint64_t maximum_magnitude(const projection& p, const datum& x, const datum& y) {
   return detail::project(p, detail::extreme(detail::decode(x), detail::decode(y), true, true, detail::preference::nan),
                          0);
 }
+/// minimum_magnitude(); the number where one is NaN.
 BINADE_HD constexpr std::uint64_t minimum_magnitude_number(const projection& p, const datum& x, const datum& y) {
   return detail::project(
       p, detail::extreme(detail::decode(x), detail::decode(y), false, true, detail::preference::number), 0);
 }
+/// maximum_magnitude(); the number where one is NaN.
 BINADE_HD constexpr std::uint64_t maximum_magnitude_number(const projection& p, const datum& x, const datum& y) {
   return detail::project(
       p, detail::extreme(detail::decode(x), detail::decode(y), true, true, detail::preference::number), 0);
 }
+/// The lesser of x and y, a finite one before an infinity, a number before NaN.
 BINADE_HD constexpr std::uint64_t minimum_finite(const projection& p, const datum& x, const datum& y) {
   return detail::project(
       p, detail::extreme(detail::decode(x), detail::decode(y), false, false, detail::preference::finite), 0);
 }
+/// The greater of x and y, a finite one before an infinity, a number before NaN.
 BINADE_HD constexpr std::uint64_t maximum_finite(const projection& p, const datum& x, const datum& y) {
   return detail::project(
       p, detail::extreme(detail::decode(x), detail::decode(y), true, false, detail::preference::finite), 0);
@@ -212,39 +231,49 @@ BINADE_HD constexpr std::uint64_t maximum_finite(const projection& p, const datu
 
 // ---- comparison (4.12): false where an operand is NaN --------------------------------------------------------------
 
+/// x < y.
 BINADE_HD constexpr bool compare_less(const datum& x, const datum& y) {
   const detail::unpacked a = detail::decode(x), b = detail::decode(y);
   return !a.is_nan && !b.is_nan && detail::less(a, b);
 }
+/// x <= y.
 BINADE_HD constexpr bool compare_less_equal(const datum& x, const datum& y) {
   const detail::unpacked a = detail::decode(x), b = detail::decode(y);
   return !a.is_nan && !b.is_nan && !detail::less(b, a);
 }
+/// x = y.
 BINADE_HD constexpr bool compare_equal(const datum& x, const datum& y) {
   return compare_less_equal(x, y) && compare_less_equal(y, x);
 }
+/// x > y.
 BINADE_HD constexpr bool compare_greater(const datum& x, const datum& y) {
   return compare_less(y, x);
 }
+/// x >= y.
 BINADE_HD constexpr bool compare_greater_equal(const datum& x, const datum& y) {
   return compare_less_equal(y, x);
 }
 
 // ---- classification (4.13) -----------------------------------------------------------------------------------------
 
+/// x = 0.
 BINADE_HD constexpr bool is_zero(const datum& x) {
   return detail::is_zero(detail::decode(x));
 }
+/// x = 1.
 BINADE_HD constexpr bool is_one(const datum& x) {
   const detail::unpacked number = detail::decode(x);
   return !number.is_nan && detail::equal(number, binade::detail::normalized(false, 1, 0));
 }
+/// x is NaN.
 BINADE_HD constexpr bool is_nan(const datum& x) {
   return detail::decode(x).is_nan;
 }
+/// x is an infinity.
 BINADE_HD constexpr bool is_infinite(const datum& x) {
   return detail::decode(x).is_infinite;
 }
+/// x is a real number.
 BINADE_HD constexpr bool is_finite(const datum& x) {
   return !is_nan(x) && !is_infinite(x);
 }
@@ -253,18 +282,22 @@ BINADE_HD constexpr bool is_sign_minus(const datum& x) {
   const detail::unpacked number = detail::decode(x);
   return !number.is_nan && !detail::is_zero(number) && number.negative;
 }
+/// x is not zero, and below the smallest normal number in magnitude.
 BINADE_HD constexpr bool is_subnormal(const datum& x) {
   return is_finite(x) && !is_zero(x) && (x.code & x.format.magnitude_mask()) < x.format.subnormals_end();
 }
+/// x is finite, and neither zero nor subnormal.
 BINADE_HD constexpr bool is_normal(const datum& x) {
   return is_finite(x) && !is_zero(x) && !is_subnormal(x);
 }
 
 // ---- formats (4.14); values are codes ------------------------------------------------------------------------------
 
+/// K: bits of a code.
 BINADE_HD constexpr int bitwidth_of(const float_format& f) {
   return f.width;
 }
+/// P: bits of the significand, the leading one included.
 BINADE_HD constexpr int precision_of(const float_format& f) {
   return f.precision;
 }
@@ -276,15 +309,19 @@ BINADE_HD constexpr bool signedness_of(const float_format& f) {
 BINADE_HD constexpr bool domain_of(const float_format& f) {
   return f.has_infinity;
 }
+/// W: bits of the exponent field.
 BINADE_HD constexpr int exponent_bitwidth_of(const float_format& f) {
   return f.width - f.precision + int(!f.is_signed);
 }
+/// P - 1.
 BINADE_HD constexpr int trailing_significand_bitwidth_of(const float_format& f) {
   return f.trailing_bits();
 }
+/// B.
 BINADE_HD constexpr int exponent_bias_of(const float_format& f) {
   return f.bias;
 }
+/// The largest finite value.
 BINADE_HD constexpr std::uint64_t max_finite_of(const float_format& f) {
   return f.max_finite_code();
 }
@@ -292,9 +329,11 @@ BINADE_HD constexpr std::uint64_t max_finite_of(const float_format& f) {
 BINADE_HD constexpr std::uint64_t min_finite_of(const float_format& f) {
   return f.is_signed ? f.sign_bit() | f.max_finite_code() : 0;
 }
+/// The smallest positive value, subnormal or not.
 BINADE_HD constexpr std::uint64_t min_positive_of(const float_format& f) {
   return f.smallest_positive_code();
 }
+/// The smallest normal value.
 BINADE_HD constexpr std::uint64_t min_normal_of(const float_format& f) {
   return f.leading();
 }

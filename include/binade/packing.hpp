@@ -15,6 +15,7 @@
 
 namespace binade {
 
+/// How codes lie in bytes.
 enum class packed_layout : std::uint8_t {
   /// A little-endian bit stream: code i has the bits [i width, (i + 1) width), and bit b of the stream is bit b mod 8
   /// of

@@ -19,6 +19,14 @@
 
 namespace binade {
 
+/// The plainest way to run pieces: one after the other, in the calling thread.
+struct in_turn {
+  template <class F>
+  void operator()(std::size_t count, const F& f) const {
+    for (std::size_t k = 0; k < count; ++k) f(k);
+  }
+};
+
 namespace detail {
 
 /// q with the scale of the whole tensor found and given as a static one, where this gives the same bits; else q.

@@ -26,6 +26,7 @@
 
 namespace binade {
 
+/// Settings of the expansion.
 struct power_expansion {
   std::uint32_t group = 128;  ///< consecutive elements of a row that share a power; a short tail is a group of its own
   /// Ratio of largest to smallest magnitude to fill.  The paper's is max / min_subnormal of the element format; COAT's

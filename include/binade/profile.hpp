@@ -11,14 +11,16 @@
 
 namespace binade {
 
-/// `as=` in the text form.
+/// Whose conversions are followed bit for bit, `as=` in the text form: those of cuda, ml_dtypes, pytorch, p3109 or ocp.
 enum class profile : std::uint8_t { cuda, ml_dtypes, pytorch, p3109, ocp };
 
+/// A profile's word, and what it follows.
 struct named_profile {
   std::string_view name;
   profile value;
   std::string_view source;
 };
+/// Every profile by its word.
 inline constexpr std::array profiles{
     named_profile{"cuda", profile::cuda, "CUDA 13.0: cuda_fp8.h, cuda_fp6.h, cuda_fp4.h, cuda_fp16.h, cuda_bf16.h"},
     named_profile{"ml_dtypes", profile::ml_dtypes, "ml_dtypes 0.5.3, ndarray.astype"},
@@ -73,8 +75,8 @@ struct profile_row {
   }
 };
 
-// Each row is compared with its library on all inputs of float16 and bfloat16, both sides of every value and midpoint,
-// and a walk through float32 (tests/libraries/); those of cuda on all of float32.
+/// Each row is compared with its library on all inputs of float16 and bfloat16, both sides of every value and midpoint,
+/// and a walk through float32 (tests/libraries/); those of cuda on all of float32.
 inline constexpr std::array profile_rows = [] {
   using namespace formats;
   using namespace detail;

@@ -36,6 +36,7 @@ constexpr std::string_view defect(const quantile_clamp& c) {
              : "a clamp keeps a quantile above 0.5 and at most 1";
 }
 
+/// What elements are clamped to, both ends included.  Infinite: nothing is cut off.
 struct clamp_bounds {
   float lower = -std::numeric_limits<float>::infinity(), upper = std::numeric_limits<float>::infinity();
 
@@ -48,6 +49,7 @@ struct clamp_ranks {
 
   bool operator==(const clamp_ranks&) const = default;
 };
+/// The ranks floor((1 - q) n) and min(n - 1, floor(q n)), exact.  @pre n >= 1
 BINADE_HD constexpr clamp_ranks ranks_of(const quantile_clamp& c, std::size_t n) {
   constexpr std::uint64_t whole = 1'000'000'000;
   // floor(part n / 10^9) with n = a 10^9 + b: part b is below 10^18.

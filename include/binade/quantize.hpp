@@ -498,6 +498,7 @@ inline void check_refused(std::uint64_t refused) {
 inline std::size_t scale_count(const axis_view& view, const quantizer& q) {
   return q.levels == 0 ? 0 : detail::grid_of(q.scalings[0], view).count();
 }
+/// Scales of the outer level; 0 of a quantizer with fewer than two levels.
 inline std::size_t outer_scale_count(const axis_view& view, const quantizer& q) {
   return q.levels < 2 ? 0 : detail::grid_of(q.scalings[1], view).count();
 }

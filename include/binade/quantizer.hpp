@@ -132,9 +132,11 @@ constexpr bool is_plain(const quantizer& q) {
          q.transform_count == 0;
 }
 
+/// The element alone.
 constexpr quantizer unscaled(const element& e) {
   return {.elem = e};
 }
+/// The element under one level of scales, or under two: `outer` scales the scales of `inner`.
 constexpr quantizer scaled(const element& e, const scaling& s) {
   return {.elem = e, .levels = 1, .scalings = {s}};
 }

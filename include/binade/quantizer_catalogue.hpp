@@ -87,6 +87,7 @@ constexpr quantizer deepseek_powers(std::uint32_t rows) {
 
 }  // namespace detail
 
+/// The documents that more than one quantizer names.
 inline constexpr std::string_view mx_source = "OCP MX 1.0",
                                   microxcaling_source = "microxcaling, mx_ops.py with round=nearest",
                                   torchao_source = "torchao, prototype/mx_formats, FLOOR",

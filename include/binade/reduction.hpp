@@ -18,7 +18,9 @@
 
 namespace binade::reduction {
 
+/// Elements of a chunk: chunks are reduced on their own, then joined in order.
 inline constexpr std::size_t chunk_size = 4096;
+/// Partial results that a chunk is reduced in, before join_lanes().
 inline constexpr std::size_t lane_count = 32;
 
 /// (l, l+16), (l, l+8), (l, l+4), (l, l+2), (l, l+1); destroys the lanes.

@@ -7,6 +7,7 @@
 
 namespace binade {
 
+/// Where a number between two codes goes; rounds_away() decides.  (IEEE 754-2019, 4.3; P3109 4.0, projection)
 enum class rounding_mode : std::uint8_t {
   nearest_even,  ///< rne: ties to the even *code*
   nearest_away,  ///< rna: ties to the larger magnitude
@@ -19,6 +20,7 @@ enum class rounding_mode : std::uint8_t {
   stochastic_c,  ///< src: RNE-to-integer(nu 2^N) + R >= 2^N      (P3109 StochasticC)
 };
 
+/// True if the mode takes noise.
 BINADE_HD constexpr bool is_stochastic(rounding_mode mode) {
   return mode == rounding_mode::stochastic_a || mode == rounding_mode::stochastic_b ||
          mode == rounding_mode::stochastic_c;

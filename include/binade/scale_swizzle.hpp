@@ -18,7 +18,9 @@
 
 namespace binade {
 
+/// Rows and columns of scales in a tile.
 inline constexpr std::size_t scale_tile_rows = 128, scale_tile_cols = 4;
+/// Scales in a tile.
 inline constexpr std::size_t scale_tile_size = scale_tile_rows * scale_tile_cols;
 
 /// Bytes of the swizzled scales of a matrix of rows x cols scales, padding included.
@@ -39,6 +41,7 @@ BINADE_HD constexpr std::size_t swizzled_offset(std::size_t row, std::size_t col
   return tile * scale_tile_size + r % 32 * 16 + r / 32 * 4 + col % scale_tile_cols;
 }
 
+/// A scale's place in its matrix.
 struct scale_position {
   std::size_t row, col;
   bool operator==(const scale_position&) const = default;

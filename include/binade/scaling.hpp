@@ -13,10 +13,10 @@ namespace binade {
 
 /// Which elements share a scale.  The array is seen as a matrix whose rows run along the quantization axis.
 enum class granularity : std::uint8_t {
-  tensor,
-  row,   ///< one scale per row
-  col,   ///< one scale per column: per position along the axis
-  tile,  ///< tile_rows x tile_cols elements; a short tail is a tile of its own.  block(n) is tile(1, n)
+  tensor,  ///< one scale for all
+  row,     ///< one scale per row
+  col,     ///< one scale per column: per position along the axis
+  tile,    ///< tile_rows x tile_cols elements; a short tail is a tile of its own.  block(n) is tile(1, n)
 };
 
 /// How a scale s follows from amax > 0.  e(v) = floor(log2 v); max, emax, m: largest value, its exponent, and trailing
@@ -83,6 +83,7 @@ constexpr scaling scale_per_tile(std::uint32_t rows, std::uint32_t cols) {
           .format = formats::e8m0fnu,
           .rule = scale_rule::floor};
 }
+/// One scale for `size` consecutive elements of a row, as scale_per_tile(1, size).
 constexpr scaling scale_per_block(std::uint32_t size) {
   return scale_per_tile(1, size);
 }

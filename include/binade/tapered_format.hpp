@@ -9,6 +9,7 @@
 
 namespace binade {
 
+/// Which string of bits stands for a number.
 enum class tapered_kind : std::uint8_t {
   posit,  ///< Standard for Posit Arithmetic (2022); es = 2 there
   takum,  ///< linear takum (Hunhold, arXiv:2404.18603): a value is (1 + fraction) 2^c.  Takum means this one here; the
@@ -56,9 +57,11 @@ constexpr std::string_view defect(const tapered_format& f) {
   return {};
 }
 
+/// A posit of 3 to 32 bits; es = 2 in the standard of 2022.  The caller checks defect().
 BINADE_HD constexpr tapered_format posit_format(int width, int exponent_bits = 2) {
   return {.width = width, .exponent_bits = exponent_bits};
 }
+/// A linear takum of 3 to 32 bits.  The caller checks defect().
 BINADE_HD constexpr tapered_format takum_format(int width) {
   return {.kind = tapered_kind::takum, .width = width, .exponent_bits = 0};
 }

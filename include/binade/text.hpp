@@ -4,7 +4,7 @@
 //     parse_quantizer("e4m3fn/sr:8@block(32)")  ->  to_string: the shortest text that parses back equal
 //                                                   expanded:  the same with every default spelled out
 //
-// Names are rows of tables (catalogue.hpp, quantizer.hpp and the words of each part), never branches.
+// Names are rows of tables (catalogue.hpp, quantizer_catalogue.hpp and the words of each part), never branches.
 
 #include <algorithm>
 #include <array>

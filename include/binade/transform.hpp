@@ -17,6 +17,7 @@
 
 namespace binade {
 
+/// What a transform does to each row.
 enum class transform_kind : std::uint8_t {
   hadamard,         ///< of `block` elements
   random_hadamard,  ///< with the signs of `seed`
@@ -35,15 +36,19 @@ struct transform {
   bool operator==(const transform&) const = default;
 };
 
+/// The Hadamard transform of blocks of `block` elements: a power of two up to hadamard_max_block.
 constexpr transform hadamard_transform(std::uint32_t block) {
   return {.block = block};
 }
+/// The same after the signs that `seed` gives.
 constexpr transform random_hadamard_transform(std::uint32_t block, std::uint64_t seed) {
   return {.kind = transform_kind::random_hadamard, .block = block, .seed = seed};
 }
+/// The expansion of each group.
 constexpr transform expand_transform(const power_expansion& e) {
   return {.kind = transform_kind::expand, .expansion = e};
 }
+/// The clamp, whose loss is added back.
 constexpr transform clamp_transform(const quantile_clamp& c) {
   return {.kind = transform_kind::clamp, .quantile = c};
 }

@@ -249,7 +249,7 @@ void matmul_arrays(const input& a, const number_format& a_storage, const std::op
   const nb::gil_scoped_release unlocked;
   const auto [m, k, columns] = shape;
   matmul(operand(a, a_storage), a_spec.value_or(float_operand), operand(b, b_storage), b_spec.value_or(float_operand),
-         {m, k, columns}, parse_accumulator(sum), matmul_streams(source_of(n)), elements_of<float>(out));
+         {m, k, columns}, parse_accumulator(sum), matmul_streams(source_of(n)), elements_of<float>(out), in_parallel);
 }
 
 }  // namespace

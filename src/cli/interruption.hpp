@@ -4,8 +4,8 @@
 
 namespace binade::cli {
 
-/// While it lives, Ctrl-C and a polite request to end (SIGINT, SIGTERM) set the flag and say so on standard error; the
-/// second one ends the process at once.  One at a time.
+/// While it lives, Ctrl-C, a polite request to end and a terminal that closes (SIGINT, SIGTERM, SIGHUP) set the flag
+/// and say so on standard error; a second one of the first two ends the process at once.  One at a time.
 class interruption {
  public:
   interruption();

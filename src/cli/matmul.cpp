@@ -13,6 +13,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,7 @@
 #include "cli/commands.hpp"
 #include "cli/number_view.hpp"
 #include "cli/whole_number.hpp"
+#include "kernels/parallel.hpp"
 #include "util/npy.hpp"
 
 namespace binade::cli {
@@ -91,12 +93,14 @@ int run(const matmul_options& given) {
   const matmul_shape shape{a.rows, a.columns, b.columns};
   const matmul_noise noise = matmul_streams({.seed = given.seed, .stream = given.stream, .step = given.step});
   std::vector<float> product(shape.m * shape.n);
-  matmul(a.values, a_spec, b.values, b_spec, shape, sum, noise, product);
+  thread_pool pool(std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, thread_pool::max_threads));
+  const auto in_parallel = [&](std::size_t count, const auto& f) { pool.parallel_for(count, f); };
+  matmul(a.values, a_spec, b.values, b_spec, shape, sum, noise, product, in_parallel);
 
   std::optional<deviation> error;
   if (given.compares) {
     std::vector<float> exact(product.size());
-    matmul(a.values, a_spec, b.values, b_spec, shape, summed(summation::exact), noise, exact);
+    matmul(a.values, a_spec, b.values, b_spec, shape, summed(summation::exact), noise, exact, in_parallel);
     error.emplace(product, exact);
   }
   if (!given.out.empty()) {

@@ -64,8 +64,10 @@ void check_codes(const quantize_options& given, const quantizer& q) {
   const auto refuse = [&](const char* option, const std::string& why) {
     throw std::invalid_argument("quantize: " + std::string(option) + ": " + to_string(q) + " " + why);
   };
-  if (!given.scales.empty() && q.levels < 1) refuse("--scales", "has no scales");
-  if (!given.outer_scales.empty() && q.levels < 2) refuse("--outer-scales", "has no second level of scales");
+  if (!given.scales.empty() && q.levels < 1)
+    refuse("--scales", "has no scales; leave it out, or give a scaling, such as " + to_string(q) + "@tensor");
+  if (!given.outer_scales.empty() && q.levels < 2)
+    refuse("--outer-scales", "has no second level of scales; leave it out");
   if (given.codes.empty() && given.scales.empty() && given.outer_scales.empty()) return;
   for (int k = 0; k < q.transform_count; ++k)
     if (const transform& t = q.transforms[std::size_t(k)];
@@ -155,11 +157,11 @@ int run(const quantize_options& given) {
   const std::optional<array_counts> counts =
       quantize_array("quantize", in, given.axis, q, {.seed = given.seed, .stream = given.stream, .step = given.step},
                      interrupted_by_user.requested(), visit, [&](auto& parts) { codes.complete(parts); });
-  if (!counts) {
+  if (counts) out.complete();
+  if (!counts || interrupted_by_user.requested()) {
     std::cerr << "interrupted: nothing was written\n";
     return exit_code::interrupted;
   }
-  out.complete();
   codes.commit();
   out.commit();  // last: where OUT is, all files are
 

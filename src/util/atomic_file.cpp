@@ -1,9 +1,12 @@
 #include "util/atomic_file.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -29,7 +32,37 @@ void flush_to_disk(const std::filesystem::path& path, int flags, const std::file
   if (result != 0 && error != EINVAL) fail(file, "flush", error);
 }
 
+/// Removes temporary files of `file` that nobody writes any more: their process is gone, and so is its lock, which
+/// processes on other machines and in other containers have too.
+void remove_abandoned(const std::filesystem::path& file) {
+  const std::filesystem::path folder = file.parent_path();
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder.empty() ? "." : folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::filesystem::path& path = entry->path();
+    const std::optional<pid_t> writer = writer_of(path);
+    if (!writer || path.stem() != file.filename()) continue;
+    if (::kill(*writer, 0) == 0 || errno != ESRCH) continue;
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (descriptor < 0) continue;
+    std::error_code ignored;
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) std::filesystem::remove(path, ignored);
+    ::close(descriptor);
+  }
+}
+
 }  // namespace
+
+std::optional<pid_t> writer_of(const std::filesystem::path& temporary) {
+  const std::string extension = temporary.extension().string();
+  constexpr std::string_view mark = ".tmp";
+  if (!extension.starts_with(mark)) return std::nullopt;
+  pid_t writer = 0;
+  const char* const end = extension.data() + extension.size();
+  const auto [stop, error] = std::from_chars(extension.data() + mark.size(), end, writer);
+  if (error != std::errc{} || stop != end || writer <= 0) return std::nullopt;
+  return writer;
+}
 
 atomic_file::atomic_file(std::filesystem::path file) : file_(std::move(file)), temporary_(file_) {
   // Renaming over a device or a pipe would remove it.
@@ -39,15 +72,25 @@ atomic_file::atomic_file(std::filesystem::path file) : file_(std::move(file)), t
                              " is there and no regular file, so it cannot be replaced; give another path");
   // The process id keeps two writers of one file apart: the last rename wins and neither file is torn.
   temporary_ += ".tmp" + std::to_string(::getpid());
+  remove_abandoned(file_);
+  lock_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  if (lock_ < 0) fail(file_, "create", errno);
+  // A file system without locks writes as well as any; there nothing is abandoned, as nothing can be known.
+  ::flock(lock_, LOCK_EX | LOCK_NB);
   errno = 0;
   stream_.open(temporary_, std::ios::binary | std::ios::trunc);
-  if (!stream_) fail(file_, "create", errno);
+  if (!stream_) {
+    const int error = errno;
+    ::close(lock_);
+    fail(file_, "create", error);
+  }
   errno = 0;
 }
 
 atomic_file::~atomic_file() {
   std::error_code ignored;
   if (!kept_) std::filesystem::remove(temporary_, ignored);
+  ::close(lock_);
 }
 
 void atomic_file::write(std::span<const std::byte> bytes) {

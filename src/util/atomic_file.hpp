@@ -1,9 +1,12 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <ostream>
 #include <span>
 #include <string_view>
@@ -12,7 +15,7 @@ namespace binade {
 
 /// A file that is there as a whole or not at all: the bytes go to a temporary file beside it, which commit() flushes to
 /// the disk and renames over it.  A reader sees the old file or the new one, never a part.  Without commit() nothing is
-/// left behind.
+/// left behind; what a process that was killed left is removed by the next one that writes the same file.
 class atomic_file {
  public:
   /// @param file  its folder must exist
@@ -38,8 +41,12 @@ class atomic_file {
  private:
   std::filesystem::path file_, temporary_;
   std::ofstream stream_;
+  int lock_;  // a descriptor of the temporary file, locked: somebody writes it
   bool complete_ = false, kept_ = false;
 };
+
+/// The process that made a temporary file of an atomic_file, by the file's name; nothing for other files.
+std::optional<pid_t> writer_of(const std::filesystem::path& temporary);
 
 /// Writes a whole file or leaves what was there.
 ///

@@ -9,6 +9,8 @@
 #include <string>
 #include <system_error>
 
+#include "util/atomic_file.hpp"
+
 namespace binade {
 
 folder_lock::folder_lock(const std::filesystem::path& folder)
@@ -37,11 +39,8 @@ void make_folder(const std::filesystem::path& folder) {
 }
 
 void remove_temporary_files(const std::filesystem::path& folder) {
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string extension = entry.path().extension().string();  // .tmp and the number of the process
-    if (extension.starts_with(".tmp") && extension.find_first_not_of("0123456789", 4) == std::string::npos)
-      std::filesystem::remove(entry.path());
-  }
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (writer_of(entry.path())) std::filesystem::remove(entry.path());
 }
 
 }  // namespace binade

@@ -1,5 +1,6 @@
 """`binade quantize` and `binade compare`: bits against other libraries, files of NumPy, limits, wrong use."""
 
+import fcntl
 import json
 import os
 import pty
@@ -337,7 +338,7 @@ WRONG = [
     (["quantize", "x.npy", "/dev/full", "--to", "e4m3fn"], 1, "/dev/full is there and no regular file"),
     (["quantize", "x.npy", "none/q.npy", "--to", "e4m3fn"], 1, "none/q.npy: No such file or directory"),
     (["quantize", "x.npy", "q.npy", "--to", "mxfp4", "--scales", "none/s.npy"], 1, "none/s.npy: No such file or directory"),
-    (["quantize", "x.npy", "q.npy", "--to", "e4m3fn", "--scales", "s.npy"], 2, "--scales: e4m3fn has no scales"),
+    (["quantize", "x.npy", "q.npy", "--to", "e4m3fn", "--scales", "s.npy"], 2, "--scales: e4m3fn has no scales; leave it out, or give a scaling, such as e4m3fn@tensor"),
     (["quantize", "x.npy", "q.npy", "--to", "mxfp4", "--outer-scales", "s.npy"], 2, "mxfp4 has no second level"),
     (["quantize", "x.npy", "q.npy", "--to", "clamp(0.99)+mxfp4", "--codes", "c.npy"], 2, "what undoes expand and clamp"),
     (["quantize", "x.npy", "q.npy", "--to", "hadamard(32)+mxfp4"], 2, "no whole number of blocks of 32"),
@@ -426,7 +427,9 @@ def sparse_array(path, elements):
         file.truncate(file.tell() + 2 * elements)
 
 
-def test_ctrl_c_leaves_nothing_behind(program, folder):
+@pytest.fixture
+def started(program, folder):
+    """A long run that is writing its two files."""
     sparse_array("x.npy", 1 << 30)
     process = subprocess.Popen(
         [program, "quantize", "x.npy", "q.npy", "--to", "posit8", "--codes", "c.npy"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -435,11 +438,46 @@ def test_ctrl_c_leaves_nothing_behind(program, folder):
     while len(list(folder.glob("*.tmp*"))) < 2:
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
-    assert process.returncode == 130 and output == ""
+    yield process
+    process.kill()
+    process.communicate()
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGHUP, signal.SIGHUP]])
+def test_ctrl_c_and_a_closed_terminal_leave_nothing_behind(started, folder, signals):
+    for each in signals:
+        started.send_signal(each)
+        time.sleep(0.01)
+    output, errors = started.communicate(timeout=60)
+    assert started.returncode == 130 and output == ""
     assert "interrupted: nothing was written" in errors
     assert [path.name for path in folder.iterdir()] == ["x.npy"]
+
+
+def test_ctrl_c_while_the_disk_is_waited_for_leaves_nothing_behind(binade, files):
+    (files / "slow.c").write_text("#include <signal.h>\nint fsync(int file) { raise(SIGINT); return file < 0; }\n")
+    subprocess.run([os.environ.get("CC", "gcc"), "-shared", "-fPIC", "slow.c", "-o", "slow.so"], cwd=files, check=True)
+    before = {path: path.read_bytes() for path in files.iterdir()}
+    result = binade("quantize", "x.npy", "q.npy", "--to", "e4m3fn", env={**os.environ, "LD_PRELOAD": str(files / "slow.so")})
+    assert (result.returncode, result.stdout) == (130, "")
+    assert "interrupted: nothing was written" in result.stderr
+    assert {path: path.read_bytes() for path in files.iterdir()} == before
+
+
+def test_what_a_killed_run_left_is_no_output_and_goes_with_the_next_run(binade, started, folder):
+    started.kill()
+    started.wait(timeout=60)
+    left = {path.name for path in folder.iterdir()} - {"x.npy"}
+    assert left == {f"{name}.npy.tmp{started.pid}" for name in "qc"}
+    # These have another writer: a process that lives, somebody on another machine who holds the lock, and nobody of us.
+    others = [folder / name for name in (f"q.npy.tmp{os.getpid()}", f"q.npy.tmp{started.pid}0", "q.npy.tmp1x", f"other.npy.tmp{started.pid}")]
+    for path in others:
+        path.touch()
+    numpy.save("x.npy", numpy.zeros(4, "float32"))
+    with open(others[1]) as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        run(binade, "quantize", "x.npy", "q.npy", "--to", "e4m3fn", "--codes", "c.npy")
+    assert {path.name for path in folder.iterdir()} == {"x.npy", "q.npy", "c.npy", *(path.name for path in others)}
 
 
 def test_a_terminal_shows_how_far_it_is(program, folder):

@@ -1,5 +1,5 @@
-// The whole product on the device: all 2^32 float32 inputs through its encode(), for the formats and rules that the
-// sweeps core_encode and other_encode of numbers/exhaustive_proof.cpp have on the host, judged by the same oracle.
+// The whole product on the device: all 2^32 float32 inputs through its encode(), for every format of 8 bits or fewer and
+// every deterministic rule, judged by the oracle of the host's sweeps (numbers/exhaustive_proof.cpp).
 //
 // Some minutes of a GPU; ctest runs a few formats.  docs/proofs.md says how to run and record all.
 
@@ -54,6 +54,10 @@ class device_book_encode : public other_form_on_device {};
 TEST_P(device_book_encode, gets_its_code) {
   judge("device_book_encode");
 }
+class device_log_encode : public other_form_on_device {};
+TEST_P(device_log_encode, gets_its_code) {
+  judge("device_log_encode");
+}
 
 /// One wrong result among all must show, wherever it is.
 TEST(device_walk, finds_one_wrong_expectation) {
@@ -81,18 +85,21 @@ TEST(device_walk, finds_one_wrong_expectation) {
   }
 }
 
-bool is_book(const oracle::other_form& f) {
-  return f.border == "entries";
-}
-// But for the logarithmic formats: every conversion takes a logarithm in wide integers, no work for a GPU.
-std::vector<oracle::other_form> swept_forms(bool books) {
-  std::vector<oracle::other_form> all = judged::swept_forms();
-  std::erase_if(all, [&](const auto& f) { return f.is_logarithmic || is_book(f) != books; });
+/// The forms whose border between two neighbours is of this kind: of entries, in the logarithm, or any other.
+enum class border { entries, logarithm, other };
+std::vector<oracle::other_form> forms_with(border wanted) {
+  std::vector<oracle::other_form> all = judged::small_other_forms();
+  std::erase_if(all, [&](const oracle::other_form& f) {
+    const border its = f.is_logarithmic ? border::logarithm : f.border == "entries" ? border::entries : border::other;
+    return its != wanted;
+  });
   return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(all, device_core_encode, testing::ValuesIn(judged::core_formats()), judged::name_of_grid);
-INSTANTIATE_TEST_SUITE_P(all, device_other_encode, testing::ValuesIn(swept_forms(false)), judged::name_of_form);
-INSTANTIATE_TEST_SUITE_P(all, device_book_encode, testing::ValuesIn(swept_forms(true)), judged::name_of_form);
+INSTANTIATE_TEST_SUITE_P(all, device_core_encode, testing::ValuesIn(judged::small_formats()), judged::name_of_grid);
+INSTANTIATE_TEST_SUITE_P(all, device_other_encode, testing::ValuesIn(forms_with(border::other)), judged::name_of_form);
+INSTANTIATE_TEST_SUITE_P(all, device_book_encode, testing::ValuesIn(forms_with(border::entries)), judged::name_of_form);
+INSTANTIATE_TEST_SUITE_P(all, device_log_encode, testing::ValuesIn(forms_with(border::logarithm)),
+                         judged::name_of_form);
 
 }  // namespace

@@ -47,8 +47,9 @@ def test_there_are_as_many_cases_as_counted_by_hand():
     # Integers of 2 to 8 bits in three ranges, 13 fixed-point ranges, NF4 and six other code books with 3 overflow rules; posits of 3 to 8 bits
     # with three es and takums with 4; four logarithmic formats with two kinds of borders under one.
     assert cases["other_encode"] == 6 * (3 * (7 * 3 + 13 + 7) + 4 * (6 * 3 + 6) + 4 * 2)
-    # A GPU takes the same, but for the logarithmic formats.
-    assert cases["device_core_encode"] == cases["core_encode"]
+    # A GPU takes all: the signed P3109 formats too, and eleven logarithmic formats.
+    assert cases["device_core_encode"] == cases["core_encode"] + 6 * (27 * 5 + 27 * 4)
+    assert cases["device_log_encode"] == 6 * 11 * 2
     assert cases["device_other_encode"] == 6 * (3 * (7 * 3 + 13) + 4 * (6 * 3 + 6))
     assert cases["device_book_encode"] == 6 * 3 * 7
 

@@ -83,7 +83,7 @@ def test_a_format_name_elsewhere_in_python_is_allowed(code):
     "code",
     [
         "inline constexpr float_format e4m3fn = fn_format(4, 3);",
-        'named_format{"e4m3fn", formats::e4m3fn, "OCP OFP8 1.0"},',
+        'row(e4m3fn, "OCP OFP8 1.0", fn_format(4, 3))',
         "static_assert(decode(formats::e4m3fn, 0x7e) == 448);",
         "// if (f == e4m3fn) is what nobody may write",
         "/* f == e4m3fn ? */ int x;",
@@ -104,9 +104,10 @@ def test_the_line_of_a_finding_is_that_of_the_name():
 
 
 def test_names_come_from_every_catalogue():
-    text = 'inline constexpr std::array catalogue{named_format{"e4m3fn", f, "source"},\n named_quantizer{ "mxfp4", q}};'
+    text = '#define BINADE_FORMAT_TABLE(row) \\\n  row(e5m2, "source", ieee_format(5, 2)) \\\n  row(e3m0, \\\n "source", f)\n'
+    text += 'inline constexpr std::array catalogue{named_format{"e4m3fn", f, "source"},\n named_quantizer{ "mxfp4", q}};'
     text += 'inline constexpr code_book nf4{"nf4", nf4_values, "source"}; format_alias{"bf16", "e8m7", "source"}'
-    assert source_checks.catalogue_names([text, "int x;"]) == {"e4m3fn", "mxfp4", "nf4"}
+    assert source_checks.catalogue_names([text, "int x;"]) == {"e5m2", "e3m0", "e4m3fn", "mxfp4", "nf4"}
     assert source_checks.alias_names([text, "int x;"]) == {"bf16"}
 
 
@@ -140,3 +141,63 @@ def test_names_of_documents_are_allowed(text):
 def test_comments_are_blanked_and_lines_keep_their_numbers():
     code = source_checks.without_comments('a; /* b\n c */ d; // e\n"//f" 1\'000 // g\n')
     assert code.splitlines()[1].strip() == "d;" and code.splitlines()[2].rstrip() == "\"//f\" 1'000"
+
+
+def undocumented(code, opening="namespace binade {\n", closing="\n}\n"):
+    return [f.message for f in source_checks.undocumented("x.hpp", opening + code + closing)]
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("struct a {\n  int x;\n};", "type a has no docstring"),
+        ("/// What it is.\n\nstruct a {};", "type a has no docstring"),
+        ("// No docstring.\nstruct a {};", "type a has no docstring"),
+        ("template <float_format F>\nusing a = number<F>;", "type a has no docstring"),
+        ("template <class T>\nconcept a = std::integral<T>;", "type a has no docstring"),
+        ("inline constexpr std::array a{1, 2};", "constant a has no docstring"),
+        ("inline constexpr int a = f(1);", "constant a has no docstring"),
+        ("BINADE_HD constexpr int a(int x = {}) {\n  if (x) { return 1; }\n  return x;\n}", "function a has no docstring"),
+        ("template <auto F>\n  requires(!std::is_same_v<F, int>)\nconstexpr number<F> a(number<F> x);", "function a has no docstring"),
+        ("inline std::string a(const b& x);", "function a has no docstring"),
+        ("/// Doc.\nenum class a {\n  b,  ///< said\n  c,\n};", "enumerator c of a has no docstring"),
+        ("/// Doc of b.\nenum class a { b, c };", "enumerator c of a has no docstring"),
+        ("namespace formats {\ninline constexpr int a = 1;\n}", "constant a has no docstring"),
+        ("namespace detail {\nint hidden();\n}\nint a();", "function a has no docstring"),
+        ("/// Doc.\n[[noreturn]] inline void b() {\n  throw 1;\n}\nstruct a {};", "type a has no docstring"),
+        ("/// Doc.\nint b();\nint a();", "function a has no docstring"),
+    ],
+)
+def test_a_public_declaration_without_a_docstring_is_found(code, message):
+    assert undocumented(code) == [message]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "/// Doc.\nstruct a {\n  int x;\n  int f() const { return x; }\n};",
+        "struct a;\nenum class b : int;",
+        "/// Doc.\nint a(int x);\nint a(double x);",
+        "inline constexpr int a = 1;  ///< doc",
+        "/// Doc.\nenum class a {\n  b,  ///< said\n  /// said\n  c = 3,\n};",
+        "/// b or c.\nenum class a { b, c };",
+        "/// Doc.\ntemplate <>\nint a<int>();\nstatic_assert(f() == 1);",
+        "namespace detail {\nstruct a {};\nint f() { return 1; }\n}",
+        "/// Doc.\n// clang-format off\ninline constexpr int a[] = {\n  1,\n};",
+        "/// Doc.\n#if X\ninline const\n#else\ninline constexpr\n#endif\n    std::array a{1};",
+        "#define ROW(x) int x;\nROW(a)",
+    ],
+)
+def test_documented_declarations_and_what_is_not_public_are_allowed(code):
+    assert undocumented(code) == []
+
+
+def test_what_is_declared_for_the_standard_library_is_not_the_projects():
+    assert undocumented("template <auto F>\nstruct hash<binade::number<F>> {};", opening="namespace std {\n") == []
+
+
+def test_the_public_declarations_of_this_project_are_seen():
+    header = Path(__file__).resolve().parents[2] / "include" / "binade" / "number.hpp"
+    names = {d.name for d in source_checks.public_declarations(header.read_text())}
+    assert {"policies", "number", "minifloat", "is_nan", "add_to", "sqrt", "number_overflow"} <= names
+    assert not {"refuse_nan", "accepted", "delivered", "requires"} & names

@@ -447,6 +447,26 @@ TEST(matmul, rows_multiplied_apart_give_the_same_bits) {
   }
 }
 
+TEST(matmul, bands_of_rows_run_in_any_order_give_the_same_bits) {
+  std::mt19937 random(31);
+  const matmul_shape s{70, 64, 140};
+  const std::vector<float> a = random_numbers(s.m * s.k, data::normal, random),
+                           b = random_numbers(s.k * s.n, data::normal, random);
+  for (const char* text : {"f32", "exact", "e5m10/sr:8:chunk=5->e8m13/sr:9"}) {
+    const accumulator sum = parse_accumulator(text);
+    const noise_source noise{.seed = 9, .first = 77};
+    std::vector<float> whole(s.m * s.n), banded(s.m * s.n);
+    matmul(a, b, s, sum, noise, whole);
+    std::size_t bands = 0;
+    matmul(a, b, s, sum, noise, banded, [&](std::size_t count, const auto& f) {
+      bands = count;
+      for (std::size_t k = count; k > 0;) f(--k);
+    });
+    EXPECT_GT(bands, 1u);
+    expect_same(banded, whole, text);
+  }
+}
+
 TEST(matmul, seed_stream_and_step_each_change_the_noise) {
   std::mt19937 random(31);
   const matmul_shape s{4, 64, 16};

@@ -13,6 +13,7 @@ namespace {
 
 using binade::float_format;
 using binade::minifloat;
+using binade::overflow_rule;
 using binade::rounding_mode;
 namespace formats = binade::formats;
 
@@ -274,6 +275,42 @@ TEST(minifloat, a_nan_without_a_code_is_an_exception_or_what_the_format_chose) {
   EXPECT_EQ(+minifloat<chosen>(e4m3fn(NAN)).code, 7);
 }
 
+/// True if a conversion with these policies is a constant expression.
+template <float_format F, overflow_rule Overflow, int NoiseBits = 32>
+concept is_constant = requires {
+  typename std::integral_constant<int, int(minifloat<F>(100.0, {.noise_bits = NoiseBits, .overflow = Overflow}).code)>;
+};
+static_assert(is_constant<formats::e2m1fn, overflow_rule::spec> && is_constant<formats::e5m2, overflow_rule::infinity>);
+static_assert(!is_constant<formats::e2m1fn, overflow_rule::infinity> &&
+              !is_constant<formats::e2m1fn, overflow_rule::nan> &&
+              !is_constant<formats::e4m3fn, overflow_rule::infinity> &&
+              !is_constant<formats::e4m3fn, overflow_rule::saturate, 8>);
+
+TEST(minifloat, policies_that_the_format_cannot_follow_are_an_exception_that_says_what_is_valid) {
+  using e2m1fn = minifloat<formats::e2m1fn>;
+  const auto message_of = [](auto call) -> std::string {
+    try {
+      call();
+    } catch (const std::invalid_argument& e) {
+      return e.what();
+    }
+    return "no exception";
+  };
+  const std::string no_infinity =
+      "binade::policies: the format has no infinity to overflow to, and no NaN: use saturate or spec";
+  const std::string no_nan =
+      "binade::policies: the format has no NaN to overflow to, and no infinity: use saturate or spec";
+  EXPECT_EQ(message_of([] { (void)e2m1fn(100.0, {.overflow = overflow_rule::infinity}); }), no_infinity);
+  EXPECT_EQ(message_of([] { (void)e2m1fn(e4m3fn(1), {.overflow = overflow_rule::nan}); }), no_nan);
+  EXPECT_EQ(message_of([] { (void)add(e2m1fn(6), e2m1fn(6), {.overflow = overflow_rule::nan}); }), no_nan);
+  EXPECT_EQ(message_of([] { (void)sqrt(e4m3fn(2), {.overflow = overflow_rule::infinity}); }),
+            "binade::policies: the format has no infinity to overflow to: use saturate, nan or spec");
+  EXPECT_EQ(message_of([] { (void)e4m3fn(1, {.rounding = rounding_mode::stochastic_a, .noise_bits = 33}); }),
+            "binade::policies: stochastic rounding uses 1 to 32 noise bits");
+  EXPECT_EQ(message_of([] { (void)e4m3fn(1, {.noise_bits = 8}); }),
+            "binade::policies: noise bits are only for stochastic rounding");
+}
+
 TEST(minifloat, limits_of_binary32_and_binary64_are_the_native_ones) {
   const auto same = []<float_format F, class T>(minifloat<F>, T) {
     using ours = std::numeric_limits<minifloat<F>>;
@@ -305,7 +342,8 @@ TEST(minifloat, limits_of_binary32_and_binary64_are_the_native_ones) {
   same(minifloat<formats::e11m52>{}, double{});
   using narrow = std::numeric_limits<e4m3fn>;
   EXPECT_TRUE(!narrow::is_iec559 && !narrow::has_infinity && narrow::has_quiet_NaN);
-  EXPECT_TRUE(std::numeric_limits<e5m2>::is_iec559);
+  EXPECT_TRUE(std::numeric_limits<minifloat<formats::e5m10>>::is_iec559);
+  EXPECT_FALSE(std::numeric_limits<e5m2>::is_iec559);  // max + max saturates
   EXPECT_EQ(static_cast<double>(narrow::max()), 448);
   EXPECT_EQ(static_cast<double>(narrow::epsilon()), 0.125);
   EXPECT_EQ(static_cast<double>(narrow::min()), 0x1p-6);
