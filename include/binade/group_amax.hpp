@@ -59,7 +59,9 @@ struct amax_blocks_body {
       } else if (here == 16) {
         bits = std::max(bits, amax_of<16>(block));
       } else {
-        for (std::size_t i = 0; i < here; ++i) bits = std::max(bits, finite_magnitude(block[i]));
+        std::size_t i = 0;
+        for (; i + 256 <= here; i += 256) bits = std::max(bits, amax_of<256>(block + i));
+        for (; i < here; ++i) bits = std::max(bits, finite_magnitude(block[i]));
       }
       amax[k] = std::bit_cast<float>(bits);
     }

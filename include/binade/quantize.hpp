@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -17,6 +18,7 @@
 
 #include "binade/array_decoder.hpp"
 #include "binade/array_rounder.hpp"
+#include "binade/group_round.hpp"
 #include "binade/group_scales.hpp"
 #include "binade/noise.hpp"
 #include "binade/packing_lanes.hpp"
@@ -194,12 +196,14 @@ class chunk_rounder {
 
 /// Rows along the axis, one after the other, from storage order or back.
 inline void gather_rows(std::span<const float> x, const axis_view& view, std::span<float> rows) {
+  if (view.inner == 1) return void(std::copy(x.begin(), x.end(), rows.begin()));
   for (std::size_t o = 0; o < view.outer; ++o)
     for (std::size_t i = 0; i < view.inner; ++i)
       for (std::size_t j = 0; j < view.length; ++j)
         rows[(o * view.inner + i) * view.length + j] = x[(o * view.length + j) * view.inner + i];
 }
 inline void scatter_rows(std::span<const float> rows, const axis_view& view, std::span<float> x) {
+  if (view.inner == 1) return void(std::copy(rows.begin(), rows.end(), x.begin()));
   for (std::size_t o = 0; o < view.outer; ++o)
     for (std::size_t i = 0; i < view.inner; ++i)
       for (std::size_t j = 0; j < view.length; ++j)
@@ -251,6 +255,16 @@ inline bool has_fields_of_float(const float_format& f) {
   return !f.is_signed && f.precision == 1 && f.width == 8 && f.bias == 127 && !f.has_zero && f.high_nans == 1 &&
          !f.has_infinity;
 }
+/// scales[k]: the value of a code that is an exponent field of float32.
+template <class Code>
+struct fields_body {
+  BINADE_ALWAYS_INLINE static void run(const Code* __restrict codes, float* __restrict scales, std::size_t count) {
+    for (std::size_t k = 0; k < count; ++k) {
+      const std::uint32_t field = std::uint32_t(codes[k]) << 23;
+      scales[k] = std::bit_cast<float>(field == 0 ? 0x00400000 : field < 0x7f800000 ? field : 0x7fc00000);
+    }
+  }
+};
 /// The codes of scales, which are values of this format.
 inline void encode_scales(const float_format& f, const std::vector<float>& scales, code_array& to) {
   const array_rounder storage(element{.format = f, .overflow = overflow_rule::saturate});
@@ -267,6 +281,11 @@ inline std::vector<float> decode_scales(const float_format& f, const code_array&
   return std::visit(
       [&](const auto& c) {
         std::vector<float> scales(c.size());
+        if (has_fields_of_float(f)) {
+          run_best<fields_body<typename std::remove_cvref_t<decltype(c)>::value_type>>(c.data(), scales.data(),
+                                                                                       c.size());
+          return scales;
+        }
         array_decoder(f, c.size())(c.data(), scales.data(), c.size());
         return scales;
       },
@@ -309,6 +328,92 @@ void encode_unscaled(std::span<const float> x, const element& e, const noise_sou
   if (may_have_nan && e.format.refuses_nan())
     refused += std::uint64_t(std::count_if(x.begin(), x.end(), [](float value) { return value != value; }));
 }
+/// The elements of a group where they are neighbours, and where all groups but a shorter last one have as many; else 0.
+inline std::size_t neighbours_in_group(const axis_view& view, const quantizer& q) {
+  const scaling& s = q.scalings[0];
+  if (q.levels == 0 || s.per != granularity::tile || s.tile_rows != 1 || view.inner != 1 || view.size() == 0) return 0;
+  if (q.levels == 2 && q.scalings[1].per != granularity::tensor) return 0;
+  return view.outer == 1 || view.length % s.tile_cols == 0 ? s.tile_cols : 0;
+}
+/// The rows of a group where groups are columns in memory, with a power of two as the scale of each; else 0.
+inline std::size_t rows_of_columns(const axis_view& view, const quantizer& q) {
+  const scaling& s = q.scalings[0];
+  if (q.levels != 1 || s.per != granularity::tile || s.tile_rows != 1 || view.inner < 16) return 0;
+  return group_rounder::covers_columns(q, s.tile_cols) ? s.tile_cols : 0;
+}
+/// Rounds all columns; returns how many NaNs got code 0.  @param scales  null, or where scales go, numbered as groups
+template <class To>
+std::uint64_t round_all_columns(const float* x, const axis_view& view, const quantizer& q, To* to, float* scales) {
+  const std::size_t size = q.scalings[0].tile_cols, tiles = (view.length + size - 1) / size;
+  const group_rounder rounder(q, size);
+  std::vector<float> found(scales == nullptr ? 0 : view.inner);
+  std::uint64_t refused = 0;
+  for (std::size_t o = 0; o < view.outer; ++o)
+    for (std::size_t tile = 0; tile < tiles; ++tile) {
+      const std::size_t first = (o * view.length + tile * size) * view.inner;
+      refused += rounder.columns(x + first, std::min(size, view.length - tile * size), view.inner, view.inner,
+                                 to + first, scales == nullptr ? nullptr : found.data());
+      for (std::size_t i = 0; i < found.size(); ++i) scales[(o * view.inner + i) * tiles + tile] = found[i];
+    }
+  return refused;
+}
+/// The scale of the outer level, that of the tensor.
+inline outer_scale outer_of(std::span<const float> x, const axis_view& view, const quantizer& q,
+                            const known_scales* known) {
+  if (known != nullptr && known->outer) return *known->outer;
+  const scaling& s = q.scalings[1];
+  group_amax amax(x.data(), grid_of(s, view), s);
+  if (s.rule != scale_rule::static_scale) amax.all();
+  return scale_levels(q).outer(amax[0]);
+}
+
+/// quantize() by a Hadamard transform of blocks and groups that follow each other, piece by piece in the nearest cache;
+/// false, and nothing is done, where the quantizer or the array is not of that kind.
+inline bool quantize_in_blocks(std::span<const float> x, const axis_view& view, quantizer q, std::span<float> out) {
+  const transform t = q.transforms[0];
+  const bool has_signs = t.kind == transform_kind::random_hadamard;
+  if (q.transform_count != 1 || (t.kind != transform_kind::hadamard && !has_signs)) return false;
+  q.transform_count = 0;
+  q.transforms = {};
+  const std::size_t size = neighbours_in_group(view, q);
+  if (size == 0 || view.length % t.block != 0 || q.levels != 1 || !group_rounder::covers(q, size)) return false;
+  constexpr std::size_t longest = 2048;
+  const std::size_t step = std::lcm(size, std::size_t(t.block));
+  if (step > longest || x.size() % step != 0) return false;
+
+  const group_rounder rounder(q, size);
+  const std::vector<std::uint32_t> flips = has_signs ? sign_flips(t.block, t.seed) : std::vector<std::uint32_t>{};
+  float piece[longest];
+  for (std::size_t first = 0; first < x.size();) {
+    const std::size_t count = std::min(longest / step * step, x.size() - first);
+    const float* from = x.data() + first;
+    float* const to = out.data() + first;
+    if (has_signs) flip_signs(std::exchange(from, piece), piece, count, flips);
+    transform_blocks(from, piece, count, t.block);
+    rounder(piece, count / size, piece);
+    transform_blocks(piece, to, count, t.block);
+    if (has_signs) flip_signs(to, to, count, flips);
+    first += count;
+  }
+  return true;
+}
+
+/// Rounds whole groups with powers of two as scales, and counts.
+inline void count_groups(const group_rounder& rounder, std::size_t size, std::span<const float> x, std::span<float> out,
+                         counter& counters) {
+  constexpr std::size_t longest = counter::chunk;
+  float values[longest], scaled[longest], scales[longest / 16], inverse[longest / 16];
+  for (std::size_t first = 0; first < x.size();) {
+    const std::size_t count = std::min(longest / size * size, x.size() - first), groups = count / size;
+    const float* const from = x.data() + first;
+    rounder(from, groups, &values[0], &scales[0]);
+    for (std::size_t k = 0; k < groups; ++k) inverse[k] = 1 / scales[k];
+    lane_scale_down(from, scales, inverse, size, scaled, count);
+    counters.add_scaled(from, scaled, values, count);
+    std::copy_n(values, count, out.data() + first);
+    first += count;
+  }
+}
 
 /// quantize() of an array, or of a part of a larger one.
 /// @param counters  null, or what counts the elements of the larger array, in storage order
@@ -319,12 +424,33 @@ inline void quantize_part(std::span<const float> x, const axis_view& view, const
   check_arguments("quantize", x.size(), view, q, &source);
   check_output(x, view, out);
   if (q.transform_count > 0) {
+    if (counters == nullptr && known == nullptr && quantize_in_blocks(x, view, q, out)) return;
     transform_chain chain(q, view);
     const std::vector<float> transformed = chain.apply(x);
     quantize_part(transformed, view, chain.without_transforms(), source, out, counters, known);
     return chain.undo(out);
   }
   if (q.levels == 0 && counters == nullptr) return quantize_unscaled(x, q.elem, source, out);
+
+  const std::size_t size = neighbours_in_group(view, q);
+  if (size != 0 && x.size() >= size && (counters == nullptr || q.levels == 1) &&
+      (known == nullptr || known->inner.empty())) {
+    const std::size_t done = x.size() / size * size;
+    const outer_scale outer = q.levels == 2 ? outer_of(x, view, q, known) : outer_scale{};
+    if (group_rounder::covers(q, size, outer)) {
+      const group_rounder rounder(q, size, outer);
+      if (counters == nullptr)
+        rounder(x.data(), x.size() / size, out.data());
+      else
+        count_groups(rounder, size, x.first(done), out.first(done), *counters);
+      if (done == x.size()) return;
+      const known_scales of_rest{.outer = outer};
+      return quantize_part(x.subspan(done), {1, x.size() - done, 1}, q, source, out.subspan(done), counters, &of_rest);
+    }
+  }
+
+  if (counters == nullptr && (known == nullptr || known->inner.empty()) && rows_of_columns(view, q) != 0)
+    return void(round_all_columns<float>(x.data(), view, q, out.data(), nullptr));
 
   const bool in_place = out.data() == x.data();
   constexpr std::size_t longest = scaled_walk::longest;
@@ -353,13 +479,35 @@ inline void encode_part(std::span<const float> x, const axis_view& view, const q
     result.transforms = std::move(chain.records());
     return;
   }
-  const element& e = q.elem;
   result.scales = {};
   result.outer_scales = {};
   result.transforms.clear();
+  const element& e = q.elem;
   if (q.levels == 0)
     return with_codes(result.codes, e.format.width, x.size(),
                       [&](auto& codes) { encode_unscaled(x, e, source, refused, codes.data()); });
+  if (const std::size_t size = neighbours_in_group(view, q);
+      size != 0 && x.size() % size == 0 && (known == nullptr || known->inner.empty())) {
+    const outer_scale outer = q.levels == 2 ? outer_of(x, view, q, known) : outer_scale{};
+    if (group_rounder::covers(q, size, outer)) {
+      std::vector<float> scales(x.size() / size);
+      with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
+        if constexpr (sizeof(codes[0]) <= sizeof(std::uint32_t))
+          refused += group_rounder(q, size, outer)(x.data(), scales.size(), codes.data(), scales.data());
+      });
+      encode_scales(q.scalings[0].format, scales, result.scales);
+      if (q.levels == 2) encode_scales(q.scalings[1].format, {outer.scale}, result.outer_scales);
+      return;
+    }
+  }
+  if ((known == nullptr || known->inner.empty()) && rows_of_columns(view, q) != 0) {
+    std::vector<float> scales(plain_grid_of(q.scalings[0], view).count());
+    with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
+      if constexpr (sizeof(codes[0]) <= sizeof(std::uint32_t))
+        refused += round_all_columns(x.data(), view, q, codes.data(), scales.data());
+    });
+    return encode_scales(q.scalings[0].format, scales, result.scales);
+  }
   chunk_rounder rounder(q);
   std::uint32_t noise_buffer[scaled_walk::longest];
   scaled_walk walk(x.data(), view, q, false, known);

@@ -130,6 +130,10 @@ class scale_finder {
     return fixed_ == 0 && !divides_ && least_amax_ == 0 && lowest_exponent_ >= -127 && element_exponent_ >= 0 &&
            element_exponent_ <= 127;
   }
+  /// True if the powers of two between 2^first and 2^last are scales.
+  BINADE_HD constexpr bool has_powers_between(int first, int last) const {
+    return lowest_exponent_ <= first && last <= highest_exponent_;
+  }
   /// The 23 trailing significand bits of amax from which its exponent is one more, and what the exponent field of the
   /// scale is less, in its place.  @pre has_powers()
   BINADE_HD constexpr std::uint32_t power_carry() const {
@@ -166,6 +170,8 @@ class scale_finder {
     if (rounded < lowest_ && !may_vanish_) return lowest_;
     return rounded > highest_ ? highest_ : rounded;
   }
+  /// The smallest scale that a positive amax has, unless it may vanish.
+  BINADE_HD constexpr float lowest() const { return lowest_; }
   /// What rounds to values of the scale format.
   BINADE_HD constexpr const element& storage() const { return storage_; }
 
