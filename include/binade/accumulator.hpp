@@ -89,6 +89,8 @@ constexpr std::string_view defect(const accumulator& a) {
     }
     if (const std::string_view why = defect(s.running); !why.empty()) return why;
     if (const std::string_view why = defect(s.product); !why.empty()) return why;
+    if (!s.running.format.fits_double() || !s.product.format.fits_double())
+      return "a running sum is kept in binary64, which cannot hold every value of this format";
     if (s.order != summation::chain && s.running != accumulator_stage{}.running)
       return "only a chain runs in an element";
     if (!s.rounds_products && s.product != accumulator_stage{}.product)

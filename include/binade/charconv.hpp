@@ -254,9 +254,11 @@ constexpr void put_integer(text_writer& out, const unpacked& x) {
 /// finite value the grid counts as continued, so that what is written does not lean on saturation; that of posits,
 /// takums and code books ends there, and all beyond reads back as the last value.  24 characters hold every number.
 /// One code does not read back: that below the symmetric range of integers and fixed point, which no rounding gives.
+/// Of formats that binary64 holds (fits_double()): the others would need digits and powers of ten without end.
 /// @return {end, errc()}, or {last, errc::value_too_large} where there is no room; the characters are then unspecified
 template <auto F>
 constexpr std::to_chars_result to_chars(char* first, char* last, number<F> x) noexcept {
+  static_assert(number_format(F).fits_double(), "to_chars is for formats of which binary64 holds every value");
   detail::text_writer out(first, last);
   if (sign_bit(x)) out.put('-');
   if (is_nan(x)) {
@@ -318,6 +320,7 @@ template <auto F>
 constexpr std::from_chars_result from_chars(const char* first, const char* last, number<F>& x,
                                             std::chars_format format = std::chars_format::general,
                                             const policies<F>& how = {}, std::uint32_t noise = 0) noexcept {
+  static_assert(number_format(F).fits_double(), "from_chars is for formats of which binary64 holds every value");
   detail::number_reader reader(first, last);
   detail::exact value;
   if (!defect(how).empty() || !reader.read(format, value) || (value.is_nan && number_format(F).refuses_nan()))

@@ -126,6 +126,8 @@ BINADE_HD constexpr grid_place place_on_grid(const float_format& f, const Number
   }
   const bool tiny = x.exponent < lowest;
   const int binade = tiny ? lowest : x.exponent;
+  // Where the grid continued has no codes of 64 bits, a code beyond every finite one stands for it.
+  if (std::uint64_t(binade - lowest) >> (63 - trailing) != 0) return {.code = std::uint64_t(1) << 63};
   const int dropped = 63 - trailing + (binade - x.exponent);  // bits below the quantum; 11 at least
   grid_place place{.is_tiny = tiny};
   std::uint64_t kept = 0;
@@ -431,8 +433,9 @@ BINADE_HD constexpr double rounded_value(const Format& f, const element& e, cons
 
 }  // namespace detail
 
-/// The value of a code, exact in double.  decode<float> is exact where the format's fits_float() is true, else
-/// correctly rounded.  Every NaN code gives the positive quiet NaN.  @pre defect(f) is empty, code < 2^f.width
+/// The value of a code: exact where the format's fits_double() is true, decode<float> where fits_float() is; else
+/// rounded once, to nearest even, infinity beyond the largest number of T.  Every NaN code gives the positive quiet
+/// NaN.  @pre defect(f) is empty, code < 2^f.width
 template <detail::binary_float T = double>
 BINADE_HD constexpr T decode(const number_format& f, std::uint64_t code) {
   return detail::narrowed<T>(f.visit([&](const auto& descriptor) { return descriptor.value_of_code(code); }));
@@ -440,7 +443,8 @@ BINADE_HD constexpr T decode(const number_format& f, std::uint64_t code) {
 
 /// x rounded once to a value of e.format: decode(encode(x)), except that NaN stays NaN (the positive quiet one) in
 /// every format.  round(float) delivers float: exact where the format's fits_float() is true; a wider format's result
-/// that float has no number for is rounded to float, infinity from 2^128 on.
+/// that float has no number for is rounded to float, infinity from 2^128 on.  So is round(double) where fits_double()
+/// is not true, infinity from 2^1024 on: encode() and convert() are exact there too.
 /// @param noise  as for encode   @pre defect(e) is empty
 template <detail::binary_float T>
 BINADE_HD constexpr T round(const element& e, T x, std::uint32_t noise = 0) {

@@ -13,8 +13,7 @@ namespace binade::detail {
 ///
 /// A format keeps 53 bits at most and rounds_away() takes 64 more and whether anything follows: 117 of the 128 bits.
 /// So whatever rounding is asked for, stochastic included, it decides as it would on the real number.
-/// @pre of a rounding: |exponent| <= 2900, beyond which the grid continued has no 64-bit codes; more than arithmetic on
-///      binary64 numbers reaches
+/// @pre of a rounding: |exponent| < 2^30, more than any arithmetic on values of formats reaches
 struct exact {
   bool negative = false, is_nan = false, is_infinite = false;
   int exponent = 0;

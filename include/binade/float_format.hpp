@@ -33,6 +33,19 @@ BINADE_HD constexpr double exact_double(bool negative, std::uint64_t significand
   return std::bit_cast<double>(bits | (std::uint64_t(negative) << 63));
 }
 
+/// significand * 2^exponent rounded once, to nearest even: exact but beyond the ends of binary64, infinity from 2^1024
+/// on.  @pre significand < 2^53
+BINADE_HD constexpr double nearest_double(std::uint64_t significand, int exponent) {
+  if (significand == 0) return 0;
+  const int leading = 63 - leading_zeros(significand) + exponent, dropped = -1074 - exponent;
+  if (leading > 1023) return std::numeric_limits<double>::infinity();
+  if (leading >= -1022 || dropped <= 0) return exact_double(false, significand, exponent);
+  if (dropped > 53) return 0;  // below half of the smallest number
+  const std::uint64_t kept = significand >> dropped, tail = significand << (64 - dropped),
+                      half = std::uint64_t(1) << 63;
+  return exact_double(false, kept + std::uint64_t(tail > half || (tail == half && kept % 2 == 1)), -1074);
+}
+
 /// floor(log2 x).  @pre x is positive and finite
 BINADE_HD constexpr int floor_log2_of(double x) {
   const std::uint64_t bits = std::bit_cast<std::uint64_t>(x);
@@ -103,15 +116,15 @@ struct float_format {
     if (field == 0 && has_subnormals) return min_exponent() - trailing_bits() + 63 - detail::leading_zeros(code);
     return int(field) - bias;
   }
-  /// Value of a finite magnitude.  @pre magnitude <= max_finite_code()
+  /// Value of a finite magnitude: exact where fits_double(), else rounded once.  @pre magnitude <= max_finite_code()
   BINADE_HD constexpr double value(std::uint64_t magnitude) const {
     if (magnitude == 0 && has_zero) return 0;
     const int field = int(magnitude >> trailing_bits());
     const bool subnormal = field == 0 && has_subnormals;
     const std::uint64_t significand = (magnitude & (leading() - 1)) | (subnormal ? 0 : leading());
-    return detail::exact_double(false, significand, field + int(subnormal) - bias - trailing_bits());
+    return detail::nearest_double(significand, field + int(subnormal) - bias - trailing_bits());
   }
-  /// Value of a code: exact.  NaN for every NaN code (the positive quiet one), infinities as they are.
+  /// Value of a code, as value().  NaN for every NaN code (the positive quiet one), infinities as they are.
   BINADE_HD constexpr double value_of_code(std::uint64_t code) const {
     const std::uint64_t magnitude = code & magnitude_mask();
     const bool negative = code != magnitude;
@@ -125,7 +138,7 @@ struct float_format {
   /// Smallest value with a full significand: 2^min_exponent(), except that dropping the subnormals of a format with
   /// a zero puts the zero on that power of two.  A format whose exponent field 1 is special has no such value.
   BINADE_HD constexpr double min_normal() const {
-    return has_subnormals ? detail::exact_double(false, 1, min_exponent()) : value(smallest_positive_code());
+    return has_subnormals ? detail::nearest_double(1, min_exponent()) : value(smallest_positive_code());
   }
   BINADE_HD constexpr double smallest_positive() const { return value(smallest_positive_code()); }
   /// Distinct finite real numbers; +0 and -0 are one.
@@ -137,17 +150,24 @@ struct float_format {
     const int quantum = min_exponent() - trailing_bits();
     return precision <= 24 && max_exponent() <= 127 && quantum >= -149;
   }
+  /// True if double (binary64) does.  Codes are exact all the same: no conversion between codes goes through double.
+  BINADE_HD constexpr bool fits_double() const {
+    return max_exponent() <= 1023 && min_exponent() - trailing_bits() >= -1074;
+  }
 };
 
-/// Why a descriptor cannot be a format; empty if it can.  Every finite value must be exactly a binary64 value.
+/// The bias of a format, and the exponent field of a finite value, are this at most: exponents of values, and of
+/// products of a few of them, are far from the ends of int.  binary16p1ue has the largest field of P3109: 65533.
+inline constexpr int widest_exponent = 65536;
+
+/// Why a descriptor cannot be a format; empty if it can.
 constexpr std::string_view defect(const float_format& f) {
   if (f.width < 1 || f.width > 64) return "the width must be 1 to 64 bits";
   if (f.magnitude_bits() < 1) return "beside the sign there is no bit left";
-  if (f.precision < 1 || f.precision > 53)
-    return "the precision must be 1 to 53 bits, so that binary64 holds every value";
+  if (f.precision < 1 || f.precision > 53) return "the precision must be 1 to 53 bits, as binary64 has them";
   if (f.exponent_bits() < 1)
     return "no bit is left for the exponent: use fewer trailing significand bits or more width";
-  if (f.bias < -2200 || f.bias > 2200) return "the bias puts every value outside the range of binary64";
+  if (f.bias < -widest_exponent || f.bias > widest_exponent) return "the bias must be -65536 to 65536";
   if (!f.is_signed && f.has_negative_zero) return "an unsigned format has no negative zero";
   if (!f.has_zero && (f.is_signed || f.has_subnormals))
     return "a format without zero is unsigned and has no subnormals";
@@ -158,10 +178,9 @@ constexpr std::string_view defect(const float_format& f) {
   if (f.nan == nan_code::opposite_zero && !f.has_negative_zero)
     return "the choice of the opposite zero for NaN needs a format with a negative zero";
   if (f.sat_none && !f.has_nan()) return "P3109 formats have a NaN";
-  if (f.max_finite_code() >> f.trailing_bits() > 4400) return "the exponent field reaches beyond the range of binary64";
-  if (f.max_exponent() > 1023) return "the largest value is beyond the range of binary64: raise the bias";
-  if (f.min_exponent() - f.trailing_bits() < -1074)
-    return "the smallest value is below the range of binary64: lower the bias or use fewer bits";
+  if (f.max_finite_code() >> f.trailing_bits() >= widest_exponent)
+    return "the exponent field of a finite value must be below 65536";
+  if (f.max_finite_code() >> 63 != 0) return "the code of a finite value must be below 2^63";
   return {};
 }
 

@@ -52,7 +52,7 @@ constexpr std::uint64_t nan_count(const float_format& f) {
   return f.high_nans * (f.is_signed ? 2 : 1) + (f.is_signed && !f.has_negative_zero ? 1 : 0);
 }
 
-/// The smallest subnormal value, where there are any.
+/// The smallest subnormal value, where there are any; rounded as decode() where double does not hold it.
 constexpr std::optional<double> min_subnormal(const float_format& f) {
   const bool has_any = f.has_subnormals && f.precision > 1;
   return has_any ? std::optional<double>(f.smallest_positive()) : std::nullopt;

@@ -149,7 +149,7 @@ struct number {
     return x;
   }
 
-  /// Exact.
+  /// Exact where number_format(F).fits_double(), else correctly rounded.
   BINADE_HD explicit constexpr operator double() const { return decode(descriptor(), code); }
   /// Exact where number_format(F).fits_float(), else correctly rounded.
   BINADE_HD explicit constexpr operator float() const { return decode<float>(descriptor(), code); }

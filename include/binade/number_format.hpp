@@ -75,11 +75,13 @@ struct number_format {
   }
   /// True if zero is a value.
   BINADE_HD constexpr bool can_be_zero() const {
+    if (kind == format_kind::floating) return floating.has_zero;
     return visit([](const auto& f) { return f.value_of_code(f.zero_code()) == 0; });
   }
   BINADE_HD constexpr bool refuses_nan() const { return !has_nan() && nan() == nan_code::refuse; }
   BINADE_HD constexpr std::uint64_t code_mask() const { return ~std::uint64_t(0) >> (64 - width); }
-  /// Largest finite value, and the least one (of an unsigned format its smallest value).
+  /// Largest finite value, and the least one (of an unsigned format its smallest value); rounded as decode() where
+  /// double does not hold them.
   BINADE_HD constexpr double max_finite() const {
     return visit([](const auto& f) { return f.value_of_code(f.compose(false, f.max_magnitude(false))); });
   }
@@ -89,7 +91,9 @@ struct number_format {
     });
   }
   /// floor(log2(largest finite value)); what MX calls emax.
-  BINADE_HD constexpr int max_exponent() const { return detail::floor_log2_of(max_finite()); }
+  BINADE_HD constexpr int max_exponent() const {
+    return kind == format_kind::floating ? floating.max_exponent() : detail::floor_log2_of(max_finite());
+  }
   /// Trailing significand bits of the values in the largest value's binade; 0 for tapered and logarithmic formats and
   /// code books, whose spacing there is no power of two.
   BINADE_HD constexpr int trailing_bits() const {
@@ -111,6 +115,8 @@ struct number_format {
     }
     return true;
   }
+  /// True if double (binary64) does: no only for floating-point formats of wide exponents.
+  BINADE_HD constexpr bool fits_double() const { return kind != format_kind::floating || floating.fits_double(); }
 };
 
 /// Why a descriptor cannot be a format; empty if it can.

@@ -79,6 +79,7 @@ class numeric_limits<binade::number<F>> {
   static constexpr bool is_floating = is_same_v<descriptor, binade::float_format>;
   static constexpr bool is_book = is_same_v<descriptor, binade::book_format>;
   static constexpr bool is_fixed = is_same_v<descriptor, binade::fixed_format>;
+  static_assert(binade::number_format(F).fits_double(), "limits are of formats of which binary64 holds every value");
 
   /// True if the exponents of min() and max() are asked for.
   static constexpr bool has_exponents = !is_fixed && binade::detail::least_value<F>() > 0;

@@ -96,6 +96,8 @@ constexpr std::string_view defect(const quantizer& q) {
     if (level >= q.levels && s != scaling{}) return "a scaling that is not in use must be the default";
     if (const std::string_view why = defect(s); !why.empty()) return why;
   }
+  if (q.levels > 0 && !q.elem.format.fits_double())
+    return "a scale follows from the largest value of its element, and binary64 cannot hold every value of this format";
   if (q.levels == 2)
     if (const std::string_view why = detail::pair_defect(q); !why.empty()) return why;
   switch (q.order) {

@@ -319,7 +319,7 @@ class format_reader : public text_cursor {
       if (which == 0) {
         if (options.bias) fail_twice(start, "bias");
         const bool negative = take('-');
-        const int magnitude = int(number("a bias", 0, 2200, "-2200 to 2200"));
+        const int magnitude = int(number("a bias", 0, widest_exponent, "-65536 to 65536"));
         options.bias = negative ? -magnitude : magnitude;
         options.bias_at = value_at;
       } else {
@@ -351,12 +351,10 @@ class format_reader : public text_cursor {
 
   void check_split(std::size_t start, const split_name& split) const {
     if (split.exponent_bits < 1 || split.exponent_bits > 11)
-      fail(start + 1, std::to_string(split.exponent_bits) + " exponent bits; binary64 must hold every value",
-           "1 to 11");
+      fail(start + 1, std::to_string(split.exponent_bits) + " exponent bits; binary64 has 11", "1 to 11");
     if (split.trailing_bits > 52)
       fail(start + 1 + lower_.substr(start + 1).find('m') + 1,
-           std::to_string(split.trailing_bits) + " trailing significand bits; binary64 must hold every value",
-           "0 to 52");
+           std::to_string(split.trailing_bits) + " trailing significand bits; binary64 has 52", "0 to 52");
   }
 
   float_format with_specials(std::size_t start, std::string_view name, const std::optional<split_name>& split,
@@ -391,9 +389,9 @@ class format_reader : public text_cursor {
       fail(start, "K or P is out of range", valid);
     const int exponent_bits = name.width - name.precision + int(!name.is_signed);
     if (exponent_bits < 1) fail(start, "the precision P leaves no bit for the exponent", valid);
-    if (exponent_bits > 11)
-      fail(start, std::to_string(exponent_bits) + " exponent bits; binary64 must hold every value",
-           "K - P up to 11 (signed) or 10 (unsigned)");
+    if (exponent_bits > 16)
+      fail(start, std::to_string(exponent_bits) + " exponent bits are too many",
+           "K - P up to 16 (signed) or 15 (unsigned)");
     return p3109_format(name.width, name.precision, name.is_signed, name.is_extended);
   }
 

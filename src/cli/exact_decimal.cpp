@@ -5,11 +5,12 @@
 #include <charconv>
 #include <cmath>
 #include <cstddef>
+#include <cstdlib>
 #include <limits>
 #include <system_error>
 #include <utility>
 
-#include "binade/codec.hpp"
+#include "binade/interop/multiprecision.hpp"
 #include "cli/number_view.hpp"
 
 namespace binade::cli {
@@ -25,8 +26,7 @@ boost::multiprecision::cpp_int power(int base, std::int64_t exponent) {
 
 }  // namespace
 
-exact_decimal::exact_decimal(double x) {
-  const detail::unpacked u = detail::unpack(x);
+exact_decimal::exact_decimal(const detail::unpacked& u) {
   if (u.significand == 0) return;
   const int trailing = std::countr_zero(u.significand);
   *this = exact_decimal(u.negative, std::to_string(u.significand >> trailing), 10, 0, u.exponent - 63 + trailing);
@@ -93,6 +93,12 @@ double exact_decimal::nearest() const {
   if (error == std::errc::result_out_of_range)
     value = scientific().second > 0 ? std::numeric_limits<double>::infinity() : 0;
   return units_ < 0 ? -value : value;
+}
+
+detail::exact exact_decimal::leading_digits() const {
+  integer numerator = magnitude().units_, denominator = 1;
+  (exponent_ < 0 ? denominator : numerator) *= power(10, std::abs(exponent_));
+  return detail::exact_ratio(units_ < 0, numerator, denominator);
 }
 
 std::optional<std::string> exact_decimal::text() const {

@@ -6,6 +6,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include "binade/exact.hpp"
 
 namespace binade::cli {
 
@@ -13,8 +16,8 @@ namespace binade::cli {
 class exact_decimal {
  public:
   exact_decimal() = default;
-  /// A finite binary64 number.
-  explicit exact_decimal(double x);
+  /// A finite number of a format.
+  explicit exact_decimal(const detail::unpacked& x);
   /// digits * 10^ten * 2^two.
   /// @param digits  in base 10 or 16, without sign; may be empty, which is 0
   exact_decimal(bool negative, std::string_view digits, int base, std::int64_t ten, std::int64_t two);
@@ -32,6 +35,8 @@ class exact_decimal {
 
   /// The nearest binary64 number; infinity where it is beyond, zero where it is below.
   double nearest() const;
+  /// The first 128 bits, and whether anything follows.  @pre not 0
+  detail::exact leading_digits() const;
   /// All digits; none if they are more than 30.
   std::optional<std::string> text() const;
   /// At most six significant digits, of numbers outside binary64 too.

@@ -28,8 +28,8 @@ namespace {
 using json = nlohmann::ordered_json;
 using detail::exact;
 
-constexpr std::int64_t largest_exponent = 5000;  // of VALUE: of ten or two
-constexpr std::size_t most_digits = 1000;        // of VALUE
+constexpr std::int64_t largest_exponent = 40000;  // of VALUE: of ten or two
+constexpr std::size_t most_digits = 1000;         // of VALUE
 
 // ---- the number ----------------------------------------------------------------------------------------------------
 
@@ -80,8 +80,8 @@ number_given number_of_code(const std::string& given, std::string_view hex, cons
     refuse(given, "is wider than the " + std::to_string(f.width) + " bits of " + to_string(f) +
                       "; the bits of another format are written as in f32:0x3f8ccccd, and a hexadecimal number with p, "
                       "as in 0x1.8p3");
-  const double value = decode(f, code);
-  number_given x{.digits = detail::exactly(detail::unpack(f, code)), .value = {}};
+  const detail::unpacked value = detail::unpack(f, code);
+  number_given x{.digits = detail::exactly(value), .value = {}};
   if (x.is_finite()) x.value = exact_decimal(value);
   return x;
 }
@@ -106,7 +106,10 @@ number_given number_of(const std::string& given, const number_format& f) {
     refuse(given,
            "is no number: give a decimal (0.3, 1e-5), a hexadecimal number (0x1.8p-3), inf, nan, a code (0x7e) or "
            "the bits of another format (f32:0x3f8ccccd)");
-  if (x.is_finite()) x.value = decimal_of(given, plain, is_hex);
+  if (!x.is_finite()) return x;
+  x.value = decimal_of(given, plain, is_hex);
+  // The reader knows the exponents of binary64; beyond them the digits are those of the whole number.
+  if (!f.fits_double() && !x.value.is_zero()) x.digits = x.value.leading_digits();
   return x;
 }
 
@@ -114,9 +117,10 @@ std::string number_text(const exact_decimal& x) {
   return x.text().value_or("about " + x.first_digits());
 }
 /// A value exactly: as a decimal where that is short, else with a power of two.
-std::string value_text(double x) {
-  if (std::isnan(x)) return "NaN";
-  if (std::isinf(x) || x == 0) return x == 0 && std::signbit(x) ? "-0" : exact_text(x);
+std::string value_text(const detail::unpacked& x) {
+  if (x.is_nan) return "NaN";
+  if (x.is_infinite) return x.negative ? "-inf" : "inf";
+  if (x.significand == 0) return power_text(x);
   return exact_decimal(x).text().value_or(power_text(x));
 }
 
@@ -125,13 +129,14 @@ std::string value_text(double x) {
 /// A code and its value.
 struct outcome {
   std::uint64_t code = 0;
-  double value = 0;
+  detail::unpacked value;
+  bool is_finite() const { return !value.is_nan && !value.is_infinite; }
 };
 /// None where the element refuses a NaN.
 std::optional<outcome> outcome_of(const element& e, const exact& x, std::uint32_t noise = 0) {
   if (x.is_nan && e.format.refuses_nan()) return std::nullopt;
   const std::uint64_t code = detail::encode_number(e, x, noise);
-  return outcome{code, decode(e.format, code)};
+  return outcome{code, detail::unpack(e.format, code)};
 }
 
 element with_rounding(element e, rounding_mode mode) {
@@ -155,7 +160,7 @@ exact beside(exact x, bool further) {
   return x;
 }
 exact beside_zero(bool negative) {
-  return {.negative = negative, .exponent = -2000, .significand = std::uint64_t(1) << 63};
+  return {.negative = negative, .exponent = -4 * widest_exponent, .significand = std::uint64_t(1) << 63};
 }
 
 /// The values of the format around x; none where there is no finite one.
@@ -178,7 +183,7 @@ std::optional<outcome> neighbour(const number_format& f, const number_given& x, 
   for (const std::optional<outcome>& candidate :
        {outcome_of(above ? up : down, digits), outcome_of(up, detail::exact_zero(false)),
         outcome_of(up, beside_zero(false)), outcome_of(down, beside_zero(true))}) {
-    if (!candidate || !std::isfinite(candidate->value)) continue;
+    if (!candidate || !candidate->is_finite()) continue;
     const exact_decimal value(candidate->value);
     if (!(above ? value > x.value : value < x.value)) continue;
     if (!nearest || (value - x.value).magnitude() < (exact_decimal(nearest->value) - x.value).magnitude())
@@ -190,7 +195,7 @@ std::optional<outcome> neighbour(const number_format& f, const number_given& x, 
 neighbours neighbours_of(const number_format& f, const number_given& x) {
   neighbours result;
   const element nearest{.format = f, .overflow = overflow_rule::saturate};
-  const double rounded = outcome_of(nearest, x.digits)->value;
+  const detail::unpacked rounded = outcome_of(nearest, x.digits)->value;
   result.is_value = exact_decimal(rounded) == x.value;
   result.below = neighbour(f, x, result.is_value, false);
   result.above = neighbour(f, x, result.is_value, true);
@@ -199,7 +204,7 @@ neighbours neighbours_of(const number_format& f, const number_given& x) {
     result.ulp = exact_decimal(result.above->value) - exact_decimal(result.below->value);
     return result;
   }
-  const number_given end{.digits = detail::exactly(detail::unpack(rounded)), .value = exact_decimal(rounded)};
+  const number_given end{.digits = detail::exactly(rounded), .value = exact_decimal(rounded)};
   if (const std::optional<outcome> inward = neighbour(f, end, true, result.above.has_value()))
     result.ulp = (end.value - exact_decimal(inward->value)).magnitude();
   return result;
@@ -212,7 +217,7 @@ struct deviation {
 };
 std::optional<deviation> deviation_of(const number_given& x, const neighbours& near,
                                       const std::optional<outcome>& got) {
-  if (!x.is_finite() || !got || !std::isfinite(got->value)) return std::nullopt;
+  if (!x.is_finite() || !got || !got->is_finite()) return std::nullopt;
   deviation result{.error = exact_decimal(got->value) - x.value, .relative = {}, .in_ulp = {}};
   if (!x.value.is_zero()) result.relative = result.error.over(x.value.magnitude());
   if (result.error.is_zero())
@@ -259,8 +264,11 @@ struct explanation {
 
   explanation(const element& how, std::string text) : e(how), given(std::move(text)), x(number_of(given, e.format)) {
     if (x.is_finite()) near = neighbours_of(e.format, x);
-    is_beyond = x.digits.is_infinite || (x.is_finite() && (x.value > exact_decimal(e.format.max_finite()) ||
-                                                           x.value < exact_decimal(e.format.min_finite())));
+    const auto end = [&](bool negative) {  // of the values of the format
+      const element to_end{.format = e.format, .overflow = overflow_rule::saturate};
+      return exact_decimal(outcome_of(to_end, detail::exact_infinity(negative))->value);
+    };
+    is_beyond = x.digits.is_infinite || (x.is_finite() && (x.value > end(false) || x.value < end(true)));
   }
   /// The element under a rule for what is beyond; its rounding where that needs no noise, else to nearest even.
   element with_overflow(overflow_rule rule) const {
@@ -273,7 +281,7 @@ struct explanation {
     const std::string sign = x.digits.negative ? "-" : "";
     if (x.digits.is_infinite) return sign + "inf";
     if (x.value.is_zero()) return sign + "0";
-    return near.is_value ? value_text(x.value.nearest()) : number_text(x.value);
+    return near.is_value ? value_text(outcome_of(element{e.format}, x.digits)->value) : number_text(x.value);
   }
 };
 
@@ -281,7 +289,10 @@ struct explanation {
 
 json to_json(const number_format& f, const std::optional<outcome>& o) {
   if (!o) return nullptr;
-  return {{"code", o->code}, {"bits", bits_text(f, o->code)}, {"value", o->value}, {"text", value_text(o->value)}};
+  return {{"code", o->code},
+          {"bits", bits_text(f, o->code)},
+          {"value", o->is_finite() ? exact_json(o->value) : json(nullptr)},
+          {"text", value_text(o->value)}};
 }
 json to_json(const std::optional<exact_decimal>& x) {
   return x ? json(x->nearest()) : json(nullptr);

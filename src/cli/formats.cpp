@@ -1,7 +1,6 @@
 // `binade formats`: what number formats can represent.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <iostream>
@@ -31,20 +30,25 @@ constexpr int widest_table = 8;  // bits; 256 lines
 // ---- facts ---------------------------------------------------------------------------------------------------------
 
 /// The magnitudes that nearest-even rounding sends beyond the largest finite value: above, or from, half a unit in the
-/// last place above it; none where binary64 has no such number.
+/// last place above it.
 struct overflow_threshold {
-  double value;
+  detail::unpacked value;
   bool included;  // the tie goes away from an odd code
 };
-std::optional<overflow_threshold> find_overflow(const float_format& f) {
-  // The largest value less half the step below it has the distance that the threshold has above it; with precision 1
-  // the step doubles there.
-  const int quantum = f.max_exponent() - f.trailing_bits();
-  const int lowest = f.min_exponent() - f.trailing_bits();
-  const double half_step = std::ldexp(1.0, std::max(quantum, lowest) - 1);
-  const double threshold = f.max_finite() + half_step;
-  if (!std::isfinite(threshold) || threshold - f.max_finite() != half_step) return {};
-  return overflow_threshold{threshold, f.max_finite_code() % 2 == 1};
+overflow_threshold find_overflow(const float_format& f) {
+  const detail::unpacked largest = detail::unpack(f, f.max_finite_code());
+  const int half_step = std::max(largest.exponent, f.min_exponent()) - f.trailing_bits() - 1;
+  const std::uint64_t half_steps = largest.significand >> (63 - (largest.exponent - half_step));
+  return {detail::normalized(false, half_steps + 1, half_step), f.max_finite_code() % 2 == 1};
+}
+
+/// 2^min_exponent(), or what takes its place (float_format::min_normal()).
+detail::unpacked min_normal_of(const float_format& f) {
+  return f.has_subnormals ? detail::normalized(false, 1, f.min_exponent())
+                          : detail::unpack(f, f.smallest_positive_code());
+}
+std::optional<detail::unpacked> min_subnormal_of(const float_format& f) {
+  return min_subnormal(f) ? std::optional(detail::unpack(f, f.smallest_positive_code())) : std::nullopt;
 }
 
 std::string specials_text(const float_format& f) {
@@ -65,10 +69,10 @@ std::string layout_text(const float_format& f) {
 }
 
 std::string_view kind_of(const number_format& f, std::uint64_t code) {
-  const double value = decode(f, code);
-  if (std::isnan(value)) return "nan";
-  if (std::isinf(value)) return "infinity";
-  if (value == 0) return "zero";
+  const detail::unpacked value = detail::unpack(f, code);
+  if (value.is_nan) return "nan";
+  if (value.is_infinite) return "infinity";
+  if (value.significand == 0) return "zero";
   const float_format& floating = f.floating;
   const bool subnormal =
       f.kind == format_kind::floating && (code & floating.magnitude_mask()) < floating.subnormals_end();
@@ -95,15 +99,16 @@ json json_or_null(std::optional<double> x) {
 }
 
 json format_json(const float_format& f) {
+  const auto subnormal = min_subnormal_of(f);
   json result{{"name", to_string(f)},
               {"bits", f.width},
               {"sign_bits", static_cast<int>(f.is_signed)},
               {"exponent_bits", f.exponent_bits()},
               {"trailing_bits", f.trailing_bits()},
               {"bias", f.bias},
-              {"max", f.max_finite()},
-              {"min_normal", f.min_normal()},
-              {"min_subnormal", json_or_null(min_subnormal(f))},
+              {"max", exact_json(detail::unpack(f, f.max_finite_code()))},
+              {"min_normal", exact_json(min_normal_of(f))},
+              {"min_subnormal", subnormal ? exact_json(*subnormal) : json(nullptr)},
               {"has_infinity", f.has_infinity},
               {"nan_codes", nan_count(f)},
               {"has_negative_zero", f.has_negative_zero},
@@ -149,22 +154,23 @@ json detail_json(const quantizer& q) {
   if (any.kind == format_kind::floating) {
     const float_format& f = any.floating;
     format["max_code"] = f.max_finite_code();
-    format["smallest_positive"] = f.smallest_positive();
+    format["smallest_positive"] = exact_json(detail::unpack(f, f.smallest_positive_code()));
     format["max_exponent"] = f.max_exponent();
     format["min_exponent"] = f.min_exponent();
     format["canonical_nan_code"] = f.has_nan() ? json(f.canonical_nan()) : json(nullptr);
     format["infinity_code"] = f.has_infinity ? json(f.infinity_code()) : json(nullptr);
-    const auto overflow = find_overflow(f);
-    format["nearest_even_overflow"] =
-        overflow ? json{{"threshold", overflow->value}, {"included", overflow->included}} : json(nullptr);
+    const overflow_threshold overflow = find_overflow(f);
+    format["nearest_even_overflow"] = {{"threshold", exact_json(overflow.value)}, {"included", overflow.included}};
   }
   format["float32_holds_every_value"] = any.fits_float();
+  format["float64_holds_every_value"] = any.fits_double();
   if (any.width <= widest_table) {
     json values = json::array();
     for (std::uint64_t code = 0; code <= any.code_mask(); ++code) {
-      const double value = decode(any, code);
-      json row{{"code", code}, {"kind", kind_of(any, code)}, {"negative", std::signbit(value)}};
-      row["value"] = std::isfinite(value) ? json(value) : json(nullptr);  // JSON has no infinity and no NaN
+      const detail::unpacked value = detail::unpack(any, code);
+      const bool is_finite = !value.is_nan && !value.is_infinite;
+      json row{{"code", code}, {"kind", kind_of(any, code)}, {"negative", value.negative && !value.is_nan}};
+      row["value"] = is_finite ? exact_json(value) : json(nullptr);  // JSON has no infinity and no NaN
       values.push_back(std::move(row));
     }
     format["values"] = std::move(values);
@@ -179,12 +185,12 @@ void print_overview() {
       {"name", "bits", "S/E/M", "bias", "max", "min normal", "min subnormal", "specials", "also", "source"}};
   for (const named_format& entry : catalogue) {
     const float_format& f = entry.format;
-    const auto subnormal = min_subnormal(f);
+    const auto subnormal = min_subnormal_of(f);
     std::string also;
     for (const std::string_view alias : aliases_of(f)) also += (also.empty() ? "" : ", ") + std::string(alias);
     rows.push_back({std::string(entry.name), std::to_string(f.width), layout_text(f), std::to_string(f.bias),
-                    short_text(f.max_finite()), power_text(f.min_normal()), subnormal ? power_text(*subnormal) : "none",
-                    specials_text(f), also, std::string(entry.source)});
+                    short_text(f.max_finite()), power_text(min_normal_of(f)),
+                    subnormal ? power_text(*subnormal) : "none", specials_text(f), also, std::string(entry.source)});
   }
   print_columns(rows);
   std::cout << "\nCode books:\n";
@@ -217,9 +223,8 @@ std::string nan_text(const float_format& f) {
 }
 
 std::string overflow_text(const float_format& f) {
-  const auto overflow = find_overflow(f);
-  if (!overflow) return "beyond the range of binary64";
-  return std::string("|x| ") + (overflow->included ? ">= " : "> ") + both_texts(overflow->value);
+  const overflow_threshold overflow = find_overflow(f);
+  return std::string("|x| ") + (overflow.included ? ">= " : "> ") + both_texts(overflow.value);
 }
 
 void add_float_rows(std::vector<std::vector<std::string>>& rows, const float_format& f) {
@@ -227,9 +232,10 @@ void add_float_rows(std::vector<std::vector<std::string>>& rows, const float_for
                               std::to_string(f.exponent_bits()) + " exponent, " + std::to_string(f.trailing_bits()) +
                               " trailing significand"});
   rows.push_back({"bias", std::to_string(f.bias)});
-  rows.push_back({"largest", both_texts(f.max_finite()) + ", code " + code_text(f, f.max_finite_code())});
-  rows.push_back({"smallest normal", both_texts(f.min_normal())});
-  const auto subnormal = min_subnormal(f);
+  rows.push_back(
+      {"largest", both_texts(detail::unpack(f, f.max_finite_code())) + ", code " + code_text(f, f.max_finite_code())});
+  rows.push_back({"smallest normal", both_texts(min_normal_of(f))});
+  const auto subnormal = min_subnormal_of(f);
   rows.push_back({"smallest subnormal", subnormal ? both_texts(*subnormal) : "none"});
   rows.push_back({"finite values", std::to_string(f.finite_count())});
   rows.push_back({"infinity", f.has_infinity ? "code " + code_text(f, f.infinity_code()) : "none"});
@@ -242,9 +248,9 @@ void add_float_rows(std::vector<std::vector<std::string>>& rows, const float_for
 void add_rows(std::vector<std::vector<std::string>>& rows, const number_format& f) {
   rows.push_back({"kind", std::string(kind_text(f.kind))});
   rows.push_back({"bits", std::to_string(f.width)});
-  rows.push_back({"largest", both_texts(f.max_finite())});
-  rows.push_back({"least", both_texts(f.min_finite())});
-  rows.push_back({"smallest above zero", both_texts(smallest_positive(f))});
+  rows.push_back({"largest", both_texts(detail::unpack(f.max_finite()))});
+  rows.push_back({"least", both_texts(detail::unpack(f.min_finite()))});
+  rows.push_back({"smallest above zero", both_texts(detail::unpack(smallest_positive(f)))});
   rows.push_back(
       {"NaN", f.has_nan()       ? "code " + code_text(f, encode(element{f}, std::numeric_limits<double>::quiet_NaN()))
               : f.refuses_nan() ? "none: encoding a NaN is an error"
@@ -265,16 +271,20 @@ void print_detail(const quantizer& q) {
   else
     add_rows(rows, f);
   rows.push_back({"float32 holds it", f.fits_float() ? "every value" : "not every value"});
+  if (!f.fits_double()) rows.push_back({"float64 holds it", "not every value"});
   print_columns(rows);
   if (f.width > widest_table) return;
   std::cout << '\n';
   rows.assign(1, {"code", "bits", "value", "exact"});
   for (std::uint64_t code = 0; code <= f.code_mask(); ++code) {
-    const double value = decode(f, code);
-    const bool finite = std::isfinite(value);
-    const std::string special = std::isnan(value) ? "NaN" : value > 0 ? "inf" : "-inf";
-    rows.push_back({code_text(f, code), bits_text(f, code), finite ? exact_text(value) : special,
-                    finite ? power_text(value) : ""});
+    const detail::unpacked value = detail::unpack(f, code);
+    if (value.is_nan || value.is_infinite) {
+      rows.push_back({code_text(f, code), bits_text(f, code), value.is_nan ? "NaN" : value.negative ? "-inf" : "inf"});
+      continue;
+    }
+    const std::optional<double> held = exact_double_of(value);
+    const std::string power = power_text(value);
+    rows.push_back({code_text(f, code), bits_text(f, code), held ? exact_text(*held) : power, power});
   }
   print_columns(rows);
 }

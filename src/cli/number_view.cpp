@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
-#include <cmath>
 #include <cstddef>
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "report/number_text.hpp"
 
@@ -29,22 +30,39 @@ std::string bits_text(const number_format& f, std::uint64_t code) {
   return text;
 }
 
-std::string power_text(double x) {
-  if (x == 0) return std::signbit(x) ? "-0" : "0";
-  int exponent = 0;
-  double significand = std::frexp(x, &exponent);
-  while (significand != std::floor(significand)) {
-    significand *= 2;
-    --exponent;
-  }
-  if (exponent == 0 || (exponent > 0 && std::fabs(x) < 1000)) return exact_text(x);
-  const std::string power = "2^" + std::to_string(exponent);
-  if (std::fabs(significand) == 1) return (x < 0 ? "-" : "") + power;
-  return exact_text(significand) + "*" + power;
+std::optional<double> exact_double_of(const detail::unpacked& x) {
+  const double value = detail::nearest_double(x.significand >> 11, x.exponent - 52);
+  const detail::unpacked held = detail::unpack(value);
+  if (held.is_infinite || held.significand != x.significand || (value != 0 && held.exponent != x.exponent))
+    return std::nullopt;
+  return x.negative ? -value : value;
 }
 
-std::string both_texts(double x) {
-  const std::string decimal = exact_text(x), power = power_text(x);
+nlohmann::ordered_json exact_json(const detail::unpacked& x) {
+  const std::optional<double> value = exact_double_of(x);
+  return value ? nlohmann::ordered_json(*value) : nlohmann::ordered_json(power_text(x));
+}
+
+std::string power_text(const detail::unpacked& x) {
+  const std::string sign = x.negative ? "-" : "";
+  if (x.significand == 0) return sign + "0";
+  const int zeros = std::countr_zero(x.significand), exponent = x.exponent - 63 + zeros;
+  const std::uint64_t odd = x.significand >> zeros;
+  if (exponent == 0 || (exponent > 0 && x.exponent < 10 && odd << exponent < 1000))
+    return sign + std::to_string(odd << exponent);
+  const std::string power = "2^" + std::to_string(exponent);
+  return sign + (odd == 1 ? power : std::to_string(odd) + "*" + power);
+}
+
+std::string power_text(double x) {
+  return power_text(detail::unpack(x));
+}
+
+std::string both_texts(const detail::unpacked& x) {
+  const std::string power = power_text(x);
+  const std::optional<double> value = exact_double_of(x);
+  if (!value) return power;
+  const std::string decimal = exact_text(*value);
   return decimal == power ? decimal : decimal + " = " + power;
 }
 

@@ -2,10 +2,12 @@
 /// Codes and values as the commands show them.
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "binade/number_format.hpp"
+#include "binade/codec.hpp"
 
 namespace binade::cli {
 
@@ -15,10 +17,17 @@ std::string code_text(const number_format& f, std::uint64_t code);
 /// between.
 std::string bits_text(const number_format& f, std::uint64_t code);
 
+/// The finite number as a double; none where double does not hold it.
+std::optional<double> exact_double_of(const detail::unpacked& x);
+
+/// The finite number for JSON: a number, or a text such as "2^-16382" where double does not hold it.
+nlohmann::ordered_json exact_json(const detail::unpacked& x);
+
 /// "7*2^13": a finite value as an odd whole number times a power of two; whole numbers below 1000 as they are.
+std::string power_text(const detail::unpacked& x);
 std::string power_text(double x);
-/// "448" or "0.015625 = 2^-6"
-std::string both_texts(double x);
+/// "448" or "0.015625 = 2^-6"; as a power alone where double does not hold it.
+std::string both_texts(const detail::unpacked& x);
 /// At most six significant digits.
 std::string short_text(double x);
 

@@ -7,7 +7,6 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -26,21 +25,16 @@ struct vectors_options {
 };
 
 int run(const vectors_options& given) {
-  std::vector<float_format> formats;
-  for (const std::string& name : given.formats) {
-    const number_format f = parse_format(name);
-    if (f.kind != format_kind::floating) {
-      std::string message = "vectors: --format ";
-      message += name;
-      message += " is no floating-point format, and vectors are written for those; `binade formats ";
-      message += name;
-      message += " --json` lists its values";
-      throw std::invalid_argument(message);
-    }
-    formats.push_back(f.floating);
-  }
-  if (formats.empty())
+  std::vector<number_format> formats;
+  for (const std::string& name : given.formats) formats.push_back(parse_format(name));
+  if (formats.empty()) {
     for (const named_format& entry : catalogue) formats.push_back(entry.format);
+    for (const code_book* book : book_catalogue) formats.push_back(format_of(*book));
+    for (const bool is_signed : {true, false})  // P3109's formats of 8 bits
+      for (int precision = 1; precision <= 8 - int(is_signed); ++precision)
+        for (const bool is_extended : {true, false})
+          formats.push_back(p3109_format(8, precision, is_signed, is_extended));
+  }
 
   const interruption interrupted_by_user;
   const nlohmann::ordered_json manifest =
@@ -67,13 +61,14 @@ void add_vectors_command(CLI::App& program, int& result) {
   CLI::App* command =
       program.add_subcommand("vectors", "Write conformance vectors: inputs and the codes they must give");
   command->add_option("--out", given->out, "folder for the files; made if need be")->required();
-  command->add_option("--format", given->formats, "formats in the text form; all named ones if not given");
+  command->add_option("--format", given->formats,
+                      "formats in the text form; all named ones and P3109's of 8 bits if not given");
   command->add_flag("--json", given->as_json, "print the manifest as one JSON document");
   command->footer(
       "docs/vectors.md has the layout of the files.\n"
       "Examples:\n"
       "  binade vectors --out vectors\n"
-      "  binade vectors --out vectors --format e4m3fn binary8p4se e5m3:bias=10");
+      "  binade vectors --out vectors --format e4m3fn binary8p4se e5m3:bias=10 int8 posit16");
   command->callback([given, &result] { result = run(*given); });
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <stdexcept>
@@ -12,6 +13,7 @@
 #include <type_traits>
 
 #include "binade/codec.hpp"
+#include "binade/format_facts.hpp"
 #include "binade/text.hpp"
 #include "binade/version.hpp"
 #include "util/atomic_file.hpp"
@@ -39,7 +41,7 @@ void pad(std::string& bytes) {
   bytes.resize((bytes.size() + 7) / 8 * 8, '\0');
 }
 
-std::size_t code_bytes(const float_format& f) {
+std::size_t code_bytes(const number_format& f) {
   return f.width <= 8 ? 1 : f.width <= 16 ? 2 : f.width <= 32 ? 4 : 8;
 }
 
@@ -49,7 +51,7 @@ struct column {
   std::string data;
 };
 
-std::string file_bytes(const float_format& f, file_kind kind, std::uint64_t rows, const std::string& inputs,
+std::string file_bytes(const number_format& f, file_kind kind, std::uint64_t rows, const std::string& inputs,
                        const std::vector<column>& columns) {
   const std::string text = to_string(f);
   constexpr std::size_t fixed = 48;
@@ -88,69 +90,149 @@ std::string file_bytes(const float_format& f, file_kind kind, std::uint64_t rows
 
 // ---- what is asked -------------------------------------------------------------------------------------------------
 
-/// Magnitude codes up to `last`: all if they are at most `limit`, else both ends, the smallest normal value, every
-/// power of two as far as they go, and a fixed sequence of others.
-std::vector<std::uint64_t> magnitudes_of(const float_format& f, std::uint64_t last, std::uint64_t limit) {
+/// Codes from `first` to `last`: all if they are at most `limit`, else both ends, what lies around the marks, and a
+/// fixed sequence of others.
+std::vector<std::uint64_t> picked(std::uint64_t first, std::uint64_t last, std::uint64_t limit,
+                                  const std::vector<std::uint64_t>& marks) {
   std::set<std::uint64_t> codes;
-  if (last < limit) {
-    for (std::uint64_t c = 0; c <= last; ++c) codes.insert(c);
+  if (last - first < limit) {
+    for (std::uint64_t c = first; c <= last; ++c) codes.insert(c);
     return {codes.begin(), codes.end()};
   }
   const auto around = [&](std::uint64_t code) {
-    for (std::uint64_t c = code < 1 ? 0 : code - 1; c <= code + 1 && c <= last; ++c) codes.insert(c);
+    for (std::uint64_t c = code < 1 ? 0 : code - 1; c <= code + 1; ++c)
+      if (c >= first && c <= last) codes.insert(c);
   };
-  for (const std::uint64_t code : {std::uint64_t(0), f.leading(), f.max_finite_code(), last}) around(code);
-  const std::uint64_t binades = (last >> f.trailing_bits()) + 1, stride = 1 + 6 * binades / limit;
-  for (std::uint64_t b = 0; b < binades; b += stride) around(b << f.trailing_bits());
+  around(first);
+  around(last);
+  for (const std::uint64_t mark : marks) around(mark);
   std::uint64_t state = 1;
   while (codes.size() < limit) {
     state = state * 6364136223846793005u + 1442695040888963407u;
-    codes.insert((state >> 1) % (last + 1));
+    codes.insert(first + (state >> 1) % (last - first + 1));
   }
   return {codes.begin(), codes.end()};
 }
 
-/// The magnitudes of inputs, as bits: around each step of the format, and what is special to T.
+/// Magnitude codes of floating point: the marks are the smallest normal value, the largest one, and every power of two
+/// as far as they go.
+std::vector<std::uint64_t> magnitudes_of(const float_format& f, std::uint64_t first, std::uint64_t last,
+                                         std::uint64_t limit) {
+  std::vector<std::uint64_t> marks{f.leading(), f.max_finite_code()};
+  const std::uint64_t lowest = first >> f.trailing_bits(), binades = (last >> f.trailing_bits()) + 1 - lowest;
+  for (std::uint64_t b = 0; b < binades; b += 1 + 6 * binades / limit)
+    marks.push_back((lowest + b) << f.trailing_bits());
+  return picked(first, last, limit, marks);
+}
+
+/// The magnitudes of inputs, as bits.
 template <class T>
-std::vector<detail::native_bits<T>> magnitudes(const float_format& f) {
+class input_set {
+ public:
   using bits = detail::native_bits<T>;
-  constexpr bits infinity = bits(detail::native_format<T>.infinity_code());
-  std::set<bits> inputs;
-  // Which number of T is near a value does not matter, as long as those on both sides are there.
-  const auto add = [&](double value, bool neighbours) {
-    const bits near = std::bit_cast<bits>(static_cast<T>(value));
+  static constexpr bits infinity = bits(detail::native_format<T>.infinity_code());
+
+  /// Which number of T is near a value does not matter, as long as those on both sides are there.
+  void add(double value, bool neighbours) {
+    const bits near = std::bit_cast<bits>(static_cast<T>(std::fabs(value)));
     if (near > infinity) return;
-    inputs.insert(near);
+    inputs_.insert(near);
     if (!neighbours) return;
-    if (near > 0) inputs.insert(near - 1);
-    if (near < infinity) inputs.insert(near + 1);
-  };
-  const double ulp_of_largest =
-      detail::exact_double(false, 1, std::max(f.max_exponent(), f.min_exponent()) - f.trailing_bits());
-  for (const std::uint64_t code : magnitudes_of(f, f.max_finite_code(), places)) {
-    const double low = f.value(code);
-    // Above the largest value the grid goes on by its ulp.
-    const double step = code < f.max_finite_code() ? f.value(code + 1) - low : ulp_of_largest;
+    if (near > 0) inputs_.insert(near - 1);
+    if (near < infinity) inputs_.insert(near + 1);
+  }
+  /// A value and the next one: both sides of the value and of the middle, and what lies between.
+  void add_step(double low, double step) {
     add(low, true);
     add(low + step / 2, true);
     for (const double eighth : {0.125, 0.25, 0.75, 0.875}) add(low + step * eighth, false);
+  }
+  void add_specials(bool with_nan) {
+    constexpr float_format native = detail::native_format<T>;
+    for (const bits special :
+         {bits(0), bits(1), bits(native.leading() - 1), bits(native.leading()), bits(infinity - 1), infinity})
+      inputs_.insert(special);
+    if (!with_nan) return;
+    inputs_.insert(infinity + 1);                  // signaling
+    inputs_.insert(bits(native.canonical_nan()));  // quiet
+    inputs_.insert(bits(native.magnitude_mask()));
+  }
+  std::vector<bits> all() const { return {inputs_.begin(), inputs_.end()}; }
+
+ private:
+  std::set<bits> inputs_;
+};
+
+template <class T>
+void add_steps(input_set<T>& inputs, const float_format& f) {
+  const double ulp_of_largest =
+      detail::nearest_double(1, std::max(f.max_exponent(), f.min_exponent()) - f.trailing_bits());
+  // The codes that numbers of T reach.
+  const element e{.format = f, .rounding = rounding_mode::toward_zero, .overflow = overflow_rule::saturate};
+  const std::uint64_t first = encode(e, std::numeric_limits<T>::denorm_min()),
+                      last = encode(e, std::numeric_limits<T>::max());
+  for (const std::uint64_t code : magnitudes_of(f, first, last, places)) {
+    const double low = f.value(code);
+    // Above the largest value the grid goes on by its ulp.
+    inputs.add_step(low, code < f.max_finite_code() ? f.value(code + 1) - low : ulp_of_largest);
     if (code == f.max_finite_code())
-      for (const double factor : {1.0, 2.0, 16.0}) add(low + step * factor, true);
+      for (const double factor : {1.0, 2.0, 16.0}) inputs.add(low + ulp_of_largest * factor, true);
   }
-  for (const double part : {0.5, 0.25, 0x1p-20}) add(f.smallest_positive() * part, true);
-  for (const bits special : {bits(0), bits(1), bits(detail::native_format<T>.leading() - 1),
-                             bits(detail::native_format<T>.leading()), bits(infinity - 1), infinity})
-    inputs.insert(special);
-  if (!f.refuses_nan()) {
-    inputs.insert(infinity + 1);                                    // signaling
-    inputs.insert(bits(detail::native_format<T>.canonical_nan()));  // quiet
-    inputs.insert(bits(detail::native_format<T>.magnitude_mask()));
+  for (const double part : {0.5, 0.25, 0x1p-20}) inputs.add(f.smallest_positive() * part, true);
+}
+
+/// The number of T from which nearest rounding gives the upper of two neighbouring values; they have one sign.
+template <class T>
+double border(const number_format& f, double low, double high) {
+  using bits = detail::native_bits<T>;
+  const element nearest{.format = f, .overflow = overflow_rule::saturate};
+  const bool negative = low < 0 || high < 0;
+  const auto at = [&](bits magnitude) {
+    const T x = std::bit_cast<T>(magnitude);
+    return negative ? -x : x;
+  };
+  bits below = std::bit_cast<bits>(static_cast<T>(std::min(std::fabs(low), std::fabs(high)))),
+       above = std::bit_cast<bits>(static_cast<T>(std::max(std::fabs(low), std::fabs(high))));
+  const std::uint64_t far = encode(nearest, at(above));
+  while (above > below + 1) {
+    const bits middle = below + (above - below) / 2;
+    (encode(nearest, at(middle)) == far ? above : below) = middle;
   }
-  return {inputs.begin(), inputs.end()};
+  return static_cast<double>(at(above));
+}
+
+/// Of the other kinds the borders between codes need not be in the middle, and those of one sign need not mirror those
+/// of the other.
+template <class T, class Format>
+void add_steps(input_set<T>& inputs, const Format& f) {
+  for (const bool negative : {false, true}) {
+    if (negative && !f.is_signed) continue;
+    const std::uint64_t last = f.max_magnitude(negative);
+    for (const std::uint64_t magnitude : picked(0, last, places, {last / 2, last / 4, last / 4 * 3})) {
+      const auto value = [&](std::uint64_t m) { return f.value_of_code(f.compose(negative, m)); };
+      const double low = value(magnitude), inner = magnitude > 0 ? value(magnitude - 1) : low;
+      const double next = magnitude < last ? value(magnitude + 1) : low + (low - inner);
+      inputs.add_step(low, next - low);
+      if (magnitude < last && !(low < 0 && next > 0) && !(low > 0 && next < 0))
+        inputs.add(border<T>(f, low, next), true);
+      if (magnitude == last)
+        for (const double factor : {2.0, 16.0, 0x1p20}) inputs.add(low * factor, true);
+    }
+  }
+  for (const double part : {0.5, 0.25, 0x1p-20}) inputs.add(smallest_positive(f) * part, true);
+}
+
+/// The magnitudes of inputs: around each step of the format, and what is special to T.
+template <class T>
+std::vector<detail::native_bits<T>> magnitudes(const number_format& f) {
+  input_set<T> inputs;
+  f.visit([&](const auto& descriptor) { add_steps(inputs, descriptor); });
+  inputs.add_specials(!f.refuses_nan());
+  return inputs.all();
 }
 
 /// Every rounding with every possible overflow rule; the stochastic ones for each number of enumerated noise bits.
-std::vector<element> elements_of(const float_format& f) {
+std::vector<element> elements_of(const number_format& f) {
   std::vector<element> all;
   for (const rounding_mode mode :
        {rounding_mode::nearest_even, rounding_mode::nearest_away, rounding_mode::toward_zero, rounding_mode::up,
@@ -173,7 +255,7 @@ std::vector<element> elements_of(const float_format& f) {
 }
 
 template <class T>
-vector_file conversion_vectors(const float_format& f, file_kind kind, std::string name) {
+vector_file conversion_vectors(const number_format& f, file_kind kind, std::string name) {
   using bits = detail::native_bits<T>;
   std::vector<bits> inputs = magnitudes<T>(f);
   const std::size_t positive = inputs.size();
@@ -198,12 +280,25 @@ vector_file conversion_vectors(const float_format& f, file_kind kind, std::strin
 
 // ---- files ---------------------------------------------------------------------------------------------------------
 
-/// The text of a format as part of a file name that every system takes.
-std::string file_stem(const float_format& f) {
+/// The text of a format as part of a file name that every system takes; of a long code book a checksum.
+std::string file_stem(const number_format& f) {
   std::string stem = to_string(f);
+  if (stem.size() > 100) return "book_" + sha256_of(stem).substr(0, 16);
   std::replace_if(
-      stem.begin(), stem.end(), [](char c) { return c == ':' || c == '='; }, '_');
+      stem.begin(), stem.end(), [](char c) { return std::string_view(":=(),+").find(c) != std::string_view::npos; },
+      '_');
   return stem;
+}
+
+/// The codes of a decode table.
+std::vector<std::uint64_t> decoded_codes(const number_format& f) {
+  const std::uint64_t limit = f.width <= widest_complete_table ? std::uint64_t(1) << widest_complete_table : 2048;
+  if (f.kind != format_kind::floating) return picked(0, f.code_mask(), limit, {f.code_mask() / 2});
+  const float_format& floating = f.floating;
+  std::vector<std::uint64_t> codes = magnitudes_of(floating, 0, floating.magnitude_mask(), limit);
+  const std::size_t positive = codes.size();
+  for (std::size_t i = 0; floating.is_signed && i < positive; ++i) codes.push_back(codes[i] | floating.sign_bit());
+  return codes;
 }
 
 void prepare(const fs::path& folder) {
@@ -227,32 +322,36 @@ void prepare(const fs::path& folder) {
 
 }  // namespace
 
-vector_file decode_vectors(const float_format& f) {
-  const std::uint64_t limit = std::uint64_t(1) << widest_complete_table;
-  std::vector<std::uint64_t> codes =
-      magnitudes_of(f, f.magnitude_mask(), f.width <= widest_complete_table ? limit : 2048);
-  const std::size_t positive = codes.size();
-  for (std::size_t i = 0; f.is_signed && i < positive; ++i) codes.push_back(codes[i] | f.sign_bit());
+vector_file decode_vectors(const number_format& f) {
+  const std::vector<std::uint64_t> codes = decoded_codes(f);
   std::string inputs;
-  column values{.text = "value", .noise_bits = 0, .data = {}};
+  std::vector<column> columns{{.text = "value", .noise_bits = 0, .data = {}}};
+  if (!f.fits_double())
+    for (const char* part : {"significand", "exponent"}) columns.push_back({.text = part, .noise_bits = 0, .data = {}});
   for (const std::uint64_t code : codes) {
     put(inputs, code, code_bytes(f));
-    put(values.data, std::bit_cast<std::uint64_t>(decode(f, code)), 8);
+    put(columns[0].data, std::bit_cast<std::uint64_t>(decode(f, code)), 8);
+    if (columns.size() == 1) continue;
+    const detail::unpacked x = detail::unpack(f, code);
+    const bool is_number = !x.is_nan && !x.is_infinite && x.significand != 0;
+    const std::uint64_t significand = is_number ? x.significand >> 11 : 0;
+    put(columns[1].data, x.negative ? 0 - significand : significand, 8);
+    put(columns[2].data, is_number ? std::uint64_t(std::int64_t(x.exponent) - 52) : 0, 8);
   }
   return {.kind = "decode",
           .rows = codes.size(),
-          .columns = 1,
-          .bytes = file_bytes(f, decode_kind, codes.size(), inputs, {values})};
+          .columns = columns.size(),
+          .bytes = file_bytes(f, decode_kind, codes.size(), inputs, columns)};
 }
 
-vector_file binary32_vectors(const float_format& f) {
+vector_file binary32_vectors(const number_format& f) {
   return conversion_vectors<float>(f, binary32_kind, "binary32");
 }
-vector_file binary64_vectors(const float_format& f) {
+vector_file binary64_vectors(const number_format& f) {
   return conversion_vectors<double>(f, binary64_kind, "binary64");
 }
 
-nlohmann::ordered_json write_vectors(const fs::path& folder, const std::vector<float_format>& formats,
+nlohmann::ordered_json write_vectors(const fs::path& folder, const std::vector<number_format>& formats,
                                      const std::function<bool()>& stop) {
   prepare(folder);
   nlohmann::ordered_json manifest{{"program", "binade"},
@@ -260,7 +359,7 @@ nlohmann::ordered_json write_vectors(const fs::path& folder, const std::vector<f
                                   {"layout", vectors_layout},
                                   {"files", nlohmann::ordered_json::array()}};
   std::set<std::string> done;
-  for (const float_format& f : formats) {
+  for (const number_format& f : formats) {
     if (!done.insert(file_stem(f)).second) continue;
     for (const auto make : {decode_vectors, binary32_vectors, binary64_vectors}) {
       if (stop()) return nullptr;

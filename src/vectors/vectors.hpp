@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "binade/float_format.hpp"
+#include "binade/number_format.hpp"
 
 namespace binade {
 
@@ -23,15 +23,16 @@ struct vector_file {
   std::string bytes;
 };
 
-/// The value of each code: all codes up to 16 bits, those around each power of two, zero and the ends beyond.
-vector_file decode_vectors(const float_format& f);
+/// The value of each code: all codes up to 16 bits; beyond, those around zero, the ends and (of floating point) each
+/// power of two, and others.  Where double does not hold every value, significand and exponent too.
+vector_file decode_vectors(const number_format& f);
 
 /// Codes of float (double) inputs under every rounding and every overflow rule that is possible, the stochastic modes
-/// with 1 and 3 noise bits and all noise.  Inputs: each value of the format, each midpoint, the numbers beside both,
-/// eighths between values, and specials; of formats of more than 8 bits at 128 places.  No NaN where the format refuses
-/// it.
-vector_file binary32_vectors(const float_format& f);
-vector_file binary64_vectors(const float_format& f);
+/// with 1 and 3 noise bits and all noise.  Inputs: each value of the format, each midpoint and, where another number
+/// is the border between two codes, each border, the numbers beside these, eighths between values, and specials; of
+/// formats of more than 8 bits at 128 places that the input's type reaches.  No NaN where the format refuses it.
+vector_file binary32_vectors(const number_format& f);
+vector_file binary64_vectors(const number_format& f);
 
 /// Writes the files of each format into a folder, made if need be, then manifest.json with their checksums; while that
 /// is missing, the folder is not whole.  A file appears whole or not at all.
@@ -39,7 +40,7 @@ vector_file binary64_vectors(const float_format& f);
 /// @returns the manifest; null if stopped
 /// @throws std::invalid_argument if the folder is a file, or holds what is not of such a set
 /// @throws std::runtime_error that names the file if something cannot be written
-nlohmann::ordered_json write_vectors(const std::filesystem::path& folder, const std::vector<float_format>& formats,
+nlohmann::ordered_json write_vectors(const std::filesystem::path& folder, const std::vector<number_format>& formats,
                                      const std::function<bool()>& stop);
 
 }  // namespace binade

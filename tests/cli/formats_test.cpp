@@ -119,7 +119,18 @@ TEST(formats_command, overflow_thresholds_are_those_of_the_specifications) {
     EXPECT_EQ(overflow["threshold"], threshold) << name;
     EXPECT_EQ(overflow["included"], included) << name;
   }
-  EXPECT_TRUE(formats_json("f64")["format"]["nearest_even_overflow"].is_null());
+  EXPECT_EQ(formats_json("f64")["format"]["nearest_even_overflow"]["threshold"], "18014398509481983*2^970");
+}
+
+TEST(formats_command, what_binary64_does_not_hold_is_a_power_of_two_as_text) {
+  const json all = formats_json("binary12p1ue");
+  const json& format = all["format"];
+  EXPECT_EQ(format["max"], "2^2045");
+  EXPECT_EQ(format["min_normal"], "2^-2047");
+  EXPECT_EQ(format["nearest_even_overflow"]["threshold"], "3*2^2044");
+  EXPECT_EQ(format["float64_holds_every_value"], false);
+  EXPECT_EQ(formats_json("e4m3fn:bias=2000")["format"]["values"][1]["value"], "2^-2002");
+  EXPECT_EQ(formats_json("e4m3fn")["format"]["float64_holds_every_value"], true);
 }
 
 TEST(formats_command, a_quantizer_shows_its_expansion_and_storage) {

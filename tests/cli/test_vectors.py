@@ -26,7 +26,7 @@ class Target:
     """A format as the sorted values of its magnitudes; everything exact."""
 
     def __init__(self, name):
-        form = DEFINITIONS[name]
+        form = DEFINITIONS[name] if isinstance(name, str) else name  # a make_golden.Format
         self.signed, policy = form.sign_bits == 1, form.policy
         self.p3109 = policy.startswith("p3109")
         self.sign = 1 << form.magnitude_bits if self.signed else 0

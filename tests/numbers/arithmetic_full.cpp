@@ -1,4 +1,5 @@
-// Every pair of codes of every format of 8 bits and fewer, and millions of triples, judged by exact numbers.
+// Every pair of codes of every format of 8 bits and fewer, all of P3109's among them, and millions of triples, judged
+// by exact numbers.
 
 #include <cstdio>
 
@@ -9,53 +10,45 @@ namespace {
 using judged::arithmetic;
 using oracle::beyond;
 
-template <class Judge>
-void for_each_format(int most_bits, Judge judge_one) {
-  std::uint64_t judged = 0;
-  int formats = 0;
-  for (const auto& [name, grid] : judged::named_grids()) {
-    if (grid.width > most_bits) continue;
-    arithmetic judge(name, grid);
-    judge_one(judge, grid);
-    judged += judge.judged();
-    ++formats;
+/// One format of 8 bits or fewer: a test of its own, so that shards share them out.
+class small_format : public testing::TestWithParam<judged::named_grid> {
+ protected:
+  const oracle::grid& grid() const { return GetParam().grid; }
+  void TearDown() override {
+    RecordProperty("judged", std::to_string(judge_.judged()));
+    std::printf("%s: %llu results\n", GetParam().name.c_str(), static_cast<unsigned long long>(judge_.judged()));
   }
-  std::printf("%d formats, %llu results\n", formats, static_cast<unsigned long long>(judged));
+  arithmetic judge_{GetParam().name, GetParam().grid};
+};
+
+TEST_P(small_format, every_pair_of_codes_under_every_rounding_and_overflow_rule) {
+  judge_.all_operands(1, judged::arithmetic_rules(grid()));
+  judge_.all_operands(2, judged::arithmetic_rules(grid()));
 }
 
-TEST(arithmetic, every_pair_of_codes_of_formats_of_8_bits_under_every_rounding_and_overflow_rule) {
-  for_each_format(8, [](arithmetic& judge, const oracle::grid& g) {
-    judge.all_operands(1, judged::arithmetic_rules(g));
-    judge.all_operands(2, judged::arithmetic_rules(g));
-  });
+TEST_P(small_format, every_pair_of_codes_with_flushed_subnormal_operands) {
+  judge_.all_operands(2, judged::deterministic_rules(beyond::saturate, oracle::tiny::flush_inputs));
 }
 
-TEST(arithmetic, every_pair_of_codes_of_formats_of_8_bits_with_flushed_subnormal_operands) {
-  for_each_format(8, [](arithmetic& judge, const oracle::grid&) {
-    judge.all_operands(2, judged::deterministic_rules(beyond::saturate, oracle::tiny::flush_inputs));
-  });
+TEST_P(small_format, every_triple_of_codes_of_4_bits_under_every_rounding_and_overflow_rule) {
+  if (grid().width <= 4) judge_.all_operands(3, judged::arithmetic_rules(grid()));
 }
 
-TEST(arithmetic, every_triple_of_codes_of_formats_of_4_bits_under_every_rounding_and_overflow_rule) {
-  for_each_format(4,
-                  [](arithmetic& judge, const oracle::grid& g) { judge.all_operands(3, judged::arithmetic_rules(g)); });
-}
-
-TEST(arithmetic, a_million_triples_of_codes_of_formats_of_8_bits) {
+TEST_P(small_format, a_hundred_thousand_triples_of_codes) {
   std::mt19937_64 random(1);
-  for_each_format(8, [&](arithmetic& judge, const oracle::grid& g) {
-    for (const char* o : {"fma", "faa"})
-      for (int i = 0; i < 50'000; ++i)
-        if (!judge(o, judge.random_codes(random), judged::arithmetic_rules(g))) return;
-  });
+  for (const char* o : {"fma", "faa"})
+    for (int i = 0; i < 50'000; ++i)
+      if (!judge_(o, judge_.random_codes(random), judged::arithmetic_rules(grid()))) return;
 }
 
-TEST(arithmetic, every_pair_of_codes_of_formats_of_6_bits_with_every_noise_of_3_bits) {
-  for_each_format(6, [](arithmetic& judge, const oracle::grid&) {
-    for (const auto m : {oracle::mode::stochastic_a, oracle::mode::stochastic_b, oracle::mode::stochastic_c})
-      judge.all_operands(2, {{.rounding = m, .noise_bits = 3, .overflow = beyond::spec}}, {0, 1, 2, 3, 4, 5, 6, 7});
-  });
+TEST_P(small_format, every_pair_of_codes_of_6_bits_with_every_noise_of_3_bits) {
+  if (grid().width > 6) return;
+  for (const auto m : judged::stochastic_modes)
+    judge_.all_operands(2, {{.rounding = m, .noise_bits = 3, .overflow = beyond::spec}}, {0, 1, 2, 3, 4, 5, 6, 7});
 }
+
+INSTANTIATE_TEST_SUITE_P(arithmetic, small_format, testing::ValuesIn(judged::small_formats()),
+                         [](const auto& tested) { return tested.param.name; });
 
 TEST(arithmetic, random_operands_of_every_format_and_mixture) {
   std::mt19937_64 random(2);

@@ -1,6 +1,6 @@
 #pragma once
-// Arithmetic judged by MPFR: of IEEE 754 formats with the format's precision and exponent range, of posits and takums
-// with so many bits that only quotients and roots are rounded.
+// Arithmetic judged by MPFR: of IEEE 754 and extended P3109 formats with the format's precision and exponent range, of
+// posits, takums, integers and fixed point with so many bits that only quotients and roots are rounded.
 
 #include <mpfr.h>
 
@@ -16,7 +16,8 @@
 
 namespace judged {
 
-/// One IEEE 754 format as MPFR sees it: e.overflow is `infinity`.
+/// One IEEE 754 or signed extended P3109 format as MPFR sees it: e.overflow is `infinity`.  P3109's infinity stands
+/// where MPFR has one number more in the last binade.
 class mpfr_judge {
  public:
   explicit mpfr_judge(const oracle::grid& g) : grid_(g), source_("", g) {
@@ -33,6 +34,11 @@ class mpfr_judge {
     }
     values_.resize(std::size_t{1} << g.width, std::numeric_limits<double>::quiet_NaN());
     for (const auto& [bits, code] : code_of_) values_[code] = std::bit_cast<double>(bits);
+    if (!g.has_negative_zero) {
+      values_[g.sign_code()] = std::numeric_limits<double>::quiet_NaN();
+      code_of_[std::bit_cast<std::uint64_t>(-0.0)] = 0;
+      beyond_ = oracle::to_double(g.value(g.infinity_code()));
+    }
   }
   mpfr_judge(const mpfr_judge&) = delete;
   mpfr_judge& operator=(const mpfr_judge&) = delete;
@@ -95,7 +101,13 @@ class mpfr_judge {
     }
     mpfr_subnormalize(result_, ternary, direction);
     if (mpfr_nan_p(result_)) return grid_.delivered_nan();
-    return code_of_.at(std::bit_cast<std::uint64_t>(mpfr_get_d(result_, MPFR_RNDN)));
+    const double result = mpfr_get_d(result_, MPFR_RNDN);
+    if (std::fabs(result) == beyond_) {
+      const std::uint64_t sign = result < 0 ? grid_.sign_code() : 0;
+      const bool inward = direction == MPFR_RNDZ || direction == (result < 0 ? MPFR_RNDU : MPFR_RNDD);
+      return sign | (inward ? grid_.max_code() : grid_.infinity_code());
+    }
+    return code_of_.at(std::bit_cast<std::uint64_t>(result));
   }
 
   oracle::grid grid_;
@@ -103,24 +115,33 @@ class mpfr_judge {
   mpfr_t x_, y_, z_, result_;
   std::unordered_map<std::uint64_t, std::uint64_t> code_of_;
   std::vector<double> values_;
+  double beyond_ =
+      std::numeric_limits<double>::quiet_NaN();  ///< of P3109: the number of MPFR where the infinity stands
   std::uint64_t judged_ = 0;
 };
 
-/// A posit or takum of 16 bits.  The result of MPFR, toward zero, is placed among the values and the borders between
-/// them, each the value of the string of bits that is one longer; what was cut off decides where it is on a border.
-class tapered_mpfr_judge {
+/// A posit or takum of 16 bits, a symmetric or unsigned integer or fixed-point format.  The result of MPFR, toward
+/// zero, is placed among the values and the borders between them, half way or the value of the string of bits that is
+/// one longer; what was cut off decides where it is on a border.
+class other_mpfr_judge {
  public:
-  explicit tapered_mpfr_judge(const oracle::other_form& f) : f_(f), format_(binade::parse_format(f.text)) {
-    for (std::uint64_t code = 0; code < f.nan_code(); ++code) {
+  explicit other_mpfr_judge(const oracle::other_form& f)
+      : f_(f),
+        format_(binade::parse_format(f.text)),
+        is_tapered_(f.border == "string"),
+        is_signed_(f.values.back() < 0) {
+    for (std::uint64_t code = 0; code < (is_signed_ ? f.nan_code() : f.values.size()); ++code)
       values_.push_back(f.values[code]);
-      borders_.push_back(code == 0 ? 0 : oracle::tapered_value(f, 2 * code + 1, 16));
-    }
+    for (std::uint64_t code = 0; code + 1 < values_.size(); ++code)
+      borders_.push_back(!is_tapered_ ? (values_[code] + values_[code + 1]) / 2
+                         : code == 0  ? 0
+                                      : oracle::tapered_value(f, 2 * code + 1, 16));
     // Sums of three values between 2^-255 and 2^255 with 12 bits each, and products of two, are exact.
     for (mpfr_t* x : {&x_, &y_, &z_, &result_}) mpfr_init2(*x, 1100);
   }
-  tapered_mpfr_judge(const tapered_mpfr_judge&) = delete;
-  tapered_mpfr_judge& operator=(const tapered_mpfr_judge&) = delete;
-  ~tapered_mpfr_judge() {
+  other_mpfr_judge(const other_mpfr_judge&) = delete;
+  other_mpfr_judge& operator=(const other_mpfr_judge&) = delete;
+  ~other_mpfr_judge() {
     for (mpfr_t* x : {&x_, &y_, &z_, &result_}) mpfr_clear(*x);
   }
 
@@ -159,6 +180,12 @@ class tapered_mpfr_judge {
             codes[k] = (codes[0] + codes[k] % 4096 - 2048) & 0xffff;
             if ((r >> (48 + k) & 1) != 0) codes[k] = -codes[k] & 0xffff;
           }
+        if (!is_tapered_ && (r >> 62 & 1) != 0)  // of all sizes, so that products are within the range
+          for (std::size_t k = 0; k < 3; ++k) {
+            const int bits = static_cast<int>(r >> (52 + 3 * k) & 7) + 8;
+            codes[k] = is_signed_ && codes[k] >> 15 != 0 ? (0 - (0x10000 - codes[k]) % (1u << bits)) & 0xffff
+                                                         : codes[k] % (1u << bits);
+          }
         if (!(*this)(o, codes)) return;
       }
     }
@@ -186,15 +213,17 @@ class tapered_mpfr_judge {
     return side == 0 && inexact ? 1 : side;
   }
   std::uint64_t code_of_result(oracle::mode m, bool inexact) const {
-    if (mpfr_nan_p(result_) || mpfr_inf_p(result_)) return f_.nan_code();
-    if (mpfr_zero_p(result_)) return 0;
+    // Without a NaN, an infinity saturates and a NaN is refused: code 0.
     const bool negative = mpfr_signbit(result_) != 0;
+    if (mpfr_nan_p(result_)) return is_tapered_ ? f_.nan_code() : 0;
+    if (mpfr_inf_p(result_) && is_tapered_) return f_.nan_code();
+    if (mpfr_zero_p(result_) || (negative && !is_signed_)) return 0;
     std::size_t low = 0, high = values_.size();
     while (high - low > 1) {
       const std::size_t middle = low + (high - low) / 2;
       (against(values_[middle], inexact) >= 0 ? low : high) = middle;
     }
-    bool up = low == 0;  // nothing but zero goes to zero
+    bool up = is_tapered_ && low == 0;  // nothing but zero goes to zero
     const bool is_number = low + 1 < values_.size() && (up || against(values_[low], inexact) != 0);
     if (is_number && !up) {
       const int side = against(borders_[low], inexact);
@@ -224,9 +253,21 @@ class tapered_mpfr_judge {
 
   oracle::other_form f_;
   binade::number_format format_;
+  bool is_tapered_, is_signed_;
   std::vector<double> values_, borders_;
   mpfr_t x_, y_, z_, result_;
   std::uint64_t judged_ = 0;
 };
+
+/// The forms of 16 bits that other_mpfr_judge takes.
+inline std::vector<oracle::other_form> forms_for_mpfr() {
+  std::vector<oracle::other_form> all = other_forms_of_16_bits();
+  std::erase_if(all, [](const oracle::other_form& f) { return f.border == "power" || f.text.ends_with(":asym"); });
+  return all;
+}
+inline constexpr std::array p3109_precisions_for_mpfr{11, 8, 6};
+inline oracle::grid p3109_for_mpfr(int precision) {
+  return oracle::p3109_grid(16, precision, true, true);
+}
 
 }  // namespace judged

@@ -159,7 +159,7 @@ TEST(text, every_split_with_every_specials_and_some_biases_prints_and_parses_bac
             try {
               f = parse_format(text);
             } catch (const text_error&) {
-              continue;  // out of the range of binary64, or a NaN choice for a format that has one
+              continue;  // no value left beside the specials, or a NaN choice for a format that has one
             }
             ASSERT_LE(to_string(*f).size(), text.size());
             expect_round_trip(*f);
@@ -178,7 +178,7 @@ TEST(text, every_p3109_name_up_to_16_bits_prints_as_itself) {
       for (const char* kind : {"se", "sf", "ue", "uf"}) {
         const std::string text = "binary" + std::to_string(k) + "p" + std::to_string(p) + kind;
         const int exponent_bits = k - p + (kind[0] == 'u');
-        if (exponent_bits < 1 || exponent_bits > 11) {
+        if (exponent_bits < 1) {
           EXPECT_THROW(parse_format(text), text_error) << text;
         } else {
           EXPECT_EQ(to_string(parse_format(text)), text);
@@ -193,7 +193,7 @@ TEST(text, a_descriptor_without_a_text_form_is_refused_by_print) {
   without_subnormals.has_subnormals = false;
   EXPECT_THROW(to_string(without_subnormals), std::invalid_argument);
   EXPECT_THROW(to_string(fixed_format{.width = 8, .fraction_bits = -1}), std::invalid_argument);
-  float_format impossible = split(4, 3, 5000);
+  float_format impossible = split(4, 3, 70000);
   EXPECT_THROW(to_string(impossible), std::invalid_argument);
 }
 
@@ -491,10 +491,9 @@ TEST(text, numbers_out_of_range_say_the_range) {
   expect_error("e12m3", 1, "1 to 11");
   expect_error("e0m3", 1, "1 to 11");
   expect_error("e4m53", 3, "0 to 52");
-  expect_error("e4m3fn:bias=99999999999999999999", 12, "-2200 to 2200");
-  expect_error("e4m3fn:bias=2000", 12, "below the range of binary64");
-  expect_error("e4m3fn:bias=-2000", 12, "beyond the range of binary64");
-  expect_error("e11m3fn", 0, "beyond the range of binary64");
+  expect_error("e4m3fn:bias=99999999999999999999", 12, "-65536 to 65536");
+  expect_error("e4m3fn:bias=65537", 12, "-65536 to 65536");
+  expect_error("e4m3fn:bias=-65537", 13, "-65536 to 65536");
   expect_error("e4m3fn/sr:0", 10, "1 to 32");
   expect_error("e4m3fn/sr:33", 10, "1 to 32");
   expect_error("e4m3fn/sr:", 10, "1 to 32");

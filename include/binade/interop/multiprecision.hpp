@@ -18,12 +18,13 @@ struct word_collector {
     units.shift_left(32);
     units.multiply_add(1, word);
   }
-  /// units * 2^exponent, held where no format reaches.
+  /// units * 2^exponent, its exponent held where no format reaches.
   constexpr exact value(bool negative, std::int64_t exponent, bool sticky) const {
     exact x = leading_bits(negative, units, 0, sticky);
     if (x.is_zero()) return x;
     const std::int64_t leading = x.exponent + exponent;
-    x.exponent = static_cast<int>(leading > 2200 ? 2200 : leading < -2200 ? -2200 : leading);
+    constexpr std::int64_t farthest = 4 * widest_exponent;
+    x.exponent = static_cast<int>(leading > farthest ? farthest : leading < -farthest ? -farthest : leading);
     return x;
   }
 };
@@ -39,8 +40,10 @@ exact exact_ratio(bool negative, Integer numerator, Integer denominator) {
   Integer quotient = numerator / denominator;
   const bool sticky = Integer(quotient * denominator) != numerator;
   word_collector words;
+  const Integer mask(0xffffffffu);
   for (int i = static_cast<int>(msb(quotient)) / 32; i >= 0; --i) {
-    const Integer word = (quotient >> (32u * static_cast<unsigned>(i))) & Integer(0xffffffffu);
+    Integer word = quotient >> (32u * static_cast<unsigned>(i));
+    word &= mask;
     words.append(word.template convert_to<std::uint32_t>());
   }
   return words.value(negative, -shift, sticky);
@@ -84,6 +87,7 @@ exact exact_number(const Number& x) {
 /// does double.  NaN and infinities only in floating-point types.
 template <class Number, auto F>
 Number to_number(number<F> x) {
+  static_assert(number_format(F).fits_double(), "to_number is for formats of which binary64 holds every value");
   return Number(static_cast<double>(x));
 }
 
