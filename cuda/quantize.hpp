@@ -19,28 +19,27 @@ constexpr std::size_t code_bytes(const number_format& f) {
 
 /// out = x on the grid of q.  Equals binade::quantize bit for bit.
 ///
-/// Quantizers of this release: is_plain(), without a scale or with one per tensor, row or block of one row (tile with
-/// tile_rows 1).
+/// All quantizers but those with a transform or the scale rule 4over6.  At the speed of memory: float formats rounded
+/// to nearest even or with sr, and of any format decoding from 8 bits or fewer, without a scale, with one per tensor,
+/// or in blocks of 16, 32 or 64 neighbours (16 or 32 along an axis with `inner` a multiple of 64), one level or two.
 /// @param x, out  view.size() floats of device memory, in storage order; out may be x
-/// @throws std::invalid_argument for an impossible quantizer, one that is not in this release, or more
-/// elements
-///         than there is noise for; nothing is written.  std::runtime_error for what the device reports
+/// @throws std::invalid_argument for an impossible quantizer, one that is not in this release, or more elements than
+///         there is noise for; nothing is written.  std::runtime_error for what the device reports
 void quantize(const float* x, const axis_view& view, const quantizer& q, const noise_source& noise, float* out,
               stream on = nullptr);
 
 /// Codes and scale codes of x.  Equals binade::encode.
 /// @param codes   one per element, code_bytes(q.elem.format) bytes each, in storage order
-/// @param scales  one code of the scale format per group, code_bytes() each, row-major over (rows, groups of a row);
-/// one for
-///                the tensor; not used without scaling
+/// @param scales  scale_count() codes of the innermost level, code_bytes() each, in the order of `encoded`; not used
+///                without scaling
+/// @param outer_scales  outer_scale_count() codes of the second level, likewise; not used without one
 /// @throws as quantize(), and std::invalid_argument that counts the NaNs where the format refuses them: that check
-/// waits
-///         for the stream; nothing is written
+///         waits for the stream, and codes and scales are then any
 void encode(const float* x, const axis_view& view, const quantizer& q, const noise_source& noise, void* codes,
-            void* scales, stream on = nullptr);
+            void* scales, void* outer_scales, stream on = nullptr);
 
 /// The values of codes under their scales.  Equals binade::decode.  @throws as quantize()
-void decode(const void* codes, const void* scales, const axis_view& view, const quantizer& q, float* out,
-            stream on = nullptr);
+void decode(const void* codes, const void* scales, const void* outer_scales, const axis_view& view, const quantizer& q,
+            float* out, stream on = nullptr);
 
 }  // namespace binade::cuda

@@ -17,9 +17,20 @@
 /// For loop bodies that must be compiled for the instruction set of the function that calls them.
 #define BINADE_ALWAYS_INLINE inline __attribute__((always_inline))
 #define BINADE_INLINE_LAMBDA __attribute__((always_inline))
+/// For what a loop seldom does, so that it does not take the loop's registers.
+#define BINADE_NEVER_INLINE __attribute__((noinline, cold))
 #else
 #define BINADE_ALWAYS_INLINE inline
 #define BINADE_INLINE_LAMBDA
+#define BINADE_NEVER_INLINE
+#endif
+
+#define BINADE_PRAGMA(text) _Pragma(#text)
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(__CUDACC__)
+/// Before a loop whose turns are written out, this many at a time.
+#define BINADE_UNROLL(count) BINADE_PRAGMA(GCC unroll count)
+#else
+#define BINADE_UNROLL(count)
 #endif
 
 #if defined(__FAST_MATH__)

@@ -25,12 +25,12 @@ struct magnitude_filter {
 };
 
 /// Bits of |x|, 0 where x is not finite: what amax is the maximum of.
-BINADE_ALWAYS_INLINE std::uint32_t finite_magnitude(float x) {
+BINADE_HD BINADE_ALWAYS_INLINE std::uint32_t finite_magnitude(float x) {
   const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(x) & 0x7fffffff;
   return magnitude & (0 - std::uint32_t(magnitude < 0x7f800000));
 }
 /// Bits of |x|, 0 where the filter leaves x out.  As numbers, NaNs are above infinity and infinity above the others.
-BINADE_ALWAYS_INLINE std::uint32_t counted_magnitude(float x, const magnitude_filter& filter) {
+BINADE_HD BINADE_ALWAYS_INLINE std::uint32_t counted_magnitude(float x, const magnitude_filter& filter) {
   const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(x) & 0x7fffffff;
   const std::uint32_t special = magnitude == 0x7f800000 ? filter.infinities : filter.nans;
   return magnitude & (magnitude < 0x7f800000 ? ~0u : special);
@@ -59,7 +59,9 @@ struct amax_blocks_body {
       } else if (here == 16) {
         bits = std::max(bits, amax_of<16>(block));
       } else {
-        for (std::size_t i = 0; i < here; ++i) bits = std::max(bits, finite_magnitude(block[i]));
+        std::size_t i = 0;
+        for (; i + 256 <= here; i += 256) bits = std::max(bits, amax_of<256>(block + i));
+        for (; i < here; ++i) bits = std::max(bits, finite_magnitude(block[i]));
       }
       amax[k] = std::bit_cast<float>(bits);
     }

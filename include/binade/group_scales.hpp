@@ -216,7 +216,13 @@ class scaled_walk {
     reserve();
     outer_.resize(outer.size());
     for (std::size_t k = 0; k < outer.size(); ++k) outer_[k].scale = outer[k];
-    for (std::size_t k = 0; k < inner.size(); ++k) set_group(k, inner[k]);
+    if (quantizer_.levels == 1 && !has_multiplier_) {
+      stored_.of_group = inner;
+      if (has_inverse_)
+        std::transform(inner.begin(), inner.end(), inverse_.of_group.begin(), [](float s) { return 1 / s; });
+    } else {
+      for (std::size_t k = 0; k < inner.size(); ++k) set_group(k, inner[k]);
+    }
     visit_known(visit);
   }
 

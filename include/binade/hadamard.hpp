@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "binade/config.hpp"
+#include "binade/group_lanes.hpp"
 #include "binade/noise.hpp"
 #include "binade/versions.hpp"
 
@@ -83,6 +84,36 @@ struct hadamard_body {
   }
 };
 
+#ifdef BINADE_WIDE_256
+#define BINADE_LANE BINADE_WIDE_256 BINADE_ALWAYS_INLINE
+#define BINADE_LOOP BINADE_WIDE_256 inline
+namespace lanes_8 {
+#include "binade/hadamard_loops.inc"
+}
+#undef BINADE_LANE
+#undef BINADE_LOOP
+#define BINADE_LANE BINADE_WIDE_512 BINADE_ALWAYS_INLINE
+#define BINADE_LOOP BINADE_WIDE_512 inline
+namespace lanes_16 {
+#include "binade/hadamard_loops.inc"
+}
+#undef BINADE_LANE
+#undef BINADE_LOOP
+#endif
+
+/// Transforms whole blocks.  @param out  x or memory apart from it
+inline void transform_blocks(const float* x, float* out, std::size_t count, std::uint32_t block) {
+  std::size_t done = 0;
+#ifdef BINADE_WIDE_256
+  if (vector_bits() >= 512)
+    done = lanes_16::transform_blocks(x, out, count, block, hadamard_scale(block));
+  else if (vector_bits() >= 256)
+    done = lanes_8::transform_blocks(x, out, count, block, hadamard_scale(block));
+#endif
+  if (x != out) std::copy(x + done, x + count, out + done);
+  run_best<hadamard_body>(out + done, count - done, std::size_t(block), hadamard_scale(block));
+}
+
 inline void check_hadamard(const std::string& verb, std::size_t count, std::uint32_t block) {
   if (const std::string_view why = hadamard_defect(block); !why.empty())
     throw std::invalid_argument(verb + ": block is " + std::to_string(block) + "; " + std::string(why));
@@ -91,14 +122,24 @@ inline void check_hadamard(const std::string& verb, std::size_t count, std::uint
                                 std::to_string(block) + "; pad the axis or take a block size that divides it");
 }
 
-/// Flips the signs of the elements that the seed names.  @pre block divides x.size()
-inline void flip_signs(std::span<float> x, std::uint32_t block, std::uint64_t seed) {
+/// The sign bits that the transform with random signs flips in each block.
+inline std::vector<std::uint32_t> sign_flips(std::uint32_t block, std::uint64_t seed) {
   std::vector<std::uint32_t> flips(block);
   fill_noise({.seed = seed, .stream = rht_stream}, 0, 1, flips);
   for (std::uint32_t& flip : flips) flip <<= 31;
-  for (std::size_t begin = 0; begin < x.size(); begin += block)
-    for (std::size_t j = 0; j < block; ++j)
-      x[begin + j] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(x[begin + j]) ^ flips[j]);
+  return flips;
+}
+struct flip_body {
+  BINADE_ALWAYS_INLINE static void run(const float* x, float* out, std::size_t count, const std::uint32_t* flips,
+                                       std::size_t block) {
+    for (std::size_t begin = 0; begin < count; begin += block)
+      for (std::size_t j = 0; j < block; ++j)
+        out[begin + j] = std::bit_cast<float>(std::bit_cast<std::uint32_t>(x[begin + j]) ^ flips[j]);
+  }
+};
+/// @pre the number of flips divides count   @param out  x or memory apart from it
+inline void flip_signs(const float* x, float* out, std::size_t count, const std::vector<std::uint32_t>& flips) {
+  run_best<flip_body>(x, out, count, flips.data(), flips.size());
 }
 
 }  // namespace detail
@@ -109,13 +150,13 @@ inline void flip_signs(std::span<float> x, std::uint32_t block, std::uint64_t se
 ///         before
 inline void hadamard(std::span<float> x, std::uint32_t block) {
   detail::check_hadamard("hadamard", x.size(), block);
-  detail::run_best<detail::hadamard_body>(x.data(), x.size(), std::size_t(block), hadamard_scale(block));
+  detail::transform_blocks(x.data(), x.data(), x.size(), block);
 }
 
 /// The same after random signs.  Arguments and errors as hadamard.
 inline void rht(std::span<float> x, std::uint32_t block, std::uint64_t seed) {
   detail::check_hadamard("rht", x.size(), block);
-  detail::flip_signs(x, block, seed);
+  detail::flip_signs(x.data(), x.data(), x.size(), detail::sign_flips(block, seed));
   hadamard(x, block);
 }
 
@@ -123,7 +164,7 @@ inline void rht(std::span<float> x, std::uint32_t block, std::uint64_t seed) {
 inline void inverse_rht(std::span<float> x, std::uint32_t block, std::uint64_t seed) {
   detail::check_hadamard("inverse_rht", x.size(), block);
   hadamard(x, block);
-  detail::flip_signs(x, block, seed);
+  detail::flip_signs(x.data(), x.data(), x.size(), detail::sign_flips(block, seed));
 }
 
 }  // namespace binade

@@ -13,10 +13,18 @@
 
 namespace binade::detail {
 
-/// One lane: what is left over at the end of an array, and processors without a namespace of their own.
+/// Elements from which on the values of an array do not fit in the caches, and are stored around them.
+inline constexpr std::size_t streamed_from = std::size_t(1) << 23;
+
+/// Elements before the first one whose address is a multiple of `width` elements.
+BINADE_ALWAYS_INLINE std::size_t before_aligned(const float* from, std::size_t width) {
+  return (0 - std::bit_cast<std::uintptr_t>(from) / sizeof(float)) % width;
+}
+
+/// One lane: what is left over at the end of an array, processors without a namespace of their own, and the device.
 namespace lanes_1 {
 
-#define BINADE_LANE BINADE_ALWAYS_INLINE
+#define BINADE_LANE BINADE_HD BINADE_ALWAYS_INLINE
 inline constexpr std::size_t width = 1;
 using floats = float;
 using words = std::uint32_t;
@@ -39,6 +47,19 @@ template <class Code>
 BINADE_LANE void store_codes(Code* to, words x) {
   *to = Code(x);
 }
+/// Four vectors of codes, each of which fits.
+template <class Code>
+BINADE_LANE void store_codes(Code* to, words a, words b, words c, words d) {
+  store_codes(to, a);
+  store_codes(to + width, b);
+  store_codes(to + 2 * width, c);
+  store_codes(to + 3 * width, d);
+}
+/// Around the caches; to is a multiple of a vector's size.  wait_for_streams() before anyone else reads it.
+BINADE_LANE void stream(float* to, floats x) {
+  *to = x;
+}
+BINADE_LANE void wait_for_streams() {}
 BINADE_LANE floats every(float x) {
   return x;
 }
@@ -93,8 +114,16 @@ BINADE_LANE words capped_magnitude(floats x, words cap) {
 BINADE_LANE words with_sign_of(words a, floats x) {
   return a | (bits(x) & 0x80000000);
 }
+/// min(|a|, cap) with the sign of a, as numbers; any number where a is NaN.
+BINADE_LANE words capped_number(words a, words cap) {
+  return std::min(a & 0x7fffffff, cap) | (a & 0x80000000);
+}
 BINADE_LANE mask is_nan(floats a, floats b) {
   return a != a || b != b;
+}
+/// True unless a <= b: also where one is NaN.
+BINADE_LANE mask not_at_most(floats a, floats b) {
+  return !(a <= b);
 }
 /// a > b, as signed integers.
 BINADE_LANE mask exceeds(words a, words b) {
@@ -104,15 +133,43 @@ BINADE_LANE mask equals(words a, words b) {
   return a == b;
 }
 BINADE_LANE words chosen(mask which, words a, words b) {
+#if defined(__CUDA_ARCH__)
+  return which ? a : b;
+#else
   return b ^ ((a ^ b) & (0 - words(which)));
+#endif
 }
 BINADE_LANE words shifted_left(words a, int count) {
   return a << count;
 }
-/// a + power cut off to a multiple of the power's ulp.  @pre 0 <= a, and the sum is below twice the power
-BINADE_LANE floats sum_toward_zero(floats a, floats power) {
-  const floats near = a + power;
+/// True if any lane is.
+BINADE_LANE bool any(mask a, mask b) {
+  return a || b;
+}
+BINADE_LANE mask either(mask a, mask b) {
+  return a || b;
+}
+/// a + binade * factor, rounded to nearest even; likewise cut off to a multiple of its ulp; and taken back from the
+/// sum.
+/// @pre binade and factor are powers of two; 0 <= a, and the sum is below twice the product
+BINADE_LANE floats raised(floats a, floats binade, floats factor) {
+  return a + binade * factor;
+}
+BINADE_LANE floats raised_toward_zero(floats a, floats binade, floats factor) {
+#if defined(__CUDA_ARCH__)
+  return __fadd_rz(a, binade * factor);
+#else
+  const floats power = binade * factor, near = a + power;
   return number(bits(near) - words(near - power > a));
+#endif
+}
+BINADE_LANE floats lowered(floats sum, floats binade, floats factor) {
+  return sum - binade * factor;
+}
+/// The sum cut off, but rounded away from zero where `away`.
+BINADE_LANE floats raised_directed(mask away, floats a, floats binade, floats factor) {
+  const floats cut = raised_toward_zero(a, binade, factor);
+  return number(bits(cut) + words(away && lowered(cut, binade, factor) != a));
 }
 /// x cut off to a whole number.  @pre 0 <= x < 2^32
 BINADE_LANE words whole(floats x) {
@@ -124,6 +181,10 @@ BINADE_LANE mask carries(words a, words b) {
 }
 BINADE_LANE words incremented(mask where, words a) {
   return a + words(where);
+}
+/// True where a has the one bit that b has.
+BINADE_LANE mask has_bit(words a, words b) {
+  return (a & b) != 0;
 }
 
 /// q to 40 bits, ties up, on its bits: no compiler's fused multiply-add can come between.
@@ -188,6 +249,24 @@ BINADE_LANE void store_codes(std::uint8_t* to, words x) {
   const __m128i halves = _mm_packus_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
   _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packus_epi16(halves, halves));
 }
+BINADE_LANE void store_codes(std::uint8_t* to, words a, words b, words c, words d) {
+  const words bytes = _mm256_packus_epi16(_mm256_packus_epi32(a, b), _mm256_packus_epi32(c, d));
+  const words order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permutevar8x32_epi32(bytes, order));
+}
+template <class Code>
+BINADE_LANE void store_codes(Code* to, words a, words b, words c, words d) {
+  store_codes(to, a);
+  store_codes(to + width, b);
+  store_codes(to + 2 * width, c);
+  store_codes(to + 3 * width, d);
+}
+BINADE_LANE void stream(float* to, floats x) {
+  _mm256_stream_ps(to, x);
+}
+BINADE_LANE void wait_for_streams() {
+  _mm_sfence();
+}
 BINADE_LANE floats every(float x) {
   return _mm256_set1_ps(x);
 }
@@ -239,8 +318,14 @@ BINADE_LANE words capped_magnitude(floats x, words cap) {
 BINADE_LANE words with_sign_of(words a, floats x) {
   return either(a, both(bits(x), every(0x80000000u)));
 }
+BINADE_LANE words capped_number(words a, words cap) {
+  return with_sign_of(capped_magnitude(number(a), cap), number(a));
+}
 BINADE_LANE mask is_nan(floats a, floats b) {
   return _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_UNORD_Q));
+}
+BINADE_LANE mask not_at_most(floats a, floats b) {
+  return _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_NLE_UQ));
 }
 BINADE_LANE mask exceeds(words a, words b) {
   return _mm256_cmpgt_epi32(a, b);
@@ -254,9 +339,25 @@ BINADE_LANE words chosen(mask which, words a, words b) {
 BINADE_LANE words shifted_left(words a, int count) {
   return _mm256_sll_epi32(a, _mm_cvtsi32_si128(count));
 }
-BINADE_LANE floats sum_toward_zero(floats a, floats power) {
-  const floats near = plus(a, power), above = _mm256_cmp_ps(minus(near, power), a, _CMP_GT_OQ);
+BINADE_LANE bool any(mask a, mask b) {
+  const mask both_masks = _mm256_or_si256(a, b);
+  return _mm256_testz_si256(both_masks, both_masks) == 0;
+}
+BINADE_LANE floats raised(floats a, floats binade, floats factor) {
+  return plus(a, times(binade, factor));
+}
+BINADE_LANE floats raised_toward_zero(floats a, floats binade, floats factor) {
+  const floats power = times(binade, factor), near = plus(a, power);
+  const floats above = _mm256_cmp_ps(minus(near, power), a, _CMP_GT_OQ);
   return number(plus(bits(near), bits(above)));
+}
+BINADE_LANE floats lowered(floats sum, floats binade, floats factor) {
+  return minus(sum, times(binade, factor));
+}
+BINADE_LANE floats raised_directed(mask away, floats a, floats binade, floats factor) {
+  const floats cut = raised_toward_zero(a, binade, factor);
+  const floats is_cut = _mm256_cmp_ps(lowered(cut, binade, factor), a, _CMP_NEQ_UQ);
+  return number(minus(bits(cut), both(away, bits(is_cut))));
 }
 BINADE_LANE words whole(floats x) {
   const floats half = every(0x1p31f), is_large = _mm256_cmp_ps(x, half, _CMP_GE_OQ);
@@ -269,6 +370,9 @@ BINADE_LANE mask carries(words a, words b) {
 }
 BINADE_LANE words incremented(mask where, words a) {
   return minus(a, where);
+}
+BINADE_LANE mask has_bit(words a, words b) {
+  return _mm256_cmpeq_epi32(both(a, b), b);
 }
 
 /// Masks of four lanes each, as one of eight.
@@ -339,6 +443,31 @@ BINADE_LANE void store_codes(std::uint16_t* to, words x) {
 BINADE_LANE void store_codes(std::uint8_t* to, words x) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(x));
 }
+BINADE_LANE void store_codes(std::uint8_t* to, words a, words b, words c, words d) {
+  const words bytes = _mm512_packus_epi16(_mm512_packus_epi32(a, b), _mm512_packus_epi32(c, d));
+  const words order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  _mm512_storeu_si512(to, _mm512_permutexvar_epi32(order, bytes));
+}
+BINADE_LANE void store_codes(std::uint16_t* to, words a, words b) {
+  const words order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
+  _mm512_storeu_si512(to, _mm512_permutexvar_epi64(order, _mm512_packus_epi32(a, b)));
+}
+BINADE_LANE void store_codes(std::uint16_t* to, words a, words b, words c, words d) {
+  store_codes(to, a, b);
+  store_codes(to + 2 * width, c, d);
+}
+BINADE_LANE void store_codes(std::uint32_t* to, words a, words b, words c, words d) {
+  store_codes(to, a);
+  store_codes(to + width, b);
+  store_codes(to + 2 * width, c);
+  store_codes(to + 3 * width, d);
+}
+BINADE_LANE void stream(float* to, floats x) {
+  _mm512_stream_ps(to, x);
+}
+BINADE_LANE void wait_for_streams() {
+  _mm_sfence();
+}
 BINADE_LANE floats every(float x) {
   return _mm512_set1_ps(x);
 }
@@ -384,15 +513,22 @@ BINADE_LANE words greatest(words a, words b) {
 BINADE_LANE words shifted_right(words a, int count) {
   return _mm512_srl_epi32(a, _mm_cvtsi32_si128(count));
 }
-/// The smaller magnitude, sign cleared; of a quiet NaN and a number the number.  A signaling NaN stays one.
+/// The smaller magnitude, sign cleared; of a quiet NaN and a number the number.  A signaling NaN stays one,
+/// with its sign.
 BINADE_LANE words capped_magnitude(floats x, words cap) {
   return bits(_mm512_range_ps(x, number(cap), 0b1010));
 }
 BINADE_LANE words with_sign_of(words a, floats x) {
   return _mm512_ternarylogic_epi32(a, bits(x), every(0x80000000u), 0xf8);  // a | (x & mask)
 }
+BINADE_LANE words capped_number(words a, words cap) {
+  return bits(_mm512_range_ps(number(a), number(cap), 0b0010));
+}
 BINADE_LANE mask is_nan(floats a, floats b) {
   return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q);
+}
+BINADE_LANE mask not_at_most(floats a, floats b) {
+  return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ);
 }
 BINADE_LANE mask exceeds(words a, words b) {
   return _mm512_cmpgt_epi32_mask(a, b);
@@ -406,8 +542,25 @@ BINADE_LANE words chosen(mask which, words a, words b) {
 BINADE_LANE words shifted_left(words a, int count) {
   return _mm512_sll_epi32(a, _mm_cvtsi32_si128(count));
 }
-BINADE_LANE floats sum_toward_zero(floats a, floats power) {
-  return _mm512_add_round_ps(a, power, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+BINADE_LANE bool any(mask a, mask b) {
+  return _kortestz_mask16_u8(a, b) == 0;
+}
+BINADE_LANE mask either(mask a, mask b) {
+  return _kor_mask16(a, b);
+}
+// One instruction each: the product is exact, so that a fused sum is the same number.
+BINADE_LANE floats raised(floats a, floats binade, floats factor) {
+  return _mm512_fmadd_ps(binade, factor, a);
+}
+BINADE_LANE floats raised_toward_zero(floats a, floats binade, floats factor) {
+  return _mm512_fmadd_round_ps(binade, factor, a, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+}
+BINADE_LANE floats lowered(floats sum, floats binade, floats factor) {
+  return _mm512_fnmadd_ps(binade, factor, sum);
+}
+BINADE_LANE floats raised_directed(mask away, floats a, floats binade, floats factor) {
+  const floats up = _mm512_fmadd_round_ps(binade, factor, a, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+  return _mm512_mask_mov_ps(raised_toward_zero(a, binade, factor), away, up);
 }
 BINADE_LANE words whole(floats x) {
   return _mm512_cvttps_epu32(x);
@@ -417,6 +570,9 @@ BINADE_LANE mask carries(words a, words b) {
 }
 BINADE_LANE words incremented(mask where, words a) {
   return _mm512_mask_add_epi32(a, where, a, every(1u));
+}
+BINADE_LANE mask has_bit(words a, words b) {
+  return _mm512_test_epi32_mask(a, b);
 }
 
 struct cut_quotient {

@@ -11,7 +11,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "binade/config.hpp"
+#include "binade/packing_lanes.hpp"
 
 namespace binade {
 
@@ -87,17 +87,19 @@ constexpr void pack(const Codes& codes, int width, packed_layout layout, std::sp
   const auto* const code = std::ranges::data(codes);
   const std::size_t count = std::ranges::size(codes), needed = packed_size(count, width, layout);
   if (out.size() != needed) detail::refuse_packed_size("pack", "out", out.size(), needed, count, width);
-  if (width < std::numeric_limits<std::ranges::range_value_t<Codes>>::digits) {
+  if (!detail::all_fit(code, count, detail::low_bits(width))) {
     const auto* const wide = std::find_if(code, code + count, [&](auto c) { return c > detail::low_bits(width); });
-    if (wide != code + count)
-      throw std::invalid_argument("pack: code " + std::to_string(*wide) + " at index " + std::to_string(wide - code) +
-                                  " is wider than " + std::to_string(width) + " bits; give the width of its format");
+    throw std::invalid_argument("pack: code " + std::to_string(*wide) + " at index " + std::to_string(wide - code) +
+                                " is wider than " + std::to_string(width) + " bits; give the width of its format");
   }
   const int stored = detail::stored_width(width, layout);
-  std::uint8_t* next = out.data();
+  std::size_t done = 0;
+  if constexpr (sizeof(*code) == 1)
+    if (stored == width && !std::is_constant_evaluated()) done = detail::pack_lanes(code, width, count, out.data());
+  std::uint8_t* next = out.data() + done / 8 * std::size_t(stored);
   std::uint64_t word = 0;
   int filled = 0;  // bits of word that are taken, below 64
-  for (std::size_t i = 0; i < count; ++i) {
+  for (std::size_t i = done; i < count; ++i) {
     const std::uint64_t value = code[i];
     word |= value << filled;
     const int room = 64 - filled;
@@ -148,7 +150,10 @@ constexpr void unpack(std::span<const std::uint8_t> bytes, int width, packed_lay
   }
 
   auto* const code = std::ranges::data(out);
-  std::size_t next = 0;
+  std::size_t done = 0;
+  if constexpr (sizeof(*code) == 1)
+    if (stored == width && !std::is_constant_evaluated()) done = detail::unpack_lanes(bytes.data(), width, count, code);
+  std::size_t next = done / 8 * std::size_t(stored);
   std::uint64_t word = 0;
   int used = 64;  // bits of word that are gone
   const auto load = [&] {
@@ -156,7 +161,7 @@ constexpr void unpack(std::span<const std::uint8_t> bytes, int width, packed_lay
     word = detail::load_bytes(bytes.data() + next, here);
     next += here;
   };
-  for (std::size_t i = 0; i < count; ++i) {
+  for (std::size_t i = done; i < count; ++i) {
     if (used == 64) {
       load();
       used = 0;

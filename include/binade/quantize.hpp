@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -17,8 +18,10 @@
 
 #include "binade/array_decoder.hpp"
 #include "binade/array_rounder.hpp"
+#include "binade/group_round.hpp"
 #include "binade/group_scales.hpp"
 #include "binade/noise.hpp"
+#include "binade/packing_lanes.hpp"
 #include "binade/quantize_counters.hpp"
 #include "binade/quantizer.hpp"
 #include "binade/transform.hpp"
@@ -107,21 +110,26 @@ inline void multiply(const near_scales& s, float* values, std::size_t count) {
 
 /// use(x / scale in parts, exact to the last bit that a rounding asks for); a zero of x's sign where the scale is 0.
 template <class Use>
-auto with_quotient(float x, double scale, Use use) {
+BINADE_HD auto with_quotient(float x, double scale, Use use) {
   if (scale == 0 && x == x) return use(unpack(std::bit_cast<std::uint32_t>(x) >> 31 != 0 ? -0.0 : 0.0));
   if (x - x != 0 || scale != scale) return use(unpack(double(x) / scale));
   return use(exact_quotient(unpack(double(x)), unpack(scale)));
+}
+
+/// True if elements are brought to the grid by one division in float32 by a scale that is neither 0 nor NaN.
+constexpr bool divides_directly(const quantizer& q) {
+  return q.levels < 2 && q.order == operation_order::standard && q.scalings[0].zero != zero_rule::zero &&
+         q.scalings[0].nan == special_rule::element && q.scalings[0].infinity != special_rule::group;
 }
 
 /// Rounds chunks of an array by a quantizer without transforms.
 class chunk_rounder {
  public:
   explicit chunk_rounder(const quantizer& q)
-      : element_(q.elem), rounder_(q.elem), is_direct_(is_direct(q)), in_float_(odd_float_suffices(q.elem)) {}
+      : element_(q.elem), rounder_(q.elem), is_direct_(divides_directly(q)), in_float_(odd_float_suffices(q.elem)) {}
 
   /// values[i]: what x[i] becomes.
   void quantize(const float* x, const near_scales& s, const std::uint32_t* noise, float* values, std::size_t count) {
-    if (s.stored == nullptr) return rounder_.quantize(x, noise, values, count);
     if (is_direct_ && s.run > 1 && rounder_.lanes() != nullptr)
       return lane_quantize(*rounder_.lanes(), x, s.stored, s.inverse, s.run, noise, values, count);
     elements(x, s, noise, values, count);
@@ -130,7 +138,10 @@ class chunk_rounder {
   }
   /// values[i]: the element that x[i] becomes, not yet multiplied by its scales.
   void elements(const float* x, const near_scales& s, const std::uint32_t* noise, float* values, std::size_t count) {
-    if (s.stored == nullptr) return rounder_.quantize(x, noise, values, count);
+    if (s.stored == nullptr) {
+      rounder_.quantize(x, noise, values, count);
+      return;
+    }
     scale_down(x, s, count);
     if (rounds_quotients(s))
       for (std::size_t i = 0; i < count; ++i)
@@ -145,7 +156,6 @@ class chunk_rounder {
   /// codes[i]: the code of x[i] scaled; 0 for the NaN of a group in a format without one.
   template <class Code>
   void encode(const float* x, const near_scales& s, const std::uint32_t* noise, Code* codes, std::size_t count) {
-    if (s.stored == nullptr) return rounder_.encode(x, noise, codes, count);
     scale_down(x, s, count);
     if (rounds_quotients(s))
       for (std::size_t i = 0; i < count; ++i)
@@ -165,11 +175,6 @@ class chunk_rounder {
   }
 
  private:
-  /// One division in float32 by a scale that is neither 0 nor NaN.
-  static bool is_direct(const quantizer& q) {
-    return q.levels < 2 && q.order == operation_order::standard && q.scalings[0].zero != zero_rule::zero &&
-           q.scalings[0].nan == special_rule::element && q.scalings[0].infinity != special_rule::group;
-  }
   /// The quotient by the product of two scales is rounded as it is: float32 does not suffice.
   bool rounds_quotients(const near_scales& s) const {
     return s.product != nullptr && s.multiplier == nullptr && !in_float_;
@@ -191,12 +196,14 @@ class chunk_rounder {
 
 /// Rows along the axis, one after the other, from storage order or back.
 inline void gather_rows(std::span<const float> x, const axis_view& view, std::span<float> rows) {
+  if (view.inner == 1) return void(std::copy(x.begin(), x.end(), rows.begin()));
   for (std::size_t o = 0; o < view.outer; ++o)
     for (std::size_t i = 0; i < view.inner; ++i)
       for (std::size_t j = 0; j < view.length; ++j)
         rows[(o * view.inner + i) * view.length + j] = x[(o * view.length + j) * view.inner + i];
 }
 inline void scatter_rows(std::span<const float> rows, const axis_view& view, std::span<float> x) {
+  if (view.inner == 1) return void(std::copy(rows.begin(), rows.end(), x.begin()));
   for (std::size_t o = 0; o < view.outer; ++o)
     for (std::size_t i = 0; i < view.inner; ++i)
       for (std::size_t j = 0; j < view.length; ++j)
@@ -248,12 +255,25 @@ inline bool has_fields_of_float(const float_format& f) {
   return !f.is_signed && f.precision == 1 && f.width == 8 && f.bias == 127 && !f.has_zero && f.high_nans == 1 &&
          !f.has_infinity;
 }
+/// scales[k]: the value of a code that is an exponent field of float32.
+template <class Code>
+struct fields_body {
+  BINADE_ALWAYS_INLINE static void run(const Code* __restrict codes, float* __restrict scales, std::size_t count) {
+    for (std::size_t k = 0; k < count; ++k) {
+      const std::uint32_t field = std::uint32_t(codes[k]) << 23;
+      scales[k] = std::bit_cast<float>(field == 0 ? 0x00400000 : field < 0x7f800000 ? field : 0x7fc00000);
+    }
+  }
+};
 /// The codes of scales, which are values of this format.
 inline void encode_scales(const float_format& f, const std::vector<float>& scales, code_array& to) {
   const array_rounder storage(element{.format = f, .overflow = overflow_rule::saturate});
   with_codes(to, f.width, scales.size(), [&](auto& codes) {
     using code_type = typename std::remove_reference_t<decltype(codes)>::value_type;
-    if (!has_fields_of_float(f)) return storage.encode(scales.data(), nullptr, codes.data(), scales.size());
+    if (!has_fields_of_float(f)) {
+      storage.encode(scales.data(), nullptr, codes.data(), scales.size());
+      return;
+    }
     for (std::size_t k = 0; k < scales.size(); ++k) codes[k] = code_type(std::bit_cast<std::uint32_t>(scales[k]) >> 23);
   });
 }
@@ -261,10 +281,138 @@ inline std::vector<float> decode_scales(const float_format& f, const code_array&
   return std::visit(
       [&](const auto& c) {
         std::vector<float> scales(c.size());
+        if (has_fields_of_float(f)) {
+          run_best<fields_body<typename std::remove_cvref_t<decltype(c)>::value_type>>(c.data(), scales.data(),
+                                                                                       c.size());
+          return scales;
+        }
         array_decoder(f, c.size())(c.data(), scales.data(), c.size());
         return scales;
       },
       codes);
+}
+
+/// The elements of an unscaled array at once, or in chunks, with the noise of each where the mode asks for it.
+/// @param at_once  whether one call may take all: without noise
+/// @param visit    of the first element, how many there are, and their noise or null
+template <class Visit>
+void visit_unscaled(const element& e, const noise_source& source, std::size_t count, bool at_once, Visit visit) {
+  if (at_once && !is_stochastic(e.rounding)) return visit(std::size_t(0), count, nullptr);
+  constexpr std::size_t chunk = scaled_walk::longest;
+  std::uint32_t noise[chunk];
+  for (std::size_t first = 0; first < count; first += chunk) {
+    const std::size_t n = std::min(chunk, count - first);
+    visit(first, n, chunk_noise(e, source, first, {noise, n}));
+  }
+}
+/// quantize_part() without scales and counters.
+inline void quantize_unscaled(std::span<const float> x, const element& e, const noise_source& source,
+                              std::span<float> out) {
+  const array_rounder rounder(e);
+  const bool is_direct = out.data() != x.data() || rounder.works_in_place();
+  float buffer[scaled_walk::longest];
+  visit_unscaled(e, source, x.size(), is_direct, [&](std::size_t first, std::size_t n, const std::uint32_t* noise) {
+    rounder.quantize(x.data() + first, noise, is_direct ? out.data() + first : buffer, n);
+    if (!is_direct) std::copy_n(buffer, n, out.data() + first);
+  });
+}
+/// encode_part() without scales.
+template <class Code>
+void encode_unscaled(std::span<const float> x, const element& e, const noise_source& source, std::uint64_t& refused,
+                     Code* codes) {
+  const array_rounder rounder(e);
+  bool may_have_nan = false;
+  visit_unscaled(e, source, x.size(), true, [&](std::size_t first, std::size_t n, const std::uint32_t* noise) {
+    may_have_nan |= rounder.encode(x.data() + first, noise, codes + first, n);
+  });
+  if (may_have_nan && e.format.refuses_nan())
+    refused += std::uint64_t(std::count_if(x.begin(), x.end(), [](float value) { return value != value; }));
+}
+/// The elements of a group where they are neighbours, and where all groups but a shorter last one have as many; else 0.
+inline std::size_t neighbours_in_group(const axis_view& view, const quantizer& q) {
+  const scaling& s = q.scalings[0];
+  if (q.levels == 0 || s.per != granularity::tile || s.tile_rows != 1 || view.inner != 1 || view.size() == 0) return 0;
+  if (q.levels == 2 && q.scalings[1].per != granularity::tensor) return 0;
+  return view.outer == 1 || view.length % s.tile_cols == 0 ? s.tile_cols : 0;
+}
+/// The rows of a group where groups are columns in memory, with a power of two as the scale of each; else 0.
+inline std::size_t rows_of_columns(const axis_view& view, const quantizer& q) {
+  const scaling& s = q.scalings[0];
+  if (q.levels != 1 || s.per != granularity::tile || s.tile_rows != 1 || view.inner < 16) return 0;
+  return group_rounder::covers_columns(q, s.tile_cols) ? s.tile_cols : 0;
+}
+/// Rounds all columns; returns how many NaNs got code 0.  @param scales  null, or where scales go, numbered as groups
+template <class To>
+std::uint64_t round_all_columns(const float* x, const axis_view& view, const quantizer& q, To* to, float* scales) {
+  const std::size_t size = q.scalings[0].tile_cols, tiles = (view.length + size - 1) / size;
+  const group_rounder rounder(q, size);
+  std::vector<float> found(scales == nullptr ? 0 : view.inner);
+  std::uint64_t refused = 0;
+  for (std::size_t o = 0; o < view.outer; ++o)
+    for (std::size_t tile = 0; tile < tiles; ++tile) {
+      const std::size_t first = (o * view.length + tile * size) * view.inner;
+      refused += rounder.columns(x + first, std::min(size, view.length - tile * size), view.inner, view.inner,
+                                 to + first, scales == nullptr ? nullptr : found.data());
+      for (std::size_t i = 0; i < found.size(); ++i) scales[(o * view.inner + i) * tiles + tile] = found[i];
+    }
+  return refused;
+}
+/// The scale of the outer level, that of the tensor.
+inline outer_scale outer_of(std::span<const float> x, const axis_view& view, const quantizer& q,
+                            const known_scales* known) {
+  if (known != nullptr && known->outer) return *known->outer;
+  const scaling& s = q.scalings[1];
+  group_amax amax(x.data(), grid_of(s, view), s);
+  if (s.rule != scale_rule::static_scale) amax.all();
+  return scale_levels(q).outer(amax[0]);
+}
+
+/// quantize() by a Hadamard transform of blocks and groups that follow each other, piece by piece in the nearest cache;
+/// false, and nothing is done, where the quantizer or the array is not of that kind.
+inline bool quantize_in_blocks(std::span<const float> x, const axis_view& view, quantizer q, std::span<float> out) {
+  const transform t = q.transforms[0];
+  const bool has_signs = t.kind == transform_kind::random_hadamard;
+  if (q.transform_count != 1 || (t.kind != transform_kind::hadamard && !has_signs)) return false;
+  q.transform_count = 0;
+  q.transforms = {};
+  const std::size_t size = neighbours_in_group(view, q);
+  if (size == 0 || view.length % t.block != 0 || q.levels != 1 || !group_rounder::covers(q, size)) return false;
+  constexpr std::size_t longest = 2048;
+  const std::size_t step = std::lcm(size, std::size_t(t.block));
+  if (step > longest || x.size() % step != 0) return false;
+
+  const group_rounder rounder(q, size);
+  const std::vector<std::uint32_t> flips = has_signs ? sign_flips(t.block, t.seed) : std::vector<std::uint32_t>{};
+  float piece[longest];
+  for (std::size_t first = 0; first < x.size();) {
+    const std::size_t count = std::min(longest / step * step, x.size() - first);
+    const float* from = x.data() + first;
+    float* const to = out.data() + first;
+    if (has_signs) flip_signs(std::exchange(from, piece), piece, count, flips);
+    transform_blocks(from, piece, count, t.block);
+    rounder(piece, count / size, piece);
+    transform_blocks(piece, to, count, t.block);
+    if (has_signs) flip_signs(to, to, count, flips);
+    first += count;
+  }
+  return true;
+}
+
+/// Rounds whole groups with powers of two as scales, and counts.
+inline void count_groups(const group_rounder& rounder, std::size_t size, std::span<const float> x, std::span<float> out,
+                         counter& counters) {
+  constexpr std::size_t longest = counter::chunk;
+  float values[longest], scaled[longest], scales[longest / 16], inverse[longest / 16];
+  for (std::size_t first = 0; first < x.size();) {
+    const std::size_t count = std::min(longest / size * size, x.size() - first), groups = count / size;
+    const float* const from = x.data() + first;
+    rounder(from, groups, &values[0], &scales[0]);
+    for (std::size_t k = 0; k < groups; ++k) inverse[k] = 1 / scales[k];
+    lane_scale_down(from, scales, inverse, size, scaled, count);
+    counters.add_scaled(from, scaled, values, count);
+    std::copy_n(values, count, out.data() + first);
+    first += count;
+  }
 }
 
 /// quantize() of an array, or of a part of a larger one.
@@ -276,11 +424,33 @@ inline void quantize_part(std::span<const float> x, const axis_view& view, const
   check_arguments("quantize", x.size(), view, q, &source);
   check_output(x, view, out);
   if (q.transform_count > 0) {
+    if (counters == nullptr && known == nullptr && quantize_in_blocks(x, view, q, out)) return;
     transform_chain chain(q, view);
     const std::vector<float> transformed = chain.apply(x);
     quantize_part(transformed, view, chain.without_transforms(), source, out, counters, known);
     return chain.undo(out);
   }
+  if (q.levels == 0 && counters == nullptr) return quantize_unscaled(x, q.elem, source, out);
+
+  const std::size_t size = neighbours_in_group(view, q);
+  if (size != 0 && x.size() >= size && (counters == nullptr || q.levels == 1) &&
+      (known == nullptr || known->inner.empty())) {
+    const std::size_t done = x.size() / size * size;
+    const outer_scale outer = q.levels == 2 ? outer_of(x, view, q, known) : outer_scale{};
+    if (group_rounder::covers(q, size, outer)) {
+      const group_rounder rounder(q, size, outer);
+      if (counters == nullptr)
+        rounder(x.data(), x.size() / size, out.data());
+      else
+        count_groups(rounder, size, x.first(done), out.first(done), *counters);
+      if (done == x.size()) return;
+      const known_scales of_rest{.outer = outer};
+      return quantize_part(x.subspan(done), {1, x.size() - done, 1}, q, source, out.subspan(done), counters, &of_rest);
+    }
+  }
+
+  if (counters == nullptr && (known == nullptr || known->inner.empty()) && rows_of_columns(view, q) != 0)
+    return void(round_all_columns<float>(x.data(), view, q, out.data(), nullptr));
 
   const bool in_place = out.data() == x.data();
   constexpr std::size_t longest = scaled_walk::longest;
@@ -309,7 +479,35 @@ inline void encode_part(std::span<const float> x, const axis_view& view, const q
     result.transforms = std::move(chain.records());
     return;
   }
+  result.scales = {};
+  result.outer_scales = {};
+  result.transforms.clear();
   const element& e = q.elem;
+  if (q.levels == 0)
+    return with_codes(result.codes, e.format.width, x.size(),
+                      [&](auto& codes) { encode_unscaled(x, e, source, refused, codes.data()); });
+  if (const std::size_t size = neighbours_in_group(view, q);
+      size != 0 && x.size() % size == 0 && (known == nullptr || known->inner.empty())) {
+    const outer_scale outer = q.levels == 2 ? outer_of(x, view, q, known) : outer_scale{};
+    if (group_rounder::covers(q, size, outer)) {
+      std::vector<float> scales(x.size() / size);
+      with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
+        if constexpr (sizeof(codes[0]) <= sizeof(std::uint32_t))
+          refused += group_rounder(q, size, outer)(x.data(), scales.size(), codes.data(), scales.data());
+      });
+      encode_scales(q.scalings[0].format, scales, result.scales);
+      if (q.levels == 2) encode_scales(q.scalings[1].format, {outer.scale}, result.outer_scales);
+      return;
+    }
+  }
+  if ((known == nullptr || known->inner.empty()) && rows_of_columns(view, q) != 0) {
+    std::vector<float> scales(plain_grid_of(q.scalings[0], view).count());
+    with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
+      if constexpr (sizeof(codes[0]) <= sizeof(std::uint32_t))
+        refused += round_all_columns(x.data(), view, q, codes.data(), scales.data());
+    });
+    return encode_scales(q.scalings[0].format, scales, result.scales);
+  }
   chunk_rounder rounder(q);
   std::uint32_t noise_buffer[scaled_walk::longest];
   scaled_walk walk(x.data(), view, q, false, known);
@@ -328,10 +526,7 @@ inline void encode_part(std::span<const float> x, const axis_view& view, const q
                                  !is_nan(scales.product, i / scales.run));
     });
   });
-  result.scales = {};
-  result.outer_scales = {};
-  result.transforms.clear();
-  if (q.levels > 0) encode_scales(q.scalings[0].format, walk.inner_scales(), result.scales);
+  encode_scales(q.scalings[0].format, walk.inner_scales(), result.scales);
   if (q.levels > 1) encode_scales(q.scalings[1].format, walk.outer_scales(), result.outer_scales);
 }
 /// Throws if encode() met NaNs that the format has no code for.
@@ -439,12 +634,11 @@ inline void decode(const encoded& array, const axis_view& view, const quantizer&
   const auto check_codes = [](const code_array& codes, const number_format& f, const char* what) {
     std::visit(
         [&](const auto& c) {
-          if (f.width == 8 * int(sizeof(c[0]))) return;
+          if (detail::all_fit(c.data(), c.size(), f.code_mask())) return;
           const auto wide = std::find_if(c.begin(), c.end(), [&](auto code) { return code > f.code_mask(); });
-          if (wide != c.end())
-            throw std::invalid_argument("decode: " + std::string(what) + " code " + std::to_string(*wide) +
-                                        " at index " + std::to_string(wide - c.begin()) + " is wider than the " +
-                                        std::to_string(f.width) + " bits of its format");
+          throw std::invalid_argument("decode: " + std::string(what) + " code " + std::to_string(*wide) + " at index " +
+                                      std::to_string(wide - c.begin()) + " is wider than the " +
+                                      std::to_string(f.width) + " bits of its format");
         },
         codes);
   };
@@ -453,6 +647,8 @@ inline void decode(const encoded& array, const axis_view& view, const quantizer&
   if (q.levels > 1) check_codes(array.outer_scales, q.scalings[1].format, "outer scale");
 
   const detail::array_decoder decoder(q.elem.format, count);
+  if (q.levels == 0 && q.transform_count == 0)
+    return std::visit([&](const auto& codes) { decoder(codes.data(), out.data(), count); }, array.codes);
   const std::vector<float> inner = detail::decode_scales(q.scalings[0].format, array.scales),
                            outer = detail::decode_scales(q.scalings[1].format, array.outer_scales);
   detail::scaled_walk walk(nullptr, view, q, false);

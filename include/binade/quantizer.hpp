@@ -127,13 +127,6 @@ constexpr std::string_view defect(const quantizer& q) {
   return {};
 }
 
-/// True if a quantizer is nothing but an element and at most one scaling that asks for amax alone: what the kernels of
-/// cuda/ compute.
-constexpr bool is_plain(const quantizer& q) {
-  return q.levels < 2 && needs_only_amax(q.scalings[0]) && q.order == operation_order::standard &&
-         q.transform_count == 0;
-}
-
 /// The element alone.
 constexpr quantizer unscaled(const element& e) {
   return {.elem = e};

@@ -30,9 +30,6 @@ BINADE_HD constexpr double odd_quotient_of_integers(double a, double b) {
 /// @pre a and b are finite, b != 0, and neither the quotient nor its last bit leaves the normal range of double by far:
 ///      quotients of float32 by products of two of them are right
 BINADE_HD constexpr double odd_quotient(double a, double b) {
-#if defined(__CUDA_ARCH__)
-  return odd_quotient_of_integers(a, b);  // device code has no fused multiply-add but where the CPU's kernels have one
-#else
   if (std::is_constant_evaluated()) return odd_quotient_of_integers(a, b);
   const double q = a / b, rest = std::fma(-q, b, a);
   const std::uint64_t bits = std::bit_cast<std::uint64_t>(q);
@@ -40,7 +37,6 @@ BINADE_HD constexpr double odd_quotient(double a, double b) {
   const bool is_beyond = (rest < 0) == (a < 0);
   const bool moves = rest != 0 && bits % 2 == 0;
   return std::bit_cast<double>(moves ? (is_beyond ? bits + 1 : bits - 1) : bits);
-#endif
 }
 
 }  // namespace detail
@@ -115,19 +111,41 @@ class scale_finder {
   }
   /// The scales of many groups, of one level: scales[k] = (*this)(amax[k]).
   void find(const float* amax, float* scales, std::size_t count) const {
-    // The difference of two exponents stays in their field.
-    const bool are_powers = fixed_ == 0 && !divides_ && least_amax_ == 0 && lowest_exponent_ >= -127 &&
-                            element_exponent_ >= 0 && element_exponent_ <= 127;
+    const bool are_powers = has_powers();
     std::uint32_t unusual = ~0u;
     if (are_powers)
-      detail::run_best<powers_body>(powers{.carry_from = std::uint32_t((carry_from_ + (hidden_bit >> 23) - 1) >> 29),
-                                           .offset = element_exponent_ << 23,
+      detail::run_best<powers_body>(powers{.carry_from = power_carry(),
+                                           .offset = power_offset(),
                                            .lowest = std::bit_cast<std::int32_t>(power_of_two(lowest_exponent_)),
                                            .highest = std::bit_cast<std::int32_t>(power_of_two(highest_exponent_))},
                                     amax, scales, count, &unusual);
     if (unusual == 0) return;
     for (std::size_t k = 0; k < count; ++k)
       if (!are_powers || !is_usual(amax[k])) scales[k] = (*this)(amax[k]);
+  }
+
+  /// True if the scale of a group is a power of two that the bits of a normal amax say.
+  BINADE_HD constexpr bool has_powers() const {
+    // The difference of two exponents stays in their field.
+    return fixed_ == 0 && !divides_ && least_amax_ == 0 && lowest_exponent_ >= -127 && element_exponent_ >= 0 &&
+           element_exponent_ <= 127;
+  }
+  /// True if the powers of two between 2^first and 2^last are scales.
+  BINADE_HD constexpr bool has_powers_between(int first, int last) const {
+    return lowest_exponent_ <= first && last <= highest_exponent_;
+  }
+  /// The 23 trailing significand bits of amax from which its exponent is one more, and what the exponent field of the
+  /// scale is less, in its place.  @pre has_powers()
+  BINADE_HD constexpr std::uint32_t power_carry() const {
+    return std::uint32_t((carry_from_ + (hidden_bit >> 23) - 1) >> 29);
+  }
+  BINADE_HD constexpr std::int32_t power_offset() const { return element_exponent_ << 23; }
+  /// The ends of these scales.
+  BINADE_HD constexpr float lowest_power() const { return power_of_two(lowest_exponent_); }
+  BINADE_HD constexpr float highest_power() const { return power_of_two(highest_exponent_); }
+  /// True for the positive normal numbers.
+  BINADE_HD static BINADE_ALWAYS_INLINE constexpr bool is_usual(float amax) {
+    return std::bit_cast<std::uint32_t>(amax) - 0x00800000 < 0x7f000000;
   }
 
   /// True if a scale is the quotient of amax by a divisor, rounded to a value of a scale format other than float32.
@@ -143,11 +161,17 @@ class scale_finder {
   void find_by_quotients(const float* amax, double outer, const float* rounded, float* scales,
                          std::size_t count) const {
     for (std::size_t k = 0; k < count; ++k)
-      scales[k] = !is_usual(amax[k]) || amax[k] < least_amax_ ? (*this)(amax[k], outer)
-                  : rounded[k] < lowest_ && !may_vanish_      ? lowest_
-                  : rounded[k] > highest_                     ? highest_
-                                                              : rounded[k];
+      scales[k] = has_quotient(amax[k]) ? from_quotient(rounded[k]) : (*this)(amax[k], outer);
   }
+  /// True if the scale is from_quotient(amax / divisor(outer), rounded to a value of the scale format).
+  /// @pre rounds_quotients()
+  BINADE_HD constexpr bool has_quotient(float amax) const { return is_usual(amax) && amax >= least_amax_; }
+  BINADE_HD constexpr float from_quotient(float rounded) const {
+    if (rounded < lowest_ && !may_vanish_) return lowest_;
+    return rounded > highest_ ? highest_ : rounded;
+  }
+  /// The smallest scale that a positive amax has, unless it may vanish.
+  BINADE_HD constexpr float lowest() const { return lowest_; }
   /// What rounds to values of the scale format.
   BINADE_HD constexpr const element& storage() const { return storage_; }
 
@@ -170,9 +194,6 @@ class scale_finder {
     std::uint32_t carry_from;  ///< of 23 trailing significand bits
     std::int32_t offset, lowest, highest;
   };
-  static BINADE_ALWAYS_INLINE bool is_usual(float amax) {
-    return std::bit_cast<std::uint32_t>(amax) - 0x00800000 < 0x7f000000;
-  }
   struct powers_body {
     BINADE_ALWAYS_INLINE static void run(powers p, const float* __restrict amax, float* __restrict scales,
                                          std::size_t count, std::uint32_t* unusual) {

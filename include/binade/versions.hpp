@@ -13,6 +13,8 @@
 // (avx512f brings the instruction): in these loops no product is an operand of a sum.
 #define BINADE_WIDE_256 __attribute__((target("avx2")))
 #define BINADE_WIDE_512 __attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl")))
+// With permutations of bytes, which not every processor with the others has.
+#define BINADE_BYTES_512 __attribute__((target("avx2,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi")))
 // But for loops whose every product is written as a fused one, or exact: nothing is left to be fused.
 #define BINADE_FUSED_256 __attribute__((target("avx2,fma")))
 #define BINADE_FUSED_512 __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")))

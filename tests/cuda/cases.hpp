@@ -49,12 +49,33 @@ inline constexpr std::array quantizers{
     "lns8:gamma=8@tensor",
     "nf4@block(64,f32,amax)",
     "book(-1,0,0.5,2):nan=zero/rup",
+    "e4m3fn@col",
+    "e5m2/sr@tile(3,5,f32,amax)",
+    "mxfp4",
+    "e2m1fn:nan=max/sr@block(16)",
+    "e8m7/sr@block(32)",
+    "e4m3fn/sr:8@block(64)",
+    "e5m10/sr:12@tensor",
+    "nvfp4",
+    "nvfp4:2d",
+    "nvfp4:te",
+    "nvfp4:torchao",
+    "e2m1fn:nan=zero/sr@block(16,e4m3fn,amax)@tensor(f32)",
+    "e3m2fn:nan=max@block(32,e4m3fn,amax)@tensor(f32)",
+    "mxfp8_e4m3:torchao",
+    "int8@block(2,ue1m0)@block(16)",
+    "e3m4@block(16,f32,amax)",
+    "e4m3fn/sr@block(32,f32,amax)",
+    "e4m3fn/sr:24",
+    "e5m10/sr:20",
 };
 
 inline constexpr std::array views{
-    axis_view{1, 1, 1},   axis_view{1, 4096, 1}, axis_view{37, 101, 1},
-    axis_view{1, 64, 48}, axis_view{5, 33, 7},   axis_view{64, 96, 1},
+    axis_view{1, 1, 1},  axis_view{1, 4096, 1}, axis_view{37, 101, 1}, axis_view{1, 64, 48},
+    axis_view{5, 33, 7}, axis_view{64, 96, 1},  axis_view{3, 75, 128},
 };
+/// Many blocks of threads, the last ones not full.
+inline constexpr std::array large_views{axis_view{1023, 1040, 1}, axis_view{2, 301, 1088}};
 
 inline constexpr noise_source noise{.seed = 42, .stream = 0x1234567890abcdef, .step = 3};
 

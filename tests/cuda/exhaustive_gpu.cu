@@ -10,9 +10,10 @@
 #include <iostream>
 #include <thread>
 
-#include "bodies.hpp"
 #include "device.cuh"
 #include "device_report.hpp"
+#include "launch.cuh"
+#include "quantize.hpp"
 #include "sweep.hpp"
 
 namespace {
@@ -20,16 +21,10 @@ namespace {
 using namespace binade;
 
 /// Index: input minus first.
-struct sweep_body {
-  cuda::element_rounder rounder;
+struct inputs_body {
   std::uint64_t first;
-  float* values;
-  std::uint8_t* codes;
-  BINADE_HD void operator()(std::size_t i) const {
-    const float x = std::bit_cast<float>(std::uint32_t(first + i));
-    values[i] = rounder.value(x, 1.0f, first + i);
-    codes[i] = std::uint8_t(rounder.code(x, 1.0f, first + i));
-  }
+  float* x;
+  BINADE_HD void operator()(std::size_t i) const { x[i] = std::bit_cast<float>(std::uint32_t(first + i)); }
 };
 
 struct comparison {
@@ -88,7 +83,7 @@ int main(int argc, char** argv) try {
   report["stream"] = sweep::noise.stream;
   report["step"] = sweep::noise.step;
   report["elements"] = nlohmann::ordered_json::array();
-  const device_array<float> values(sweep::slice);
+  const device_array<float> inputs(sweep::slice), values(sweep::slice);
   const device_array<std::uint8_t> codes(sweep::slice);
   sweep::results got(sweep::slice);
   std::uint64_t differing = 0;
@@ -99,8 +94,12 @@ int main(int argc, char** argv) try {
     sweep::results sample(std::size_t((sweep::inputs + sweep::sample_stride - 1) / sweep::sample_stride));
     std::uint64_t here = 0;
     for (std::uint64_t first = 0; first < sweep::inputs; first += sweep::slice) {
-      const sweep_body body{{e, sweep::noise}, first, values.get(), codes.get()};
-      cuda::for_each_index("sweep", sweep::slice, body, nullptr);
+      cuda::for_each_index("sweep", sweep::slice, inputs_body{first, inputs.get()}, nullptr);
+      noise_source noise = sweep::noise;
+      noise.first = first;
+      const axis_view view{1, sweep::slice, 1};
+      cuda::quantize(inputs.get(), view, unscaled(e), noise, values.get());
+      cuda::encode(inputs.get(), view, unscaled(e), noise, codes.get(), nullptr, nullptr);
       values.copy_to(got.values);
       codes.copy_to(got.codes);
       const comparison c = compare(e, first, got);

@@ -126,5 +126,51 @@ TEST(fast_round, every_vector_width_gives_the_same_bits) {
     }
 }
 
+TEST(array_rounder, takes_special_values_at_every_place_of_an_array_of_any_length_and_alignment_in_place_too) {
+  sequence random{3};
+  const std::vector<element> elements = {
+      {formats::e4m3fn},
+      {formats::e8m7},
+      {formats::e5m10},
+      {formats::e4m3fnuz},
+      {.format = formats::e4m3fn, .rounding = rounding_mode::toward_zero},
+      {.format = formats::e5m10, .rounding = rounding_mode::up},
+      {.format = formats::e8m7, .rounding = rounding_mode::to_odd},
+      {.format = formats::e5m2, .rounding = rounding_mode::down, .overflow = overflow_rule::spec},
+      {.format = formats::e5m2fnuz, .rounding = rounding_mode::stochastic_a, .noise_bits = 8}};
+  const std::vector<float> specials = {std::nanf(""), -std::nanf("5"), std::bit_cast<float>(0x7f800001u), HUGE_VALF,
+                                       -HUGE_VALF,    -0.0f,           std::bit_cast<float>(0xff800001u), 0x1p-149f,
+                                       -0x1p-149f,    0x1.fffffep127f};
+  for (const element& e : elements) {
+    const detail::array_rounder rounder(e);
+    ASSERT_TRUE(rounder.works_in_place());
+    for (std::size_t count = 0; count < 150; count += count < 70 ? 1 : 13)
+      for (const std::size_t offset : {0u, 1u, 7u}) {
+        std::vector<float> x(count + offset), values(count + offset + 1, 5.0f);
+        std::vector<std::uint8_t> codes(256, 0xa5);
+        for (float& v : x) v = float(std::int32_t(random())) * 0x1p-28f;
+        if (count != 0) x[offset + random() % count] = specials[random() % specials.size()];
+        if (count > 80) x[offset + random() % count] = specials[random() % specials.size()];
+        const auto noise = noise_for(e, count, random);
+        std::vector<float> in_place = x;
+        rounder.quantize(x.data() + offset, noise.data(), values.data() + offset, count);
+        rounder.quantize(in_place.data() + offset, noise.data(), in_place.data() + offset, count);
+        const bool has_nan = std::any_of(x.begin() + std::ptrdiff_t(offset), x.end(), [](float v) { return v != v; });
+        std::vector<std::uint16_t> wide(count);
+        EXPECT_GE(rounder.encode(x.data() + offset, noise.data(), wide.data(), count), has_nan);
+        if (e.format.width == 8) rounder.encode(x.data() + offset, noise.data(), codes.data(), count);
+        for (std::size_t i = 0; i < count; ++i) {
+          const auto want = std::bit_cast<std::uint32_t>(round(e, x[offset + i], noise[i]));
+          ASSERT_EQ(std::bit_cast<std::uint32_t>(values[offset + i]), want) << x[offset + i] << " of " << count;
+          ASSERT_EQ(std::bit_cast<std::uint32_t>(in_place[offset + i]), want) << x[offset + i] << " of " << count;
+          ASSERT_EQ(wide[i], encode(e, x[offset + i], noise[i])) << x[offset + i] << " of " << count;
+          ASSERT_EQ(codes[i], e.format.width == 8 ? wide[i] : 0xa5);
+        }
+        ASSERT_EQ(values[offset + count], 5.0f);
+        ASSERT_EQ(codes[count], 0xa5);
+      }
+  }
+}
+
 }  // namespace
 }  // namespace binade

@@ -76,6 +76,24 @@ TEST(hadamard, integers_are_summed_exactly_and_rounded_once) {
   }
 }
 
+// Any array of whole blocks, wherever it begins: the written order of additions decides the bits.
+TEST(hadamard, gives_the_bits_of_its_stages_one_after_the_other) {
+  std::mt19937 engine(6);
+  for (std::uint32_t n = 2; n <= hadamard_max_block; n *= 2)
+    for (const std::size_t blocks : {1u, 2u, 3u, 5u, 17u, 40u}) {
+      if (blocks * n > 100000) continue;
+      for (const std::size_t shift : {0u, 1u, 3u}) {
+        std::vector<float> x(shift + blocks * n);
+        for (float& v : x) v = std::bit_cast<float>(std::uint32_t((engine() & 0x807fffff) | (engine() % 200) << 23));
+        std::vector<float> want(x.begin() + std::ptrdiff_t(shift), x.end());
+        for (std::uint32_t stride = 1; stride < n; stride *= 2) hadamard_stage(want.data(), want.size(), stride);
+        for (float& v : want) v *= hadamard_scale(n);
+        hadamard(std::span(x).subspan(shift), n);
+        ASSERT_TRUE(same_bits({x.begin() + std::ptrdiff_t(shift), x.end()}, want)) << blocks << " blocks of " << n;
+      }
+    }
+}
+
 TEST(hadamard, rows_of_the_matrix_are_orthogonal_and_it_is_symmetric) {
   for (const std::uint32_t n : {2u, 4u, 8u, 16u, 32u, 64u, 128u}) {
     std::vector<std::vector<float>> columns;

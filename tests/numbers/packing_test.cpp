@@ -176,5 +176,21 @@ constexpr std::uint8_t packed_at_compile_time() {
 }
 static_assert(packed_at_compile_time() == 0x72);
 
+TEST(packing, long_arrays_of_any_length_are_packed_as_written_down_bit_by_bit) {
+  std::mt19937 engine(7);
+  for (const int width : {3, 4, 5, 6, 7})
+    for (std::size_t count = 0; count < 300; ++count) {
+      std::vector<std::uint8_t> codes(count);
+      for (std::uint8_t& code : codes) code = std::uint8_t(engine() % (1u << width));
+      const bytes data = packed(codes, width);
+      ASSERT_EQ(data, expected({codes.begin(), codes.end()}, width, packed_layout::dense)) << width << " " << count;
+      ASSERT_EQ(unpacked<std::uint8_t>(data, width, packed_layout::dense, count), codes) << width << " " << count;
+      if (count == 0) continue;
+      const std::size_t place = engine() % count;
+      codes[place] = std::uint8_t(1u << width);
+      EXPECT_NE(refusal([&] { packed(codes, width); }).find("at index " + std::to_string(place)), std::string::npos);
+    }
+}
+
 }  // namespace
 }  // namespace binade

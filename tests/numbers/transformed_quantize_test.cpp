@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 #include <random>
 #include <string>
 #include <vector>
@@ -49,6 +52,34 @@ TEST(transformed_quantize, is_apply_then_quantize_then_undo_in_reverse) {
   undo(second, none, 128, want);
   undo(first, cut, 128, want);
   EXPECT_EQ(quantized(x, view, "clamp(0.99)+rht(16,3)+nvfp4"), want);
+}
+
+// Piece by piece or whole, in place too; lengths that pieces and batches of groups do not divide.
+TEST(transformed_quantize, of_blocks_is_apply_then_quantize_then_undo) {
+  for (const axis_view& view : {axis_view{1, 4096 + 5 * 192, 1}, axis_view{70, 192, 1}, axis_view{1, 192, 1}})
+    for (const char* text :
+         {"hadamard(32)+mxfp4", "rht(64,5)+mxfp8_e4m3", "hadamard(16)+e2m1fn@block(48)", "hadamard(2)+mxfp4",
+          "rht(64,5)+e5m2/spec@block(32,ceil)", "hadamard(32)+nvfp4", "rht(32,5)+e4m3fn"}) {
+      quantizer q = parse_quantizer(text);
+      std::vector<float> x = heavy_tailed(view.size(), 9);
+      for (std::size_t i = 40; i < x.size(); i += 700)
+        x[i] = i % 3 == 0 ? std::numeric_limits<float>::infinity() : 0.0f;
+      const transform t = q.transforms[0];
+      std::vector<float> want(x.size());
+      const transform_record record = apply(t, view.length, x, want);
+      q.transform_count = 0;
+      q.transforms = {};
+      quantize(want, view, q, no_noise, want);
+      undo(t, record, view.length, want);
+      const auto bits = [](const std::vector<float>& values) {
+        std::vector<std::uint32_t> result;
+        for (const float v : values) result.push_back(v == v ? std::bit_cast<std::uint32_t>(v) : 0x7fc00000);
+        return result;
+      };
+      ASSERT_EQ(bits(quantized(x, view, text)), bits(want)) << text;
+      quantize(x, view, parse_quantizer(text), no_noise, x);
+      ASSERT_EQ(bits(x), bits(want)) << text << ", in place";
+    }
 }
 
 TEST(transformed_quantize, approximates_x_whatever_the_transform) {
