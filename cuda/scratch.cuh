@@ -5,11 +5,32 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <mutex>
 #include <string>
 
 #include "launch.cuh"
 
 namespace binade::cuda {
+
+/// The pool that scratch on this device comes from.  It keeps what was freed, up to 64 MiB: the device's own pool gives
+/// all of it back at each synchronization, and asks for it anew.
+inline cudaMemPool_t scratch_pool(const char* call) {
+  static std::mutex guard;
+  static std::map<int, cudaMemPool_t> pools;
+  int device = 0;
+  check(cudaGetDevice(&device), std::string(call) + ": the current device");
+  const std::lock_guard<std::mutex> locked(guard);
+  if (const auto found = pools.find(device); found != pools.end()) return found->second;
+  cudaMemPoolProps properties{};
+  properties.allocType = cudaMemAllocationTypePinned;
+  properties.location = {cudaMemLocationTypeDevice, device};
+  cudaMemPool_t pool = nullptr;
+  check(cudaMemPoolCreate(&pool, &properties), std::string(call) + ": a pool for scratch");
+  std::uint64_t kept = std::uint64_t(64) << 20;
+  check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &kept), std::string(call) + ": keeping scratch");
+  return pools.emplace(device, pool).first->second;
+}
 
 /// Device memory, freed in the order of the stream.
 template <class T>
@@ -17,7 +38,7 @@ class scratch {
  public:
   scratch(const char* call, cudaStream_t on, std::size_t count) : call_(call), on_(on) {
     if (count == 0) return;
-    check(cudaMallocAsync(&data_, count * sizeof(T), on),
+    check(cudaMallocFromPoolAsync(&data_, count * sizeof(T), scratch_pool(call), on),
           std::string(call) + ": scratch of " + std::to_string(count * sizeof(T)) + " bytes");
   }
   scratch(const char* call, cudaStream_t on, std::size_t count, std::uint8_t fill) : scratch(call, on, count) {
