@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "binade/group_amax.hpp"
 #include "binade/lane_round.hpp"
 #include "binade/noise.hpp"
 

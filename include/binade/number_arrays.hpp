@@ -103,17 +103,19 @@ void each_pair(const std::string& verb, std::span<const number<F>> x, std::span<
 
 }  // namespace detail
 
-/// out[i] = x[i] + y[i], x[i] - y[i], x[i] * y[i]: the operators' bits.
+/// out[i] = x[i] + y[i]: the operator's bits.
 /// @param out  as many elements as x and y; either of them or memory apart from both
 /// @throws std::invalid_argument if sizes disagree, nothing is written; std::domain_error as the operators
 template <auto F>
 void add_each(std::span<const number<F>> x, std::span<const number<F>> y, std::span<number<F>> out) {
   detail::each_pair<detail::plus_operation>("add_each", x, y, out, [](auto a, auto b) { return a + b; });
 }
+/// out[i] = x[i] - y[i].  As above.
 template <auto F>
 void subtract_each(std::span<const number<F>> x, std::span<const number<F>> y, std::span<number<F>> out) {
   detail::each_pair<detail::minus_operation>("subtract_each", x, y, out, [](auto a, auto b) { return a - b; });
 }
+/// out[i] = x[i] * y[i].  As above.
 template <auto F>
 void multiply_each(std::span<const number<F>> x, std::span<const number<F>> y, std::span<number<F>> out) {
   detail::each_pair<detail::times_operation>("multiply_each", x, y, out, [](auto a, auto b) { return a * b; });

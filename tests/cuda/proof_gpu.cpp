@@ -1,5 +1,5 @@
-// The whole product on the device: all 2^32 float32 inputs through its encode(), for every format of 8 bits or fewer and
-// every deterministic rule, judged by the oracle of the host's sweeps (numbers/exhaustive_proof.cpp).
+// The whole product on the device: all 2^32 float32 inputs through its encode(), for every format of 8 bits or fewer
+// and every deterministic rule, judged by the oracle of the host's sweeps (numbers/exhaustive_proof.cpp).
 //
 // Some minutes of a GPU; ctest runs a few formats.  docs/proofs.md says how to run and record all.
 
