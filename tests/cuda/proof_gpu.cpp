@@ -32,9 +32,9 @@ void judge_all(std::string_view sweep, const std::string& name, const Format& fo
 
 class device_core_encode : public testing::TestWithParam<judged::named_grid> {};
 TEST_P(device_core_encode, gets_its_code) {
-  const auto& [name, grid] = GetParam();
-  judge_all("device_core_encode", name, judged::format_of(grid), judged::deterministic_rules(grid),
-            [&](const oracle::rule& r) { return oracle::stretches_of(grid, r, 0); });
+  const judged::named_grid& f = GetParam();
+  judge_all("device_core_encode", f.name, judged::format_of(f.grid), judged::deterministic_rules(f.grid),
+            [&](const oracle::rule& r) { return oracle::stretches_of(f.grid, r, 0); });
 }
 
 class other_form_on_device : public testing::TestWithParam<oracle::other_form> {
