@@ -205,7 +205,7 @@ class group_rounder {
   /// One column, whatever is in it.
   template <class To>
   std::uint64_t column(const float* x, std::size_t rows, std::size_t stride, To* to, float* scale) const {
-    float in[longest_group];
+    float in[longest_group] = {};
     To out[longest_group];
     for (std::size_t j = 0; j < rows; ++j) in[j] = x[j * stride];
     one_by_one(in, 1, rows, out, scale);
