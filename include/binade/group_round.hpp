@@ -48,22 +48,8 @@ namespace lanes_1 {
 }
 #undef BINADE_LANE
 #undef BINADE_LOOP
-#ifdef BINADE_WIDE_256
-#define BINADE_LANE BINADE_WIDE_256 BINADE_ALWAYS_INLINE
-#define BINADE_LOOP BINADE_WIDE_256 inline
-namespace lanes_8 {
-#include "binade/group_loops.inc"
-}
-#undef BINADE_LANE
-#undef BINADE_LOOP
-#define BINADE_LANE BINADE_WIDE_512 BINADE_ALWAYS_INLINE
-#define BINADE_LOOP BINADE_WIDE_512 inline
-namespace lanes_16 {
-#include "binade/group_loops.inc"
-}
-#undef BINADE_LANE
-#undef BINADE_LOOP
-#endif
+#define BINADE_LOOPS "binade/group_loops.inc"
+#include "binade/wide_loops.inc"
 
 /// Rounds whole groups of the inner level of a quantizer, which follow each other in memory.
 class group_rounder {

@@ -84,22 +84,8 @@ struct hadamard_body {
   }
 };
 
-#ifdef BINADE_WIDE_256
-#define BINADE_LANE BINADE_WIDE_256 BINADE_ALWAYS_INLINE
-#define BINADE_LOOP BINADE_WIDE_256 inline
-namespace lanes_8 {
-#include "binade/hadamard_loops.inc"
-}
-#undef BINADE_LANE
-#undef BINADE_LOOP
-#define BINADE_LANE BINADE_WIDE_512 BINADE_ALWAYS_INLINE
-#define BINADE_LOOP BINADE_WIDE_512 inline
-namespace lanes_16 {
-#include "binade/hadamard_loops.inc"
-}
-#undef BINADE_LANE
-#undef BINADE_LOOP
-#endif
+#define BINADE_LOOPS "binade/hadamard_loops.inc"
+#include "binade/wide_loops.inc"
 
 /// Transforms whole blocks.  @param out  x or memory apart from it
 inline void transform_blocks(const float* x, float* out, std::size_t count, std::uint32_t block) {

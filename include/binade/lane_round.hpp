@@ -265,22 +265,8 @@ namespace lanes_1 {
 }
 #undef BINADE_LANE
 #undef BINADE_LOOP
-#ifdef BINADE_WIDE_256
-#define BINADE_LANE BINADE_WIDE_256 BINADE_ALWAYS_INLINE
-#define BINADE_LOOP BINADE_WIDE_256 inline
-namespace lanes_8 {
-#include "binade/lane_loops.inc"
-}
-#undef BINADE_LANE
-#undef BINADE_LOOP
-#define BINADE_LANE BINADE_WIDE_512 BINADE_ALWAYS_INLINE
-#define BINADE_LOOP BINADE_WIDE_512 inline
-namespace lanes_16 {
-#include "binade/lane_loops.inc"
-}
-#undef BINADE_LANE
-#undef BINADE_LOOP
-#endif
+#define BINADE_LOOPS "binade/lane_loops.inc"
+#include "binade/wide_loops.inc"
 
 /// Calls visit with way and ending as compile-time constants.
 template <class Visit>
