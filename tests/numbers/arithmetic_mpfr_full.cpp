@@ -1,4 +1,4 @@
-// As arithmetic_mpfr_test.cpp, with 10^8 operations in each format.
+// As arithmetic_mpfr_test.cpp, with 10^8 pairs and triples in each format: minutes for each.
 
 #include <gtest/gtest.h>
 
@@ -8,35 +8,37 @@
 
 namespace {
 
-// A result is one operation in one direction or rounding: tuples of operands are a 28th or a 42nd of them.
+/// Of each of the six operations on two or three operands: 10^8 pairs and triples in all.
+constexpr std::uint64_t tuples = 100'000'000 / 6;
 
-void agrees(const std::string& name, const oracle::grid& g, std::uint64_t seed) {
-  judged::mpfr_judge judge(g);
+class ieee_arithmetic : public testing::TestWithParam<std::string> {};
+TEST_P(ieee_arithmetic, agrees_on_a_hundred_million_pairs_and_triples_in_four_directions) {
+  const std::string& name = GetParam();
+  judged::mpfr_judge judge(name[0] == 'e' ? judged::grid_named(name)
+                                          : judged::p3109_for_mpfr(std::stoi(name.substr(9))));
   judge.every_square_root();
-  judge.random_operands(100'000'000 / 28, seed);  // 7 operations, 4 directions
+  judge.random_operands(tuples, 11);
   std::printf("%s: %llu results\n", name.c_str(), static_cast<unsigned long long>(judge.judged()));
 }
-
-TEST(arithmetic_mpfr, a_hundred_million_results_of_binary16_agree) {
-  agrees("e5m10", judged::grid_named("e5m10"), 11);
-}
-TEST(arithmetic_mpfr, a_hundred_million_results_of_bfloat16_agree) {
-  agrees("e8m7", judged::grid_named("e8m7"), 12);
-}
-
-TEST(arithmetic_mpfr, a_hundred_million_results_of_each_of_three_p3109_formats_of_16_bits_agree) {
+std::vector<std::string> ieee_formats() {
+  std::vector<std::string> all{"e5m10", "e8m7"};
   for (const int precision : judged::p3109_precisions_for_mpfr)
-    agrees("binary16p" + std::to_string(precision) + "se", judged::p3109_for_mpfr(precision), 14);
+    all.push_back("binary16p" + std::to_string(precision) + "se");
+  return all;
 }
+INSTANTIATE_TEST_SUITE_P(mpfr, ieee_arithmetic, testing::ValuesIn(ieee_formats()),
+                         [](const auto& each) { return each.param; });
 
-TEST(arithmetic_mpfr, a_hundred_million_results_of_each_posit_takum_integer_and_fixed_point_of_16_bits_agree) {
-  for (const oracle::other_form& f : judged::forms_for_mpfr()) {
-    judged::other_mpfr_judge judge(f);
-    judge.every_square_root();
-    judge.random_operands(100'000'000 / 42, 13);  // 7 operations, 6 roundings
-    std::printf("%s: %llu results\n", f.text.c_str(), static_cast<unsigned long long>(judge.judged()));
-  }
+class other_arithmetic : public testing::TestWithParam<oracle::other_form> {};
+TEST_P(other_arithmetic, agrees_on_a_hundred_million_pairs_and_triples_in_six_roundings) {
+  const oracle::other_form& f = GetParam();
+  judged::other_mpfr_judge judge(f);
+  judge.every_square_root();
+  judge.random_operands(tuples, 13);
+  std::printf("%s: %llu results\n", f.text.c_str(), static_cast<unsigned long long>(judge.judged()));
 }
+INSTANTIATE_TEST_SUITE_P(mpfr, other_arithmetic, testing::ValuesIn(judged::forms_for_mpfr()),
+                         [](const auto& each) { return each.param.name; });
 
 }  // namespace
 
