@@ -200,19 +200,19 @@ study_file read_study_file(const std::filesystem::path& path, const std::filesys
   return result;
 }
 
-std::unique_ptr<token_source> open_source(run_settings& settings) {
+std::unique_ptr<data_source> open_source(run_settings& settings) {
   const data_settings& d = settings.data;
   const std::size_t context = settings.model.context;
-  std::unique_ptr<token_source> source;
+  std::unique_ptr<data_source> source;
   if (d.corpus == "text")
     source = std::make_unique<text_source>(d.text, context, d.validation_documents);
   else
     source = std::make_unique<zm_source>(zm_language(d.bits, context, d.seed), d.validation_documents);
-  settings.model.vocabulary = source->vocabulary();
+  settings.model.vocabulary = std::get<token_shape>(source->shape()).vocabulary;
   return source;
 }
 
-std::string canonical_text(const run_settings& r, const token_source& source) {
+std::string canonical_text(const run_settings& r, const data_source& source) {
   const auto quoted = [](const std::string& text) {
     std::string out = "\"";
     for (const char c : text) out += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "data/token_source.hpp"
+#include "data/data_source.hpp"
 #include "model/model_config.hpp"
 
 namespace binade {
@@ -77,10 +77,10 @@ train_file read_train_file(const std::filesystem::path& file, const std::filesys
 study_file read_study_file(const std::filesystem::path& file, const std::filesystem::path& data = {});
 
 /// Opens the data that the settings name and sets the model's vocabulary to theirs.  @throws as text_source
-std::unique_ptr<token_source> open_source(run_settings& settings);
+std::unique_ptr<data_source> open_source(run_settings& settings);
 
 /// The settings with every default spelled out, as TOML; a function of the values alone.  Two runs with equal text,
 /// recipe, learning rate and seed are the same run.  Data are named by content, not by path.
-std::string canonical_text(const run_settings& settings, const token_source& source);
+std::string canonical_text(const run_settings& settings, const data_source& source);
 
 }  // namespace binade

@@ -48,6 +48,10 @@ bool all_finite(std::span<const parameter<float>> parameters) {
   });
 }
 
+token_batch tokens_of(data_batch&& examples) {
+  return std::get<token_batch>(std::move(examples));  // open_source() gives no other data to these models
+}
+
 std::vector<std::size_t> sizes_of(const extents& shape) {
   std::vector<std::size_t> sizes;
   for (std::size_t i = 0; i < shape.rank(); ++i) sizes.push_back(shape[i]);
@@ -58,7 +62,7 @@ std::vector<std::size_t> sizes_of(const extents& shape) {
 
 struct trainer::state {
   run_settings run;
-  const token_source& source;
+  const data_source& source;
   trial_settings trial;
   trial_seeds seeds;
   thread_pool pool;
@@ -67,7 +71,7 @@ struct trainer::state {
   adamw<float> optimizer;
   learning_rate_schedule schedule;
 
-  state(const run_settings& r, const token_source& s, const trial_settings& t)
+  state(const run_settings& r, const data_source& s, const trial_settings& t)
       : run(r),
         source(s),
         trial(t),
@@ -94,7 +98,7 @@ struct trainer::state {
   }
 };
 
-trainer::trainer(const run_settings& run, const token_source& source, const trial_settings& trial)
+trainer::trainer(const run_settings& run, const data_source& source, const trial_settings& trial)
     : state_(std::make_unique<state>(run, source, trial)) {}
 trainer::~trainer() = default;
 
@@ -108,7 +112,7 @@ std::int64_t trainer::steps_done() const {
 trainer::step_result trainer::step(bool count) {
   state& s = *state_;
   const auto number = s.optimizer.steps();
-  const token_batch batch = s.source.training_batch(s.seeds.data, number, s.run.train.batch);
+  const token_batch batch = tokens_of(s.source.training_batch(s.seeds.data, number, s.run.train.batch));
 
   step_result result;
   step_record& record = result.record;
@@ -141,7 +145,7 @@ double trainer::validation_loss() {
   std::size_t predicted = 0;
   const std::size_t rows = s.source.validation_rows();
   for (std::size_t first = 0; first < rows; first += s.run.train.batch) {
-    const token_batch batch = s.source.validation_batch(first, std::min(s.run.train.batch, rows - first));
+    const token_batch batch = tokens_of(s.source.validation_batch(first, std::min(s.run.train.batch, rows - first)));
     graph<float> pass(s.pool, s.quantization(), false);
     const auto loss = s.model.loss(pass, batch.inputs, batch.targets, batch.rows);
     for (const float x : loss.positions.values()) sum += static_cast<double>(x);
