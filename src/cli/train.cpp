@@ -199,7 +199,7 @@ int run_train(const train_options& options) {
   const auto source = open_source(file.run);
   const std::size_t threads =
       options.threads != 0 ? options.threads : std::max<std::size_t>(1, std::thread::hardware_concurrency());
-  const trial_settings trial{.formats = checked_recipe(file.recipe, file.file, file.run.model),
+  const trial_settings trial{.formats = checked_recipe(file.recipe, file.file, *file.run.model),
                              .learning_rate = file.learning_rate,
                              .seed = file.seed,
                              .threads = threads};

@@ -47,7 +47,7 @@ struct study_plan {
 study_plan make_plan(const study_file& file);
 
 /// The recipe that a reference in a file stands for, checked against a model.  @throws as make_plan
-recipe checked_recipe(const std::string& reference, const std::filesystem::path& file, const model_config& model);
+recipe checked_recipe(const std::string& reference, const std::filesystem::path& file, const model_plan& model);
 
 /// What a study will take.
 struct study_cost {

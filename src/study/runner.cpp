@@ -11,6 +11,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <thread>
+#include <variant>
 
 #include "binade/version.hpp"
 #include "report/number_text.hpp"
@@ -71,15 +72,16 @@ void create_store(const fs::path& folder, const study_plan& plan) {
         {"data", source.description()},
         {"validation_documents", whole(source.validation_rows())},
         {"validation_tokens", whole(source.validation_rows() * predictions_of(source.validation_batch(0, 1)))},
-        {"vocabulary", whole(plan.run.model.vocabulary)},
         {"unit", source.unit()},
         {"parameters", whole(plan.parameters)},
         {"steps", whole(plan.run.train.steps)},
         {"batch", whole(plan.run.train.batch)},
-        {"context", whole(plan.run.model.context)},
+        {"context", whole(plan.run.model->positions())},
         {"tokens_per_step", whole(plan.run.tokens_per_step())},
         {"baseline", plan.baseline},
         {"created", utc_now()}};
+    const data_shape shape = source.shape();
+    if (const auto* tokens = std::get_if<token_shape>(&shape)) p["vocabulary"] = whole(tokens->vocabulary);
     if (const auto trivial = source.trivial_loss()) p["unigram_entropy"] = exact_text(*trivial);
     if (const auto floor = source.validation_floor()) p["floor"] = exact_text(*floor);
     store.set_properties(p);

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "data/data_source.hpp"
-#include "model/model_config.hpp"
+#include "model/model.hpp"
 
 namespace binade {
 
@@ -41,12 +41,12 @@ struct train_settings {
 /// What every kind of run has.
 struct run_settings {
   std::string name;
-  model_config model;  ///< its vocabulary is the data's: see open_source()
+  std::shared_ptr<const model_plan> model;  ///< fitted to the data by open_source()
   data_settings data;
   train_settings train;
 
   /// Positions that go through the model in one training step.
-  std::int64_t tokens_per_step() const { return static_cast<std::int64_t>(train.batch * model.context); }
+  std::int64_t tokens_per_step() const { return static_cast<std::int64_t>(train.batch * model->positions()); }
 };
 
 /// A training file: one run.
