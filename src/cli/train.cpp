@@ -15,6 +15,8 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
+#include <variant>
 
 #include "binade/elementary.hpp"
 #include "binade/version.hpp"
@@ -87,8 +89,8 @@ json to_json(const std::optional<double>& value) {
 
 class train_observer final : public run_observer {
  public:
-  train_observer(metrics_file& metrics, progress_line& progress, const run_settings& run)
-      : metrics_(metrics), progress_(progress), run_(run) {}
+  train_observer(metrics_file& metrics, progress_line& progress, const run_settings& run, std::string unit)
+      : metrics_(metrics), progress_(progress), run_(run), unit_(std::move(unit)) {}
 
   void starts_at(std::int64_t step, double) override {
     metrics_.start_at(step);
@@ -130,13 +132,14 @@ class train_observer final : public run_observer {
     const double steps_per_second = static_cast<double>(steps) / seconds;
     progress_.show("step " + std::to_string(r.step + 1) + "/" + std::to_string(run_.train.steps) + "   loss " +
                    fixed_text(r.loss) + validation_ + "   " +
-                   count_text(steps_per_second * static_cast<double>(run_.tokens_per_step())) + " tokens/s   " +
+                   count_text(steps_per_second * static_cast<double>(run_.tokens_per_step())) + " " + unit_ + "s/s   " +
                    duration_text(static_cast<double>(run_.train.steps - r.step - 1) / steps_per_second) + " left");
   }
 
   metrics_file& metrics_;
   progress_line& progress_;
   const run_settings& run_;
+  const std::string unit_;
   const clock::time_point start_ = clock::now();
   std::int64_t first_step_ = 0;
   std::string validation_;
@@ -153,6 +156,7 @@ json summary_of(const run_settings& run, const data_source& source, const trial_
          {"learning_rate", trial.learning_rate},
          {"seed", trial.seed},
          {"parameters", parameters},
+         {"flops_per_step", run.model->flops_per_example() * static_cast<double>(run.train.batch)},
          {"data", source.description()},
          {"steps", r.steps_done()},
          {"tokens", r.tokens},
@@ -170,19 +174,25 @@ json summary_of(const run_settings& run, const data_source& source, const trial_
   return s;
 }
 
+// What a loss is counted in.
+std::string loss_unit(const data_source& source) {
+  return std::holds_alternative<regression_shape>(source.shape()) ? "mean squared error" : "nat per " + source.unit();
+}
+
 void print_summary(const json& s, const data_source& source, const fs::path& out) {
   const auto number = [&](const char* key) {
     return s[key].is_number() ? std::optional(s[key].get<double>()) : std::nullopt;
   };
   std::cout << s["outcome"].get<std::string>() << " after " << s["steps"] << " steps, "
-            << count_text(s["tokens"].get<double>()) << " tokens, " << duration_text(s["seconds"].get<double>());
+            << count_text(s["tokens"].get<double>()) << " " << source.unit() << "s, "
+            << duration_text(s["seconds"].get<double>());
   if (s["divergence"].is_string()) std::cout << " (" << s["divergence"].get<std::string>() << ")";
   std::cout << "\n";
   if (s["validation_loss"].is_number()) {
     const double loss = *number("validation_loss");
-    std::cout << "training loss    " << fixed_text(number("final_train_loss")) << " nat per " << source.unit()
+    std::cout << "training loss    " << fixed_text(number("final_train_loss")) << " " << loss_unit(source)
               << " (mean of the last 10 % of the steps)\n"
-              << "validation loss  " << fixed_text(loss) << " nat per " << source.unit();
+              << "validation loss  " << fixed_text(loss) << " " << loss_unit(source);
     if (const auto floor = source.validation_floor())
       std::cout << ", " << fixed_text(loss - *floor) << " above the true entropy " << fixed_text(*floor)
                 << " of the same documents";
@@ -219,11 +229,12 @@ int run_train(const train_options& options) {
   const interruption interruption;
   progress_line progress;
   trainer t(file.run, *source, trial);
-  progress.say(file.run.name + ": " + count_text(static_cast<double>(t.parameter_count())) + " parameters, recipe " +
-               file.recipe + ", learning rate " + rate_text(file.learning_rate) + ", seed " +
-               std::to_string(file.seed) + "; " + source->description());
+  progress.say(file.run.name + ": " + count_text(static_cast<double>(t.parameter_count())) + " parameters, " +
+               count_text(file.run.model->flops_per_example() * static_cast<double>(file.run.train.batch)) +
+               "FLOP in the products of a step, recipe " + file.recipe + ", learning rate " +
+               rate_text(file.learning_rate) + ", seed " + std::to_string(file.seed) + "; " + source->description());
   metrics_file metrics(metrics_path);
-  train_observer observer(metrics, progress, file.run);
+  train_observer observer(metrics, progress, file.run, source->unit());
   const run_result result =
       run_training(t, file.run, *source, checkpoint, observer, [&] { return interruption.requested().load(); });
   metrics.flush();
