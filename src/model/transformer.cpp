@@ -6,7 +6,7 @@
 
 #include "model/initialization.hpp"
 #include "ops/add.hpp"
-#include "ops/causal_attention.hpp"
+#include "ops/attention.hpp"
 #include "ops/embedding.hpp"
 #include "ops/gelu.hpp"
 #include "ops/heads.hpp"
@@ -81,12 +81,13 @@ variable<T> transformer<T>::normalize(graph<T>& pass, const variable<T>& x, cons
 template <class T>
 variable<T> transformer<T>::attend(graph<T>& pass, const variable<T>& x, const block& b) const {
   const linear_parameters& joint = b.query_key_value;
-  attention_heads<T> heads = split_heads(pass, linear(pass, joint.site, x, joint.weight, joint.bias), config_.heads);
+  attention_heads<T> heads =
+      split_heads(pass, linear(pass, joint.site, x, joint.weight, joint.bias), config_.heads, config_.heads);
   if (architecture_->positions == position_encoding::rotary) {
     heads.query = rope(pass, heads.query, rotations_);
     heads.key = rope(pass, heads.key, rotations_);
   }
-  const variable<T> mixed = merge_heads(pass, causal_attention(pass, b.scores_site, b.values_site, heads));
+  const variable<T> mixed = merge_heads(pass, attention(pass, b.scores_site, b.values_site, heads));
   return linear(pass, b.output.site, mixed, b.output.weight, b.output.bias);
 }
 
