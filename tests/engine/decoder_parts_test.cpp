@@ -3,10 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cmath>
 #include <functional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -92,18 +89,7 @@ INSTANTIATE_TEST_SUITE_P(parts, decoder_with, testing::ValuesIn(decoders),
                          [](const auto& instance) { return instance.param.name; });
 
 TEST_P(decoder_with, sites_are_the_linear_layers_and_the_two_products_of_attention) {
-  const model_config config = small();
-  std::set<std::string> expected{"head"};
-  for (const parameter_plan& plan : parameter_plans(config))
-    if (plan.sizes.size() == 2 && plan.name.find("embedding") == std::string::npos)
-      expected.insert(plan.name.substr(0, plan.name.rfind(".weight")));
-  for (const std::string block : {"blocks.0.attention.", "blocks.1.attention."}) {
-    expected.insert(block + "scores");
-    expected.insert(block + "values");
-  }
-  const std::vector<std::string> sites = gemm_sites(config);
-  EXPECT_EQ(std::set<std::string>(sites.begin(), sites.end()), expected);
-  EXPECT_EQ(sites.size(), expected.size());
+  test::expect_sites_of_all_matrices(small());
 }
 
 TEST_P(decoder_with, gradients_of_the_whole_model_match_central_differences) {
@@ -114,19 +100,8 @@ TEST_P(decoder_with, gradients_of_the_whole_model_match_central_differences) {
 }
 
 TEST_P(decoder_with, a_position_sees_no_later_token) {
-  thread_pool pool(1);
-  const transformer<float> model(small(), 5);
-  token_rows data = random_rows(2, 11, 29);
-  graph<float> pass(pool, {}, false);
-  const tensor<float> before = model.logits(pass, data.tokens, 2).value();
-  data.tokens[7] = (data.tokens[7] + 1) % 29;  // row 0, position 7
-  const tensor<float> after = model.logits(pass, data.tokens, 2).value();
-  const std::size_t columns = before.shape()[2];
-  // Smooth-SwiGLU has one factor per channel over all tokens: there the others change in their last bits.
-  const double tolerance = small().smooth_swiglu ? 1e-6 : 0;
-  for (std::size_t i = 0; i < 7 * columns; ++i) ASSERT_NEAR(before[i], after[i], tolerance);
-  for (std::size_t i = 11 * columns; i < 22 * columns; ++i) ASSERT_NEAR(before[i], after[i], tolerance);
-  EXPECT_FALSE(std::equal(after.data() + 7 * columns, after.data() + 11 * columns, before.data() + 7 * columns));
+  // Smooth-SwiGLU may have one factor per channel over all tokens: there the others change in their last bits.
+  test::expect_no_position_sees_a_later_token(small(), small().smooth_swiglu ? 1e-6 : 0);
 }
 
 TEST_P(decoder_with, training_has_the_same_bits_for_any_number_of_threads) {

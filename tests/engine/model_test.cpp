@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -96,20 +95,7 @@ TEST(model_config, impossible_models_are_refused_and_the_message_names_the_field
 }
 
 TEST(model_config, every_matrix_of_a_block_is_a_site_and_attention_has_two_more) {
-  for (const std::string kind : {"gpt2", "llama"}) {
-    const model_config config{.kind = kind, .layers = 2};
-    std::set<std::string> expected{"head"};
-    for (const parameter_plan& plan : parameter_plans(config))
-      if (plan.sizes.size() == 2 && plan.name.find("embedding") == std::string::npos)
-        expected.insert(plan.name.substr(0, plan.name.rfind(".weight")));
-    for (const std::string block : {"blocks.0.attention.", "blocks.1.attention."}) {
-      expected.insert(block + "scores");
-      expected.insert(block + "values");
-    }
-    const std::vector<std::string> sites = gemm_sites(config);
-    EXPECT_EQ(std::set<std::string>(sites.begin(), sites.end()), expected);
-    EXPECT_EQ(sites.size(), expected.size());
-  }
+  for (const std::string kind : {"gpt2", "llama"}) test::expect_sites_of_all_matrices({.kind = kind, .layers = 2});
 }
 
 // ---- first values
@@ -215,17 +201,7 @@ TEST_P(model_of_kind, float_follows_double) {
 }
 
 TEST_P(model_of_kind, a_position_sees_no_later_token) {
-  thread_pool pool(1);
-  const transformer<float> model(small(), 5);
-  token_rows data = random_rows(2, 11, 29);
-  graph<float> pass(pool, {}, false);
-  const tensor<float> before = model.logits(pass, data.tokens, 2).value();
-  data.tokens[7] = (data.tokens[7] + 1) % 29;  // row 0, position 7
-  const tensor<float> after = model.logits(pass, data.tokens, 2).value();
-  const std::size_t columns = before.shape()[2];
-  for (std::size_t i = 0; i < 7 * columns; ++i) ASSERT_EQ(before[i], after[i]);
-  for (std::size_t i = 11 * columns; i < 22 * columns; ++i) ASSERT_EQ(before[i], after[i]);
-  EXPECT_FALSE(std::equal(after.data() + 7 * columns, after.data() + 11 * columns, before.data() + 7 * columns));
+  test::expect_no_position_sees_a_later_token(small());
 }
 
 TEST_P(model_of_kind, a_forward_pass_alone_has_the_bits_of_the_training_pass) {

@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -61,6 +63,38 @@ void expect_model_gradients_match(const model<double>& model, const Loss& loss) 
       EXPECT_NEAR(p.value.gradient()[i], (above - below) / (2 * h), 1e-9) << p.name << " " << i;
     }
   }
+}
+
+/// Expects the linear layers of a decoder of two layers and the two products of each attention to be its sites.
+inline void expect_sites_of_all_matrices(const model_config& config) {
+  std::set<std::string> expected{"head"};
+  for (const parameter_plan& plan : parameter_plans(config))
+    if (plan.sizes.size() == 2 && plan.name.find("embedding") == std::string::npos)
+      expected.insert(plan.name.substr(0, plan.name.rfind(".weight")));
+  for (const std::string block : {"blocks.0.attention.", "blocks.1.attention."}) {
+    expected.insert(block + "scores");
+    expected.insert(block + "values");
+  }
+  const std::vector<std::string> sites = gemm_sites(config);
+  EXPECT_EQ(std::set<std::string>(sites.begin(), sites.end()), expected);
+  EXPECT_EQ(sites.size(), expected.size());
+}
+
+/// Expects another token to change nothing at earlier positions and in other rows.
+/// @param config     of context 11 and vocabulary 29
+/// @param tolerance  of what "nothing" is: 0 unless the model computes something over all tokens
+inline void expect_no_position_sees_a_later_token(const model_config& config, double tolerance = 0) {
+  thread_pool pool(1);
+  const transformer<float> model(config, 5);
+  token_rows data = random_rows(2, 11, 29);
+  graph<float> pass(pool, {}, false);
+  const tensor<float> before = model.logits(pass, data.tokens, 2).value();
+  data.tokens[7] = (data.tokens[7] + 1) % 29;  // row 0, position 7
+  const tensor<float> after = model.logits(pass, data.tokens, 2).value();
+  const std::size_t columns = before.shape()[2];
+  for (std::size_t i = 0; i < 7 * columns; ++i) ASSERT_NEAR(before[i], after[i], tolerance);
+  for (std::size_t i = 11 * columns; i < 22 * columns; ++i) ASSERT_NEAR(before[i], after[i], tolerance);
+  EXPECT_FALSE(std::equal(after.data() + 7 * columns, after.data() + 11 * columns, before.data() + 7 * columns));
 }
 
 /// The weights after three whole training steps.
