@@ -192,7 +192,8 @@ class Latent(Decoder):
     """Multi-head latent attention (DeepSeek-V2, equations 37 to 47) with a latent vector of queries too."""
 
     def attention(self, block, x):
-        name, width, turned = f"{block}.attention", self.run.size("width") // self.run.size("heads"), self.run.size("rotary_width")
+        name, turned = f"{block}.attention", self.run.size("rotary_width")
+        width = self.run.size("width") // self.run.size("heads")
         inner = self.run.size("heads") * width
         down = self.linear(f"{name}.key_value_down", x)
         latent, k_turned = down.split([self.run.size("kv_latent"), turned], dim=-1)
@@ -334,7 +335,7 @@ def test_loss_of_one_step_agrees(run):
 
 
 def test_all_gradients_of_one_step_agree(run):
-    """Largest difference over the largest element of each array.  Measured: 1.4e-15 in double and 1e-6 (8 ulp) in float32,
+    """Largest difference over the largest element of each array.  Measured: 1.6e-15 in double and 1e-6 (8 ulp) in float32,
     where PyTorch adds up to 512 positions in another order; the limits leave room for other versions and processors."""
     model = run.model()
     run.loss(model, 0).backward()

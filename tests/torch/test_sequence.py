@@ -81,7 +81,8 @@ def balance(note, inputs, top_k=2):
 
 @pytest.mark.parametrize("case", CASES)
 def test_result_and_gradients_agree(dumped, case):
-    """Largest difference over the largest element of each array.  Measured: at most 9.2e-16, and 3.0e-15 for the balance, whose gradient is small differences of means."""
+    """Largest difference over the largest element of each array.  Measured: at most 9.2e-16, and
+    3.0e-15 for the balance, whose gradient is small differences of means."""
     notes, tensors = dumped
     prefix = f"{case}/input/"
     inputs = {name.removeprefix(prefix): t.clone().requires_grad_() for name, t in tensors.items() if name.startswith(prefix)}
