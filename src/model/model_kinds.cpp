@@ -5,6 +5,7 @@
 
 #include "binade/nearest_name.hpp"
 #include "model/decoder.hpp"
+#include "model/vit.hpp"
 
 namespace binade {
 
@@ -12,6 +13,8 @@ std::span<const model_kind> model_kinds() {
   static constexpr model_kind kinds[] = {
       {"gpt2", read_decoder},
       {"llama", read_decoder},
+      {"moe", read_decoder},
+      {"vit", read_vit},
   };
   return kinds;
 }
