@@ -4,6 +4,7 @@
 
 #include "bodies.hpp"
 #include "device_element.cuh"
+#include "kept_scratch.cuh"
 #include "launch.cuh"
 #include "quantize.hpp"
 #include "scratch.cuh"
@@ -42,47 +43,33 @@ void with_code_type(const number_format& format, F&& f) {
   }
 }
 
-/// The bits of each group's amax.
-void find_amax(const char* call, const float* x, const axis_view& view, const scaling& s, std::uint32_t* largest,
-               stream on) {
-  if (s.rule == scale_rule::static_scale) return;
-  if (s.per == granularity::tensor && needs_only_amax(s) && is_aligned(x))
-    return launch_amax(call, view.size(), x, largest, on);
-  for_each_index(call, view.size(),
-                 amax_body{detail::plain_grid_of(s, view), detail::magnitude_filter::of(s), x, largest}, on);
-}
-
 /// The scales of an array, in scratch memory.
 class found_scales {
  public:
-  found_scales(const char* call, const axis_view& view, const quantizer& q, stream on)
-      : call_(call), view_(view), quantizer_(q), on_(on) {}
+  /// @param kept  null, or memory for the scale of a second level
+  found_scales(const char* call, const axis_view& view, const quantizer& q, stream on,
+               kept_scratch::words* kept = nullptr)
+      : call_(call), view_(view), quantizer_(q), on_(on), kept_(kept) {}
 
   array_scales get() const { return {view_, quantizer_, inner(), outer()}; }
   const float* inner() const { return inner_ ? inner_->get() : nullptr; }
-  const outer_scale* outer() const { return outer_ ? outer_->get() : nullptr; }
+  const outer_scale* outer() const {
+    return outer_ ? outer_->get() : kept_ != nullptr && quantizer_.levels == 2 ? &kept_->outer : nullptr;
+  }
 
-  void find_outer(const float* x) {
+  /// @param codes  null, or where their codes go
+  void find_outer(const float* x, void* codes = nullptr) {
     if (quantizer_.levels < 2) return;
-    const std::size_t count = outer_scale_count(view_, quantizer_);
-    outer_.emplace(call_, on_, count);
-    const scratch<std::uint32_t> largest(call_, on_, count, 0);
-    find_amax(call_, x, view_, quantizer_.scalings[1], largest.get(), on_);
-    for_each_index(call_, count, outer_scale_body{scale_levels(quantizer_), largest.get(), outer_->get()}, on_);
+    find(x, quantizer_.scalings[1], outer_scale_count(view_, quantizer_), outer_, codes,
+         [&](const std::uint32_t* largest) {
+           return outer_scale_body{scale_levels(quantizer_), largest, outer_->get()};
+         });
   }
-  void find_inner(const float* x) {
+  void find_inner(const float* x, void* codes = nullptr) {
     if (quantizer_.levels < 1) return;
-    const std::size_t count = scale_count(view_, quantizer_);
-    inner_.emplace(call_, on_, count);
-    const scratch<std::uint32_t> largest(call_, on_, count, 0);
-    find_amax(call_, x, view_, quantizer_.scalings[0], largest.get(), on_);
-    for_each_index(call_, count, inner_scale_body{scale_levels(quantizer_), get(), largest.get(), inner_->get()}, on_);
-  }
-  void encode_inner(void* codes) const {
-    if (inner_) encode(inner_->get(), scale_count(view_, quantizer_), quantizer_.scalings[0], codes);
-  }
-  void encode_outer(void* codes) const {
-    if (outer_) encode(outer_->get(), outer_scale_count(view_, quantizer_), quantizer_.scalings[1], codes);
+    find(x, quantizer_.scalings[0], scale_count(view_, quantizer_), inner_, codes, [&](const std::uint32_t* largest) {
+      return inner_scale_body{scale_levels(quantizer_), get(), largest, inner_->get()};
+    });
   }
   void decode_inner(const void* codes) {
     if (quantizer_.levels > 0) decode(codes, scale_count(view_, quantizer_), quantizer_.scalings[0], inner_);
@@ -92,6 +79,30 @@ class found_scales {
   }
 
  private:
+  /// @param body_of  makes of the bits of each group's amax a body whose index is the group
+  template <class Scale, class BodyOf>
+  void find(const float* x, const scaling& s, std::size_t count, std::optional<scratch<Scale>>& scales, void* codes,
+            BodyOf body_of) {
+    constexpr bool is_outer = std::is_same_v<Scale, outer_scale>;
+    const bool is_read = s.rule != scale_rule::static_scale, is_last = is_outer || quantizer_.levels == 1;
+    const bool is_one = is_read && is_last && s.per == granularity::tensor && needs_only_amax(s) && is_aligned(x);
+    const auto find_one = [&](amax_of_all* all, Scale* scale) {
+      launch_amax(call_, view_.size(), x, all,
+                  tensor_scale_body<Scale>{scale_levels(quantizer_), s.format, code_bytes(s.format), scale, codes},
+                  on_);
+    };
+    if constexpr (is_outer)
+      if (is_one && kept_ != nullptr) return find_one(&kept_->all, &kept_->outer);
+    scales.emplace(call_, on_, count);
+    if (is_one) return find_one(scratch<amax_of_all>(call_, on_, 1, 0).get(), scales->get());
+    const scratch<std::uint32_t> largest(call_, on_, count, 0);
+    if (is_read)
+      for_each_index(call_, view_.size(),
+                     amax_body{detail::plain_grid_of(s, view_), detail::magnitude_filter::of(s), x, largest.get()},
+                     on_);
+    for_each_index(call_, count, body_of(largest.get()), on_);
+    if (codes != nullptr) encode(scales->get(), count, s, codes);
+  }
   template <class Scale>
   void encode(const Scale* scales, std::size_t count, const scaling& s, void* codes) const {
     with_code_type(s.format, [&]<class Code>(Code*) {
@@ -111,13 +122,13 @@ class found_scales {
   axis_view view_;
   quantizer quantizer_;
   stream on_;
+  kept_scratch::words* kept_;
   std::optional<scratch<float>> inner_;
   std::optional<scratch<outer_scale>> outer_;
 };
 
-void check_refused(const std::optional<scratch<unsigned long long>>& nans) {
-  if (!nans) return;
-  if (const unsigned long long count = nans->value(); count != 0)
+void check_refused(unsigned long long count) {
+  if (count != 0)
     throw std::invalid_argument(
         "cuda::encode: x holds " + std::to_string(count) +
         " NaN and the format has no code for NaN; choose one with :nan=max or :nan=zero, or use quantize");
@@ -147,30 +158,33 @@ void encode(const float* x, const axis_view& view, const quantizer& q, const noi
   constexpr const char* call = "cuda::encode";
   require(call, view, q, noise);
   if (view.size() == 0) return;
-  std::optional<scratch<unsigned long long>> nans;
-  if (q.elem.format.refuses_nan()) nans.emplace(call, on, 1, 0);
-  unsigned long long* const of_nans = nans ? nans->get() : nullptr;
-  found_scales scales(call, view, q, on);
-  scales.find_outer(x);
-  scales.encode_outer(outer_codes);
+  const bool refuses_nan = q.elem.format.refuses_nan();
   if (const std::optional<segment_launch> fast = segment_launch::find(call, view, q, noise, on);
       fast && fast->can_encode() && is_aligned(x) && is_aligned(codes)) {
-    if (fast->has_one_scale()) {
-      scales.find_inner(x);
-      scales.encode_inner(scale_codes);
-    }
-    fast->encode(x, scales.inner(), scales.outer(), codes, static_cast<std::uint8_t*>(scale_codes), of_nans);
-    return check_refused(nans);
+    std::optional<kept_scratch> kept;
+    if (refuses_nan) kept.emplace(call, on);
+    found_scales scales(call, view, q, on, kept ? kept->get() : nullptr);
+    scales.find_outer(x, outer_codes);
+    if (fast->has_one_scale()) scales.find_inner(x, scale_codes);
+    fast->encode(x, scales.inner(), scales.outer(), codes, static_cast<std::uint8_t*>(scale_codes),
+                 kept ? kept->tally() : nan_tally{});
+    if (kept) check_refused(kept->nans());
+    return;
   }
-  scales.find_inner(x);
-  scales.encode_inner(scale_codes);
-  if (nans) for_each_index(call, view.size(), count_nan_body{scale_levels(q), scales.get(), x, of_nans}, on);
+  found_scales scales(call, view, q, on);
+  scales.find_outer(x, outer_codes);
+  scales.find_inner(x, scale_codes);
+  std::optional<scratch<unsigned long long>> nans;
+  if (refuses_nan) {
+    nans.emplace(call, on, 1, 0);
+    for_each_index(call, view.size(), count_nan_body{scale_levels(q), scales.get(), x, nans->get()}, on);
+  }
   const device_element elem(call, q.elem, on);
   with_code_type(q.elem.format, [&]<class Code>(Code*) {
     for_each_index(call, view.size(),
                    encode_body<Code>{{q, elem.get(), noise}, scales.get(), x, static_cast<Code*>(codes)}, on);
   });
-  check_refused(nans);
+  if (nans) check_refused(nans->value());
 }
 
 void decode(const void* codes, const void* scale_codes, const void* outer_codes, const axis_view& view,

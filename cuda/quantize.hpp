@@ -19,9 +19,10 @@ constexpr std::size_t code_bytes(const number_format& f) {
 
 /// out = x on the grid of q.  Equals binade::quantize bit for bit.
 ///
-/// All quantizers but those with a transform or the scale rule 4over6.  At the speed of memory: float formats rounded
-/// to nearest even or with sr, and of any format decoding from 8 bits or fewer, without a scale, with one per tensor,
-/// or in blocks of 16, 32 or 64 neighbours (16 or 32 along an axis with `inner` a multiple of 64), one level or two.
+/// All quantizers but those with a transform or the scale rule 4over6.  At the speed of memory: float formats, rounded
+/// in every mode but rto, srb and src where what is too large becomes the largest value (or to nearest even or with sr
+/// infinity), and of any format decoding from 8 bits or fewer, without a scale, with one per tensor, or in blocks of
+/// 16, 32 or 64 neighbours (16 or 32 along an axis with `inner` a multiple of 64), one level or two.
 /// @param x, out  view.size() floats of device memory, in storage order; out may be x
 /// @throws std::invalid_argument for an impossible quantizer, one that is not in this release, or more elements than
 ///         there is noise for; nothing is written.  std::runtime_error for what the device reports

@@ -2,6 +2,7 @@
 //
 //   quantize_bench            all rows as a table
 //   quantize_bench --json     one JSON object per row
+//   quantize_bench --only S   the rows with S in their name
 
 #include <cuda_runtime.h>
 
@@ -79,8 +80,9 @@ struct bench {
   std::uint8_t* outer;
   stopwatch watch;
   bool json;
+  std::string only;
 
-  explicit bench(bool as_json) : outer(allocated<std::uint8_t>(8)), json(as_json) {
+  bench(bool as_json, std::string part) : outer(allocated<std::uint8_t>(8)), json(as_json), only(std::move(part)) {
     for (std::size_t k = 0; k < sets; ++k) {
       // Half of the bytes of a call, which a copy reads and writes: 6 per element where x is read twice.
       x[k] = allocated<float>(elements * 3 / 2);
@@ -94,6 +96,7 @@ struct bench {
   /// A row: the call, and a copy that reads and writes as many bytes together.
   template <class Call>
   void row(const std::string& what, double bytes_per_element, const Call& call) {
+    if (what.find(only) == std::string::npos) return;
     const auto half = std::size_t(bytes_per_element / 2 * double(elements));
     const auto copy = [&](std::size_t k) {
       check(cudaMemcpyAsync(out[k], x[k], half, cudaMemcpyDeviceToDevice), "cudaMemcpyAsync");
@@ -140,17 +143,27 @@ int main(int argc, char** argv) try {
   }
   cudaDeviceProp device;
   check(cudaGetDeviceProperties(&device, 0), "cudaGetDeviceProperties");
-  const bool json = argc == 2 && std::string(argv[1]) == "--json";
+  bool json = false;
+  std::string only;
+  for (int i = 1; i < argc; ++i) {
+    const std::string option = argv[i];
+    if (option == "--json")
+      json = true;
+    else if (option == "--only" && i + 1 < argc)
+      only = argv[++i];
+    else
+      throw std::invalid_argument(option + ": neither --json nor --only with a part of a name");
+  }
   if (!json)
     std::printf("%s, %d MiB of cache, %zu Mi elements, %zu arrays in turn, medians of %d\n", device.name,
                 device.l2CacheSize >> 20, elements >> 20, sets, rounds);
-  bench b(json);
+  bench b(json, only);
   b.row("copy against itself", 8, [&](std::size_t k) {
     check(cudaMemcpyAsync(b.out[k], b.x[k], elements * 4, cudaMemcpyDeviceToDevice), "cudaMemcpyAsync");
   });
   const axis_view flat{1, elements, 1}, rows{elements / 4096, 4096, 1}, columns{1, elements / 4096, 4096};
   for (const char* text : {"e4m3fn", "e5m2", "e3m4", "e2m1fn:nan=max", "e5m10", "e8m7", "e4m3fn/sr", "e4m3fn/sr:8",
-                           "e8m7/sr:16", "e4m3fn@tensor"})
+                           "e8m7/sr:16", "e4m3fnuz", "e4m3fn/rtz", "e4m3fn/rup", "e4m3fn@tensor"})
     b.rows(text, flat, "");
   for (const char* text : {"mxfp8_e4m3", "e2m1fn:nan=max@block(32)", "mxfp4", "nvfp4", "e4m3fn/sr@block(32)"}) {
     b.rows(text, rows, " rows");

@@ -100,17 +100,22 @@ class group_scaler {
       : levels_(q),
         codec_(q.scalings[0].format),
         tie_factor_(std::uint32_t(1) << (10 + std::min(q.scalings[0].format.trailing_bits(), 21))),
-        way_(way_of(q)) {}
+        way_(way_of(q)) {
+    if (way_ != way::power) return;
+    const scale_finder& finder = levels_.inner_finder();
+    power_carry_ = finder.power_carry();
+    power_offset_ = finder.power_offset();
+    lowest_ = std::bit_cast<std::int32_t>(finder.lowest_power());
+    highest_ = std::bit_cast<std::int32_t>(finder.highest_power());
+  }
 
   BINADE_HD float operator()(float amax, const outer_scale& outer) const {
     const scale_finder& finder = levels_.inner_finder();
     if (way_ == way::power && finder.is_usual(amax)) {
       const std::uint32_t bits = std::bit_cast<std::uint32_t>(amax);
-      const std::uint32_t carry = std::uint32_t((bits & 0x7fffff) >= finder.power_carry()) << 23;
-      const std::int32_t scale = std::int32_t((bits & 0x7f800000) + carry) - finder.power_offset();
-      const auto lowest = std::bit_cast<std::int32_t>(finder.lowest_power()),
-                 highest = std::bit_cast<std::int32_t>(finder.highest_power());
-      return std::bit_cast<float>(scale < lowest ? lowest : scale > highest ? highest : scale);
+      const std::uint32_t carry = std::uint32_t((bits & 0x7fffff) >= power_carry_) << 23;
+      const std::int32_t scale = std::int32_t((bits & 0x7f800000) + carry) - power_offset_;
+      return std::bit_cast<float>(scale < lowest_ ? lowest_ : scale > highest_ ? highest_ : scale);
     }
     if (way_ < way::float_quotient || !finder.has_quotient(amax) || outer.scale != outer.scale)
       return levels_.inner(amax, outer);
@@ -139,6 +144,8 @@ class group_scaler {
   scale_codec codec_;
   std::uint32_t tie_factor_;
   way way_;
+  std::uint32_t power_carry_ = 0;  ///< of the finder, and its lowest and highest power as bits
+  std::int32_t power_offset_ = 0, lowest_ = 0, highest_ = 0;
 };
 
 }  // namespace binade::cuda

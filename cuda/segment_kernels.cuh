@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "binade/quantize.hpp"
+#include "bodies.hpp"
 #include "scale_codec.hpp"
 #include "segment.hpp"
 
@@ -22,6 +23,17 @@ enum class scaling_way : std::uint8_t {
   divide,   ///< x / s in float32
 };
 
+/// Counts the NaNs that an encoder refuses.
+struct nan_tally {
+  unsigned long long* count = nullptr;  ///< null where no one asks
+  std::uint32_t* any = nullptr;         ///< host memory, set if there is one: to be read without a copy
+  __device__ void add(unsigned nans) const {
+    if (count == nullptr || nans == 0) return;
+    atomicAdd(count, (unsigned long long)nans);
+    *static_cast<volatile std::uint32_t*>(any) = 1;
+  }
+};
+
 /// What a kernel needs besides the data.
 struct segment_job {
   segment_rounder rounder;
@@ -30,7 +42,11 @@ struct segment_job {
   scaling_way way;
   bool has_outer;            ///< two levels: x / (s0 s1) exactly, and (q s0) s1, of which q s0 is exact
   std::uint32_t tie_factor;  ///< of is_near_tie()
-  unsigned long long* nans;  ///< null, or what counts the NaNs among the elements that are encoded
+  bool backwards;            ///< from the end of x, which is in the cache where all of x was read before
+  nan_tally nans;            ///< of the elements that are encoded
+
+  /// The number of this block of threads among those of the array.
+  __device__ unsigned block_number() const { return backwards ? gridDim.x - 1 - blockIdx.x : blockIdx.x; }
 };
 
 /// The scales of an element: s, or s and outer.
@@ -41,11 +57,17 @@ struct element_scale {
   BINADE_HD static element_scale of(const segment_job& job, float s, float outer = 1) {
     element_scale result{.s = s, .outer = outer};
     constexpr float nan = std::numeric_limits<float>::quiet_NaN();
-    if (job.way == scaling_way::inverse) result.factor = s != 0 ? 1 / s : nan;
+    if (job.way == scaling_way::inverse) result.factor = inverse_of_power(s);
     if (job.way == scaling_way::near)
       result.factor = normal_inverse(job.has_outer ? float(double(s) * double(outer)) : s);
     if (job.way == scaling_way::divide) result.factor = s != 0 ? s : nan;
     return result;
+  }
+  /// 1 / s of a power of two, or NaN.
+  BINADE_HD static float inverse_of_power(float s) {
+    const std::uint32_t bits = std::bit_cast<std::uint32_t>(s), one_twice = 2 * std::bit_cast<std::uint32_t>(1.0f);
+    if (bits - 0x00800000 < 0x7e000000) return std::bit_cast<float>(one_twice - bits);  // both are normal
+    return s != 0 ? 1 / s : std::numeric_limits<float>::quiet_NaN();
   }
   /// x in units of its scales.  Sets `unusual` where exact() has to be asked.
   template <scaling_way Way>
@@ -66,24 +88,14 @@ struct element_scale {
   }
 };
 
-/// Loads and stores with or without the hint that the data is used once.
-template <bool Streaming>
-struct memory {
-  template <class T>
-  __device__ static T load(const T* from) {
-    return Streaming ? __ldcs(from) : *from;
-  }
-  template <class T>
-  __device__ static void store(T* to, const T& value) {
-    if constexpr (Streaming)
-      __stcs(to, value);
-    else
-      *to = value;
-  }
-};
+__device__ __forceinline__ void set(float* word, const float4& from) {
+  word[0] = from.x;
+  word[1] = from.y;
+  word[2] = from.z;
+  word[3] = from.w;
+}
 
 /// Reads a lane's elements; those from `count` on are 0.
-template <bool Streaming>
 __device__ __forceinline__ void load_words(const float* segment, unsigned count, unsigned lane,
                                            float (&x)[elements_of_lane]) {
   if (count < segment_size) {
@@ -96,14 +108,13 @@ __device__ __forceinline__ void load_words(const float* segment, unsigned count,
   }
 #pragma unroll
   for (unsigned w = 0; w < words_of_lane; ++w) {
-    const float4 word = memory<Streaming>::load(reinterpret_cast<const float4*>(segment + word_position(lane, w)));
+    const float4 word = *reinterpret_cast<const float4*>(segment + word_position(lane, w));
     x[4 * w] = word.x;
     x[4 * w + 1] = word.y;
     x[4 * w + 2] = word.z;
     x[4 * w + 3] = word.w;
   }
 }
-template <bool Streaming>
 __device__ __forceinline__ void store_words(float* segment, unsigned count, unsigned lane,
                                             const float (&x)[elements_of_lane]) {
   if (count < segment_size) {
@@ -116,8 +127,8 @@ __device__ __forceinline__ void store_words(float* segment, unsigned count, unsi
   }
 #pragma unroll
   for (unsigned w = 0; w < words_of_lane; ++w)
-    memory<Streaming>::store(reinterpret_cast<float4*>(segment + word_position(lane, w)),
-                             float4{x[4 * w], x[4 * w + 1], x[4 * w + 2], x[4 * w + 3]});
+    *reinterpret_cast<float4*>(segment + word_position(lane, w)) =
+        float4{x[4 * w], x[4 * w + 1], x[4 * w + 2], x[4 * w + 3]};
 }
 
 /// A 4 x 4 matrix whose row l lane l of the quad holds, transposed.
@@ -135,42 +146,37 @@ __device__ __forceinline__ void transpose_in_quad(unsigned lane, std::uint32_t (
   }
 }
 
-/// Stores the codes of a lane's elements; all lanes of the warp call it.
-template <bool Streaming, class Code>
-__device__ __forceinline__ void store_codes(Code* segment, unsigned count, unsigned lane,
-                                            const std::uint32_t (&codes)[elements_of_lane]) {
-  if constexpr (sizeof(Code) == 1) {
-    std::uint32_t packed[words_of_lane];
+/// Stores the codes of a lane's elements, a byte each and a word in each of `packed`; all lanes of the warp call it.
+__device__ __forceinline__ void store_bytes(std::uint8_t* segment, unsigned count, unsigned lane,
+                                            std::uint32_t (&packed)[words_of_lane]) {
+  transpose_in_quad(lane, packed);
+  if (count == segment_size) {
+    reinterpret_cast<uint4*>(segment)[lane] = uint4{packed[0], packed[1], packed[2], packed[3]};
+    return;
+  }
 #pragma unroll
-    for (unsigned w = 0; w < words_of_lane; ++w)
-      packed[w] = __byte_perm(__byte_perm(codes[4 * w], codes[4 * w + 1], 0x0040),
-                              __byte_perm(codes[4 * w + 2], codes[4 * w + 3], 0x0040), 0x5410);
-    transpose_in_quad(lane, packed);
-    if (count == segment_size)
-      return memory<Streaming>::store(reinterpret_cast<uint4*>(segment) + lane,
-                                      uint4{packed[0], packed[1], packed[2], packed[3]});
+  for (unsigned i = 0; i < 16; ++i)
+    if (16 * lane + i < count) segment[16 * lane + i] = std::uint8_t(packed[i / 4] >> (8 * (i % 4)));
+}
+/// The same, two bytes each.
+__device__ __forceinline__ void store_halves(std::uint16_t* segment, unsigned count, unsigned lane,
+                                             const std::uint32_t (&codes)[elements_of_lane]) {
+  if (count < segment_size) {
 #pragma unroll
-    for (unsigned i = 0; i < 16; ++i)
-      if (16 * lane + i < count) segment[16 * lane + i] = Code(packed[i / 4] >> (8 * (i % 4)));
-  } else {
-    if (count < segment_size) {
-#pragma unroll
-      for (unsigned i = 0; i < elements_of_lane; ++i) {
-        const unsigned at = word_position(lane, i / 4) + i % 4;
-        if (at < count) segment[at] = Code(codes[i]);
-      }
-      return;
+    for (unsigned i = 0; i < elements_of_lane; ++i) {
+      const unsigned at = word_position(lane, i / 4) + i % 4;
+      if (at < count) segment[at] = std::uint16_t(codes[i]);
     }
+    return;
+  }
 #pragma unroll
-    for (unsigned w = 0; w < words_of_lane; ++w) {
-      const std::uint32_t* const c = codes + 4 * w;
-      memory<Streaming>::store(reinterpret_cast<uint2*>(segment + word_position(lane, w)),
-                               uint2{c[0] | c[1] << 16, c[2] | c[3] << 16});
-    }
+  for (unsigned w = 0; w < words_of_lane; ++w) {
+    const std::uint32_t* const c = codes + 4 * w;
+    *reinterpret_cast<uint2*>(segment + word_position(lane, w)) = uint2{c[0] | c[1] << 16, c[2] | c[3] << 16};
   }
 }
 /// Reads the codes of a lane's elements, those from `count` on as 0; all lanes of the warp call it.
-template <bool Streaming, class Code>
+template <class Code>
 __device__ __forceinline__ void load_codes(const Code* segment, unsigned count, unsigned lane,
                                            std::uint32_t (&codes)[elements_of_lane]) {
   if (count < segment_size) {
@@ -182,7 +188,7 @@ __device__ __forceinline__ void load_codes(const Code* segment, unsigned count, 
   }
   if constexpr (sizeof(Code) == 1) {
     uint4 packed{0, 0, 0, 0};
-    if (count == segment_size) packed = memory<Streaming>::load(reinterpret_cast<const uint4*>(segment) + lane);
+    if (count == segment_size) packed = reinterpret_cast<const uint4*>(segment)[lane];
     std::uint32_t words[words_of_lane] = {packed.x, packed.y, packed.z, packed.w};
     transpose_in_quad(lane, words);
     if (count < segment_size) return;
@@ -192,7 +198,7 @@ __device__ __forceinline__ void load_codes(const Code* segment, unsigned count, 
     if (count < segment_size) return;
 #pragma unroll
     for (unsigned w = 0; w < words_of_lane; ++w) {
-      const uint2 packed = memory<Streaming>::load(reinterpret_cast<const uint2*>(segment + word_position(lane, w)));
+      const uint2 packed = *reinterpret_cast<const uint2*>(segment + word_position(lane, w));
       codes[4 * w] = packed.x & 0xffff;
       codes[4 * w + 1] = packed.x >> 16;
       codes[4 * w + 2] = packed.y & 0xffff;
@@ -209,64 +215,38 @@ __device__ __forceinline__ void with_way(scaling_way way, Visit visit) {
   if (way == scaling_way::divide) return visit.template operator()<scaling_way::divide>();
 }
 
-/// A lane's elements in units of their scales become values on the grid; all lanes of the warp call it.
-/// @param unusual  true if exact(i) has to be asked for the lane's element i; all lanes of the warp call that
-template <bool Stochastic, class Exact>
-__device__ __forceinline__ void round_segment(const segment_job& job, std::size_t first, unsigned lane, bool unusual,
-                                              Exact exact, float (&x)[elements_of_lane]) {
-  std::uint32_t noise[elements_of_lane] = {};
-  if constexpr (Stochastic)
-    segment_noise(job.noise, (job.noise.first + first) / segment_size, job.noise_bits, lane, noise);
-  job.rounder.with_way([&]<bool ByAddition>() {
-#pragma unroll
-    for (unsigned i = 0; i < elements_of_lane; ++i) {
-      unusual |= x[i] != x[i];
-      x[i] = job.rounder.template value<Stochastic, ByAddition>(x[i], noise[i]);
-    }
-    if (!__any_sync(0xffffffff, unusual)) return;
-#pragma unroll
-    for (unsigned i = 0; i < elements_of_lane; ++i)
-      x[i] = job.rounder.template any_value<Stochastic, ByAddition>(exact(i), noise[i]);
-  });
+__device__ __forceinline__ void noise_of_lane(const segment_job& job, std::size_t first, unsigned lane,
+                                              std::uint32_t (&noise)[elements_of_lane]) {
+  segment_noise(job.noise, (job.noise.first + first) / segment_size, job.noise_bits, lane, noise);
 }
-/// The same for codes, which are stored.
-template <bool Stochastic, bool Streaming, class Exact, class Code>
-__device__ __forceinline__ void encode_segment(const segment_job& job, std::size_t first, unsigned count, unsigned lane,
-                                               bool unusual, Exact exact, const float (&x)[elements_of_lane],
-                                               Code* out) {
-  std::uint32_t noise[elements_of_lane] = {}, codes[elements_of_lane];
-  if constexpr (Stochastic)
-    segment_noise(job.noise, (job.noise.first + first) / segment_size, job.noise_bits, lane, noise);
-  job.rounder.with_way([&]<bool ByAddition>() {
-#pragma unroll
-    for (unsigned i = 0; i < elements_of_lane; ++i) {
-      unusual |= x[i] != x[i];
-      codes[i] = job.rounder.template code<Stochastic, ByAddition>(x[i], noise[i]);
-    }
-    if (!__any_sync(0xffffffff, unusual)) return;
-    unsigned nans = 0;
-#pragma unroll
-    for (unsigned i = 0; i < elements_of_lane; ++i) {
-      const float scaled = exact(i);
-      nans += unsigned(scaled != scaled);
-      codes[i] = job.rounder.template any_code<Stochastic, ByAddition>(scaled, noise[i]);
-    }
-    if (job.nans != nullptr && nans > 0) atomicAdd(job.nans, (unsigned long long)nans);
-  });
-  store_codes<Streaming>(out + first, count, lane, codes);
+/// The noise of one element, in the upper bits.
+template <bool Stochastic>
+__device__ std::uint32_t upper_noise(const segment_job& job, std::size_t element) {
+  return Stochastic ? noise_at(job.noise, element, job.noise_bits) << (32 - job.noise_bits) : 0;
 }
-/// A lane's element as it is in memory; 0 from `count` on.
-__device__ __forceinline__ float element_of(const float* segment, unsigned count, unsigned lane, unsigned i) {
-  const unsigned at = word_position(lane, i / 4) + i % 4;
-  return at < count ? segment[at] : 0;
+/// Brings one element to the grid by the exact way and stores its value, if Out is float, or its code.
+/// @return true if a NaN was encoded
+template <bool Stochastic, class Out>
+__device__ bool finish_exactly(const segment_job& job, std::size_t element, float x, float s, float outer, Out* out) {
+  const float scaled = element_scale::exact(job, x, s, outer);
+  const std::uint32_t noise = upper_noise<Stochastic>(job, element);
+  if constexpr (std::is_same_v<Out, float>) {
+    out[element] = element_scale::up(job, job.rounder.template any_value<Stochastic>(scaled, noise), s, outer);
+    return false;
+  } else {
+    out[element] = Out(job.rounder.template any_code<Stochastic>(scaled, noise));
+    return scaled != scaled;
+  }
 }
 
-/// Brings a lane's elements to the grid and stores the values, if Out is float, or the codes.
-/// @param x   the segment   @param values  the lane's elements of it
+/// Brings a lane's elements to the grid and stores the values, if Out is float, or the codes; all lanes of the warp
+/// call it.
+/// @param x   the array   @param values  the lane's elements of the segment
 /// @param factor_of, scale_of  those of the lane's element i; all lanes of the warp call scale_of(i)
-template <bool Stochastic, bool Streaming, class Out, class FactorOf, class ScaleOf>
+template <bool Stochastic, class Out, class FactorOf, class ScaleOf>
 __device__ __forceinline__ void finish_segment(const segment_job& job, std::size_t first, unsigned count, unsigned lane,
                                                FactorOf factor_of, ScaleOf scale_of, float outer, const float* x,
+                                               const std::uint32_t (&noise)[elements_of_lane],
                                                float (&values)[elements_of_lane], Out* out) {
   bool unusual = false;
   with_way(job.way, [&]<scaling_way Way>() {
@@ -274,53 +254,85 @@ __device__ __forceinline__ void finish_segment(const segment_job& job, std::size
     for (unsigned i = 0; i < elements_of_lane; ++i)
       values[i] = element_scale::down<Way>(job, values[i], factor_of(i), unusual);
   });
-  const auto exact = [&](unsigned i) {
-    return element_scale::exact(job, element_of(x, count, lane, i), scale_of(i), outer);
-  };
+  float poison = 0;  // NaN if one of them is NaN or infinite
+#pragma unroll
+  for (unsigned i = 0; i < elements_of_lane; ++i) poison = fused_toward_zero(values[i], 0.0f, poison);
+  unusual |= poison != poison;
+  if (__any_sync(0xffffffff, unusual)) {
+    unsigned nans = 0;
+#pragma unroll 1
+    for (unsigned i = 0; i < elements_of_lane; ++i) {
+      const unsigned at = word_position(lane, i / 4) + i % 4;
+      const float s = scale_of(i);
+      if (at < count) nans += finish_exactly<Stochastic>(job, first + at, x[first + at], s, outer, out);
+    }
+    return job.nans.add(nans);
+  }
   if constexpr (std::is_same_v<Out, float>) {
-    round_segment<Stochastic>(job, first, lane, unusual, exact, values);
+    job.rounder.template with_way<Stochastic>([&]<segment_way Way>() {
+#pragma unroll
+      for (unsigned i = 0; i < elements_of_lane; ++i) values[i] = job.rounder.template value<Way>(values[i], noise[i]);
+    });
 #pragma unroll
     for (unsigned i = 0; i < elements_of_lane; ++i) values[i] = element_scale::up(job, values[i], scale_of(i), outer);
-    store_words<Streaming>(out + first, count, lane, values);
+    store_words(out + first, count, lane, values);
+  } else if constexpr (sizeof(Out) == 1) {
+    std::uint32_t packed[words_of_lane];
+    job.rounder.template with_way<Stochastic>([&]<segment_way Way>() {
+#pragma unroll
+      for (unsigned w = 0; w < words_of_lane; ++w)
+        packed[w] = job.rounder.template four_codes<Way>(values + word_size * w, noise + word_size * w);
+    });
+    store_bytes(out + first, count, lane, packed);
   } else {
-    encode_segment<Stochastic, Streaming>(job, first, count, lane, unusual, exact, values, out);
+    std::uint32_t codes[elements_of_lane];
+    job.rounder.template with_way<Stochastic>([&]<segment_way Way>() {
+#pragma unroll
+      for (unsigned i = 0; i < elements_of_lane; ++i) codes[i] = job.rounder.template code<Way>(values[i], noise[i]);
+    });
+    store_halves(out + first, count, lane, codes);
   }
 }
+
+inline constexpr unsigned threads_of_block = 128, segments_of_block = threads_of_block / quad_lanes;
 
 /// One scale for all.
 /// @param scale  null without scaling
 template <bool Stochastic, class Out>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(threads_of_block)
     one_scale_kernel(segment_job job, const float* scale, std::size_t count, const float* x, Out* out) {
   const unsigned lane = threadIdx.x % quad_lanes;
-  const std::size_t first = (std::size_t(blockIdx.x) * blockDim.x + threadIdx.x) / quad_lanes * segment_size;
+  const std::size_t first = (std::size_t(job.block_number()) * blockDim.x + threadIdx.x) / quad_lanes * segment_size;
   const unsigned here = first >= count ? 0 : unsigned(min(count - first, std::size_t(segment_size)));
   float values[elements_of_lane];
-  load_words<false>(x + first, here, lane, values);
+  load_words(x + first, here, lane, values);
   const element_scale s = element_scale::of(job, scale == nullptr ? 1 : *scale);
-  finish_segment<Stochastic, false>(
-      job, first, here, lane, [&](unsigned) { return s.factor; }, [&](unsigned) { return s.s; }, 1, x + first, values,
+  std::uint32_t noise[elements_of_lane] = {};
+  if constexpr (Stochastic) noise_of_lane(job, first, lane, noise);
+  finish_segment<Stochastic>(
+      job, first, here, lane, [&](unsigned) { return s.factor; }, [&](unsigned) { return s.s; }, 1, x, noise, values,
       out);
 }
 
-/// Blocks of 16, 32 or 64 consecutive elements.
+/// Blocks of 2^block_log consecutive elements: 16, 32 or 64.
 /// @param outer   null without a second level   @param scales  null where values are asked for
-/// @pre count is a multiple of block
+/// @pre count is a multiple of the size of a block
 template <bool Stochastic, class Out>
-__global__ void __launch_bounds__(256)
-    blocks_kernel(segment_job job, group_scaler scaler, unsigned block, const outer_scale* outer, std::size_t count,
+__global__ void __launch_bounds__(threads_of_block)
+    blocks_kernel(segment_job job, group_scaler scaler, unsigned block_log, const outer_scale* outer, std::size_t count,
                   const float* x, Out* out, std::uint8_t* scales) {
   constexpr unsigned all = 0xffffffff;
   const unsigned lane = threadIdx.x % quad_lanes;
-  const std::size_t first = (std::size_t(blockIdx.x) * blockDim.x + threadIdx.x) / quad_lanes * segment_size;
+  const std::size_t first = (std::size_t(job.block_number()) * blockDim.x + threadIdx.x) / quad_lanes * segment_size;
   const unsigned here = first >= count ? 0 : unsigned(min(count - first, std::size_t(segment_size)));
   float values[elements_of_lane];
-  load_words<false>(x + first, here, lane, values);
+  load_words(x + first, here, lane, values);
   const outer_scale above = outer == nullptr ? outer_scale{} : *outer;
+  std::uint32_t noise[elements_of_lane] = {};
+  if constexpr (Stochastic) noise_of_lane(job, first, lane, noise);  // while x is on its way
 
   std::uint32_t largest[words_of_lane];
-#pragma unroll
-  for (unsigned w = 0; w < words_of_lane; ++w) largest[w] = word_magnitude(values + 4 * w);
+  largest_magnitudes<words_of_lane, word_size, word_size, 1>(values, largest);
   // Lane l is left with the amax of word l.
   const bool is_upper = (lane & 2) != 0, is_odd = (lane & 1) != 0;
 #pragma unroll
@@ -330,116 +342,217 @@ __global__ void __launch_bounds__(256)
   }
   const std::uint32_t received = __shfl_xor_sync(all, is_odd ? largest[0] : largest[1], 1);
   std::uint32_t mine = max(is_odd ? largest[1] : largest[0], received);
-  if (block >= 32) mine = max(mine, __shfl_xor_sync(all, mine, 1));
-  if (block == 64) mine = max(mine, __shfl_xor_sync(all, mine, 2));
+  if (block_log >= 5) mine = max(mine, __shfl_xor_sync(all, mine, 1));
+  if (block_log == 6) mine = max(mine, __shfl_xor_sync(all, mine, 2));
 
   const element_scale scale = element_scale::of(job, scaler(std::bit_cast<float>(mine), above), above.scale);
-  if (scales != nullptr && 16 * lane < here && lane % (block / 16) == 0)
-    scales[(first + 16 * lane) / block] = std::uint8_t(scaler.codec().code(scale.s));
+  if (scales != nullptr && 16 * lane < here && 16 * lane >> block_log << block_log == 16 * lane)
+    scales[(first + 16 * lane) >> block_log] = std::uint8_t(scaler.codec().code(scale.s));
   float factor[words_of_lane];
 #pragma unroll
   for (unsigned w = 0; w < words_of_lane; ++w) factor[w] = __shfl_sync(all, scale.factor, w, quad_lanes);
-  finish_segment<Stochastic, false>(
+  finish_segment<Stochastic>(
       job, first, here, lane, [&](unsigned i) { return factor[i / 4]; },
-      [&](unsigned i) { return __shfl_sync(all, scale.s, i / 4, quad_lanes); }, above.scale, x + first, values, out);
+      [&](unsigned i) { return __shfl_sync(all, scale.s, i / 4, quad_lanes); }, above.scale, x, noise, values, out);
 }
 
-/// A warp has all rows of 64 neighbouring groups along columns, row_slots of them at a time.
-inline constexpr unsigned row_slots = 8, column_warps = 2;
+/// Groups along an axis whose positions are not neighbours: a block of threads has 128 neighbouring columns and, along
+/// the axis, 8 positions per warp.  A lane has 4 columns of these 8 rows.
+inline constexpr unsigned columns_of_lane = 4, columns_of_block = 32 * columns_of_lane, rows_of_warp = 8;
+/// Of shared memory, so that rows begin in other banks.
+inline constexpr unsigned row_padding = 4;
 
-/// Groups of 8 Rows consecutive positions along the axis of a view with inner > 1, the last ones perhaps shorter.
-/// Lane 4 r + l of a warp holds the rows r, r + 8 ... of its groups.
-/// @pre view.inner is a multiple of segment_size
-template <bool Stochastic, unsigned Rows, class Out>
-__global__ void __launch_bounds__(32 * column_warps, 16 / column_warps)
-    columns_kernel(segment_job job, group_scaler scaler, axis_view view, const outer_scale* outer, const float* x,
-                   Out* out, std::uint8_t* scales) {
-  constexpr unsigned all = 0xffffffff, group_size = row_slots * Rows;
-  const unsigned lane = threadIdx.x % quad_lanes, slot = threadIdx.x / quad_lanes % row_slots;
-  // Blocks that run together share the rows of scales: they are neighbours along the axis.
-  const unsigned per_row = unsigned((view.length + group_size - 1) / group_size);
-  const unsigned segments = unsigned(view.inner / segment_size);
-  const unsigned chunks = (segments + column_warps - 1) / column_warps;
-  const unsigned tile = blockIdx.x % per_row, chunk = blockIdx.x / per_row % chunks, o = blockIdx.x / per_row / chunks;
-  const unsigned segment = chunk * column_warps + threadIdx.x / 32;
-  if (segment >= segments) return;
-  const std::size_t column = std::size_t(segment) * segment_size;
-  const auto first_of = [&](unsigned r) {
-    return (std::size_t(o) * view.length + std::size_t(tile) * group_size + r * row_slots + slot) * view.inner + column;
-  };
-  const std::size_t rest = view.length - std::size_t(tile) * group_size;
-  const auto count_of = [&](unsigned r) { return r * row_slots + slot < rest ? segment_size : 0; };
+/// The blocks of threads of a view: those of neighbouring columns are neighbours.
+template <unsigned Group, unsigned Warps>
+struct column_grid {
+  static constexpr unsigned rows = rows_of_warp * Warps, threads = 32 * Warps;  ///< of a block of threads
+  static constexpr unsigned tiles = rows / Group;                               ///< of it, along the axis
 
-  float values[Rows][elements_of_lane];
-#pragma unroll
-  for (unsigned r = 0; r < Rows; ++r) load_words<true>(x + first_of(r), count_of(r), lane, values[r]);
-  const outer_scale above = outer == nullptr ? outer_scale{} : *outer;
+  axis_view view;
+  unsigned chunks, along;  ///< blocks across the columns and along the axis
+  unsigned tiles_of_axis;
 
-  std::uint32_t largest[elements_of_lane];
-#pragma unroll
-  for (unsigned i = 0; i < elements_of_lane; ++i) {
-    largest[i] = 0;
-#pragma unroll
-    for (unsigned r = 0; r < Rows; ++r) largest[i] = max(largest[i], detail::finite_magnitude(values[r][i]));
+  explicit column_grid(const axis_view& v)
+      : view(v),
+        chunks(unsigned((v.inner + columns_of_block - 1) / columns_of_block)),
+        along(unsigned((v.length + rows - 1) / rows)),
+        tiles_of_axis(unsigned((v.length + Group - 1) / Group)) {}
+  std::size_t blocks() const { return view.outer * chunks * along; }
+};
+
+/// Where a thread's elements are: x[first + i * inner + k] for i < rows, k < columns_of_lane.
+template <unsigned Group, unsigned Warps>
+struct column_place {
+  using grid_type = column_grid<Group, Warps>;
+
+  std::size_t outer, inner, first;
+  std::size_t column;            ///< of the block's first column
+  unsigned tile, tiles_of_axis;  ///< of its first tile; all along the axis
+  unsigned rows;
+
+  __device__ column_place(const grid_type& grid, unsigned block)
+      : inner(grid.view.inner), tiles_of_axis(grid.tiles_of_axis) {
+    const unsigned b = block / grid.chunks, position = b % grid.along;
+    column = std::size_t(block % grid.chunks) * columns_of_block;
+    tile = position * grid_type::tiles;
+    outer = b / grid.along;
+    const std::size_t row = std::size_t(position) * grid_type::rows + threadIdx.x / 32 * rows_of_warp;
+    const std::size_t mine = column + columns_of_lane * (threadIdx.x % 32);
+    const bool is_inside = row < grid.view.length && mine < inner;
+    rows = is_inside ? unsigned(min(grid.view.length - row, std::size_t(rows_of_warp))) : 0;
+    first = (outer * grid.view.length + row) * inner + mine;
   }
-  // Each step halves the columns that a slot answers for; two are left: 2 slot and 2 slot + 1.
-#pragma unroll
-  for (unsigned half = elements_of_lane / 2; half >= 2; half /= 2) {
-    const bool upper = (slot & half / 2) != 0;
-#pragma unroll
-    for (unsigned i = 0; i < half; ++i) {
-      const std::uint32_t sent = upper ? largest[i] : largest[i + half], kept = upper ? largest[i + half] : largest[i];
-      largest[i] = max(kept, __shfl_xor_sync(all, sent, half / 2 * quad_lanes));
-    }
-  }
-  element_scale even, odd;
-#pragma unroll 1
-  for (unsigned c = 0; c < 2; ++c) {
-    const float found = scaler(std::bit_cast<float>(c == 0 ? largest[0] : largest[1]), above);
-    const unsigned i = 2 * slot + c;  // of the lane's elements
-    const std::size_t row = o * view.inner + column + word_position(lane, i / 4) + i % 4;
-    if (scales != nullptr) scales[row * per_row + tile] = std::uint8_t(scaler.codec().code(found));
-    const element_scale scale = element_scale::of(job, found, above.scale);
-    if (c == 0) even = scale;
-    if (c == 1) odd = scale;
-  }
-  // Column by column, so that one scale at a time is in registers.
-  const auto from_slot = [&](unsigned i, auto number) {
-    return __shfl_sync(all, i % 2 == 0 ? even.*number : odd.*number, i / 2 * quad_lanes + lane);
-  };
-  const auto scale_of = [&](unsigned i) { return from_slot(i, &element_scale::s); };
-  bool unusual[Rows] = {};
-  with_way(job.way, [&]<scaling_way Way>() {
-#pragma unroll
-    for (unsigned i = 0; i < elements_of_lane; ++i) {
-      const float factor = from_slot(i, &element_scale::factor);
-#pragma unroll
-      for (unsigned r = 0; r < Rows; ++r)
-        values[r][i] = element_scale::down<Way>(job, values[r][i], factor, unusual[r]);
-    }
-  });
-  const auto exact_of = [&](unsigned r) {
-    return [&, r](unsigned i) {
-      return element_scale::exact(job, element_of(x + first_of(r), count_of(r), lane, i), scale_of(i), above.scale);
+  /// Calls visit(tile, column of the block, index of the scale) for each scale of the block; the thread's share.
+  template <class Visit>
+  __device__ void for_each_scale(Visit visit) const {
+    constexpr unsigned tiles = grid_type::tiles, each = tiles * columns_of_block / grid_type::threads;
+    const auto one = [&](unsigned i) {
+      const unsigned t = i % tiles, c = i / tiles;
+      if (tile + t < tiles_of_axis && column + c < inner)
+        visit(t, c, (outer * inner + column + c) * tiles_of_axis + tile + t);
     };
-  };
-  if constexpr (std::is_same_v<Out, float>) {
-#pragma unroll
-    for (unsigned r = 0; r < Rows; ++r)
-      round_segment<Stochastic>(job, first_of(r), lane, unusual[r], exact_of(r), values[r]);
-#pragma unroll
-    for (unsigned i = 0; i < elements_of_lane; ++i) {
-      const float s = scale_of(i);
-#pragma unroll
-      for (unsigned r = 0; r < Rows; ++r) values[r][i] = element_scale::up(job, values[r][i], s, above.scale);
+    // One is no loop: what does not depend on the scale would be worked out before it, for ways that are not taken too.
+    if constexpr (each == 1) {
+      one(threadIdx.x);
+    } else {
+#pragma unroll 1
+      for (unsigned i = 0; i < each; ++i) one(i * grid_type::threads + threadIdx.x);
     }
-#pragma unroll
-    for (unsigned r = 0; r < Rows; ++r) store_words<true>(out + first_of(r), count_of(r), lane, values[r]);
-  } else {
-#pragma unroll
-    for (unsigned r = 0; r < Rows; ++r)
-      encode_segment<Stochastic, true>(job, first_of(r), count_of(r), lane, unusual[r], exact_of(r), values[r], out);
   }
+  /// The tile of the block that the warp's rows lie in.
+  __device__ static unsigned tile_of_warp() { return threadIdx.x / 32 * rows_of_warp / Group; }
+};
+
+/// Noise of four rows of a warp's columns, in the upper bits.  A lane takes the counters of one row, whose words belong
+/// to lanes of all of its segment.
+/// @param first     element of the lane's first column in row 0; rows are view.inner apart
+/// @param exchange  shared memory of the warp, four rows
+__device__ __forceinline__ void column_noise(const segment_job& job, std::size_t first, std::size_t inner,
+                                             std::uint32_t (*exchange)[columns_of_block],
+                                             std::uint32_t (&noise)[4][columns_of_lane]) {
+  const unsigned lane = threadIdx.x % 16, row = lane / quad_lanes,
+                 segment_column = threadIdx.x % 32 / 16 * segment_size;
+  const std::size_t segment = (job.noise.first + first - columns_of_lane * lane + row * inner) / segment_size;
+  std::uint32_t words[elements_of_lane];
+  segment_noise(job.noise, segment, job.noise_bits, lane % quad_lanes, words);
+  __syncwarp();
+#pragma unroll
+  for (unsigned w = 0; w < words_of_lane; ++w)
+    *reinterpret_cast<uint4*>(&exchange[row][segment_column + word_position(lane % quad_lanes, w)]) =
+        uint4{words[4 * w], words[4 * w + 1], words[4 * w + 2], words[4 * w + 3]};
+  __syncwarp();
+#pragma unroll
+  for (unsigned r = 0; r < 4; ++r) {
+    const uint4 mine = *reinterpret_cast<const uint4*>(&exchange[r][columns_of_lane * (threadIdx.x % 32)]);
+    noise[r][0] = mine.x;
+    noise[r][1] = mine.y;
+    noise[r][2] = mine.z;
+    noise[r][3] = mine.w;
+  }
+}
+
+/// Groups of `Group` consecutive positions along the axis of a view with inner > 1, the last ones perhaps shorter.
+/// @pre view.inner is a multiple of segment_size
+template <bool Stochastic, unsigned Group, unsigned Warps, class Out>
+__global__ void __launch_bounds__(32 * Warps, 24 / Warps)
+    columns_kernel(segment_job job, group_scaler scaler, column_grid<Group, Warps> grid, const outer_scale* outer,
+                   const float* x, Out* out, std::uint8_t* scales) {
+  constexpr unsigned tiles = column_grid<Group, Warps>::tiles;
+  // What a thread reads of x stays here, so that few registers are in use while the scales are found.
+  __shared__ alignas(16) float rows[Warps][rows_of_warp][columns_of_block];
+  __shared__ alignas(16) std::uint32_t largest[Warps][columns_of_block + row_padding];
+  __shared__ alignas(16) float factors[tiles][columns_of_block], found[tiles][columns_of_block];
+  const column_place<Group, Warps> at(grid, job.block_number());
+  const unsigned warp = threadIdx.x / 32, column = columns_of_lane * (threadIdx.x % 32);
+  const auto row_of = [&](unsigned i) { return reinterpret_cast<float4*>(&rows[warp][i][column]); };
+  const outer_scale above = outer == nullptr ? outer_scale{} : *outer;
+  {
+    float4 row[rows_of_warp];
+#pragma unroll
+    for (unsigned i = 0; i < rows_of_warp; ++i)
+      row[i] = i < at.rows ? __ldcs(reinterpret_cast<const float4*>(x + at.first + i * at.inner)) : float4{0, 0, 0, 0};
+    float values[rows_of_warp * columns_of_lane];
+#pragma unroll
+    for (unsigned i = 0; i < rows_of_warp; ++i) {
+      *row_of(i) = row[i];
+      set(values + columns_of_lane * i, row[i]);
+    }
+    std::uint32_t most[columns_of_lane];
+    largest_magnitudes<columns_of_lane, 1, rows_of_warp, columns_of_lane>(values, most);
+    *reinterpret_cast<uint4*>(&largest[warp][column]) = uint4{most[0], most[1], most[2], most[3]};
+  }
+  __syncthreads();
+  at.for_each_scale([&](unsigned tile, unsigned c, std::size_t index) {
+    constexpr unsigned warps = Group / rows_of_warp;
+    std::uint32_t amax = 0;
+#pragma unroll
+    for (unsigned w = 0; w < warps; ++w) amax = max(amax, largest[tile * warps + w][c]);
+    const float s = scaler(std::bit_cast<float>(amax), above);
+    found[tile][c] = s;
+    factors[tile][c] = element_scale::of(job, s, above.scale).factor;
+    if (scales != nullptr) scales[index] = std::uint8_t(scaler.codec().code(s));
+  });
+  __syncthreads();
+
+  const unsigned tile = at.tile_of_warp();
+  float factor[columns_of_lane], scale[columns_of_lane];
+  set(factor, *reinterpret_cast<const float4*>(&factors[tile][column]));
+  set(scale, *reinterpret_cast<const float4*>(&found[tile][column]));
+  std::uint32_t unusual_rows = 0;
+#pragma unroll 1
+  for (unsigned from = 0; from < rows_of_warp; from += 4) {
+    float values[4][columns_of_lane];
+#pragma unroll
+    for (unsigned i = 0; i < 4; ++i) set(values[i], *row_of(from + i));
+    std::uint32_t noise[4][columns_of_lane] = {};
+    if constexpr (Stochastic)
+      column_noise(job, at.first + from * at.inner, at.inner,
+                   reinterpret_cast<std::uint32_t(*)[columns_of_block]>(&rows[warp]), noise);
+    bool is_unusual[4] = {};
+    with_way(job.way, [&]<scaling_way Way>() {
+#pragma unroll
+      for (unsigned i = 0; i < 4; ++i)
+#pragma unroll
+        for (unsigned k = 0; k < columns_of_lane; ++k)
+          values[i][k] = element_scale::down<Way>(job, values[i][k], factor[k], is_unusual[i]);
+    });
+    bool is_stored[4];
+#pragma unroll
+    for (unsigned i = 0; i < 4; ++i) {
+      float poison = 0;  // NaN if one of them is NaN or infinite
+#pragma unroll
+      for (unsigned k = 0; k < columns_of_lane; ++k) poison = fused_toward_zero(values[i][k], 0.0f, poison);
+      const bool is_there = from + i < at.rows;
+      is_stored[i] = is_there && !is_unusual[i] && poison == poison;
+      unusual_rows |= std::uint32_t(is_there && !is_stored[i]) << (from + i);
+    }
+    Out* const to = out + at.first + from * at.inner;
+    job.rounder.template with_way<Stochastic>([&]<segment_way Way>() {
+#pragma unroll
+      for (unsigned i = 0; i < 4; ++i) {
+        if constexpr (std::is_same_v<Out, float>) {
+          float v[columns_of_lane];
+#pragma unroll
+          for (unsigned k = 0; k < columns_of_lane; ++k)
+            v[k] = element_scale::up(job, job.rounder.template value<Way>(values[i][k], noise[i][k]), scale[k],
+                                     above.scale);
+          if (is_stored[i]) __stcs(reinterpret_cast<float4*>(to + i * at.inner), float4{v[0], v[1], v[2], v[3]});
+        } else {
+          const std::uint32_t codes = job.rounder.template four_codes<Way>(values[i], noise[i]);
+          if (is_stored[i]) __stcs(reinterpret_cast<std::uint32_t*>(to + i * at.inner), codes);
+        }
+      }
+    });
+  }
+  unsigned nans = 0;
+#pragma unroll 1
+  for (; unusual_rows != 0; unusual_rows &= unusual_rows - 1) {
+    const std::size_t row = at.first + (__ffs(int(unusual_rows)) - 1) * at.inner;
+#pragma unroll 1
+    for (unsigned k = 0; k < columns_of_lane; ++k)
+      nans += finish_exactly<Stochastic>(job, row + k, x[row + k], found[tile][column + k], above.scale, out);
+  }
+  job.nans.add(nans);
 }
 
 /// What values of codes are, by arithmetic or, of 8 bits, from a table.
@@ -454,23 +567,22 @@ __device__ __forceinline__ void copy_table(const code_values& values, float (&ta
   for (unsigned i = threadIdx.x; i < 256; i += blockDim.x) table[i] = values.table[i];
   __syncthreads();
 }
-template <class Code>
+template <class Code, unsigned Count>
 __device__ __forceinline__ void decode_each(const code_values& values, const float (&table)[256],
-                                            const std::uint32_t (&codes)[elements_of_lane],
-                                            float (&x)[elements_of_lane]) {
+                                            const std::uint32_t (&codes)[Count], float (&x)[Count]) {
   if (sizeof(Code) > 1 || values.has_lanes) {
     const detail::lanes_1::decoder_constants k(values.lanes);
 #pragma unroll
-    for (unsigned i = 0; i < elements_of_lane; ++i) x[i] = detail::lanes_1::lane_decoded(k, codes[i]);
+    for (unsigned i = 0; i < Count; ++i) x[i] = detail::lanes_1::lane_decoded(k, codes[i]);
   } else {
 #pragma unroll
-    for (unsigned i = 0; i < elements_of_lane; ++i) x[i] = table[codes[i]];
+    for (unsigned i = 0; i < Count; ++i) x[i] = table[codes[i]];
   }
 }
 
 /// Values of codes; scales as in one_scale_kernel.
 template <class Code>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(threads_of_block)
     decode_one_scale_kernel(__grid_constant__ const code_values decoder, const float* scale, std::size_t count,
                             const Code* codes, float* out) {
   __shared__ float table[256];
@@ -479,20 +591,21 @@ __global__ void __launch_bounds__(256)
   const std::size_t first = (std::size_t(blockIdx.x) * blockDim.x + threadIdx.x) / quad_lanes * segment_size;
   const unsigned here = first >= count ? 0 : unsigned(min(count - first, std::size_t(segment_size)));
   std::uint32_t words[elements_of_lane];
-  load_codes<false>(codes + first, here, lane, words);
+  load_codes(codes + first, here, lane, words);
   float values[elements_of_lane];
   decode_each<Code>(decoder, table, words, values);
   if (scale != nullptr) {
 #pragma unroll
     for (unsigned i = 0; i < elements_of_lane; ++i) values[i] = rescaled(values[i], *scale);
   }
-  store_words<false>(out + first, here, lane, values);
+  store_words(out + first, here, lane, values);
 }
 
-/// Values of codes in blocks.  @param outer  null with one level; else the codes' products by s0 are exact
+/// Values of codes in blocks of 2^block_log.  @param outer  null with one level; else the codes' products by s0 are
+/// exact
 template <class Code>
-__global__ void __launch_bounds__(256)
-    decode_blocks_kernel(__grid_constant__ const code_values decoder, scale_codec codec, unsigned block,
+__global__ void __launch_bounds__(threads_of_block)
+    decode_blocks_kernel(__grid_constant__ const code_values decoder, scale_codec codec, unsigned block_log,
                          const outer_scale* outer, std::size_t count, const Code* codes, const std::uint8_t* scales,
                          float* out) {
   __shared__ float table[256];
@@ -501,8 +614,8 @@ __global__ void __launch_bounds__(256)
   const std::size_t first = (std::size_t(blockIdx.x) * blockDim.x + threadIdx.x) / quad_lanes * segment_size;
   const unsigned here = first >= count ? 0 : unsigned(min(count - first, std::size_t(segment_size)));
   std::uint32_t words[elements_of_lane];
-  load_codes<false>(codes + first, here, lane, words);
-  const float mine = 16 * lane < here ? codec.value(scales[(first + 16 * lane) / block]) : 1;
+  load_codes(codes + first, here, lane, words);
+  const float mine = 16 * lane < here ? codec.value(scales[(first + 16 * lane) >> block_log]) : 1;
   float values[elements_of_lane];
   decode_each<std::uint8_t>(decoder, table, words, values);
 #pragma unroll
@@ -512,60 +625,74 @@ __global__ void __launch_bounds__(256)
     for (unsigned i = 4 * w; i < 4 * w + 4; ++i)
       values[i] = outer == nullptr ? rescaled(values[i], s) : rescaled(values[i] * s, outer->scale);
   }
-  store_words<false>(out + first, here, lane, values);
+  store_words(out + first, here, lane, values);
 }
 
 /// Values of codes in groups as in columns_kernel.
-template <unsigned Rows>
-__global__ void __launch_bounds__(32 * column_warps)
-    decode_columns_kernel(__grid_constant__ const code_values decoder, scale_codec codec, axis_view view,
-                          const outer_scale* outer, const std::uint8_t* codes, const std::uint8_t* scales, float* out) {
+template <unsigned Group, unsigned Warps>
+__global__ void __launch_bounds__(32 * Warps)
+    decode_columns_kernel(__grid_constant__ const code_values decoder, scale_codec codec,
+                          column_grid<Group, Warps> grid, const outer_scale* outer, const std::uint8_t* codes,
+                          const std::uint8_t* scales, float* out) {
   __shared__ float table[256];
-  copy_table(decoder, table);
-  constexpr unsigned group_size = row_slots * Rows;
-  const unsigned lane = threadIdx.x % quad_lanes, slot = threadIdx.x / quad_lanes % row_slots;
-  const unsigned per_row = unsigned((view.length + group_size - 1) / group_size);
-  const unsigned segments = unsigned(view.inner / segment_size);
-  const unsigned chunks = (segments + column_warps - 1) / column_warps;
-  const unsigned tile = blockIdx.x % per_row, chunk = blockIdx.x / per_row % chunks, o = blockIdx.x / per_row / chunks;
-  const unsigned segment = chunk * column_warps + threadIdx.x / 32;
-  if (segment >= segments) return;
-  const std::size_t column = std::size_t(segment) * segment_size;
-  const std::size_t rest = view.length - std::size_t(tile) * group_size;
-  std::uint32_t words[Rows][elements_of_lane];
+  __shared__ alignas(16) float found[column_grid<Group, Warps>::tiles][columns_of_block];
+  const column_place<Group, Warps> at(grid, blockIdx.x);
+  std::uint32_t packed[rows_of_warp];
 #pragma unroll
-  for (unsigned r = 0; r < Rows; ++r) {
-    const std::size_t first =
-        (std::size_t(o) * view.length + std::size_t(tile) * group_size + r * row_slots + slot) * view.inner + column;
-    load_codes<false>(codes + first, r * row_slots + slot < rest ? segment_size : 0, lane, words[r]);
-  }
-  float mine[2];
+  for (unsigned i = 0; i < rows_of_warp; ++i)
+    packed[i] = i < at.rows ? __ldcs(reinterpret_cast<const std::uint32_t*>(codes + at.first + i * at.inner)) : 0;
+  if (!decoder.has_lanes) copy_table(decoder, table);
+  at.for_each_scale([&](unsigned tile, unsigned c, std::size_t index) { found[tile][c] = codec.value(scales[index]); });
+  __syncthreads();
+  float scale[columns_of_lane];
+  set(scale, *reinterpret_cast<const float4*>(&found[at.tile_of_warp()][columns_of_lane * (threadIdx.x % 32)]));
+  const bool has_outer = outer != nullptr;
+  const float above = has_outer ? outer->scale : 1;
 #pragma unroll
-  for (unsigned c = 0; c < 2; ++c) {
-    const unsigned i = 2 * slot + c;
-    const std::size_t row = o * view.inner + column + word_position(lane, i / 4) + i % 4;
-    mine[c] = codec.value(scales[row * per_row + tile]);
-  }
-  float scale[elements_of_lane];
+  for (unsigned i = 0; i < rows_of_warp; ++i) {
+    std::uint32_t words[columns_of_lane];
+    float v[columns_of_lane];
 #pragma unroll
-  for (unsigned i = 0; i < elements_of_lane; ++i)
-    scale[i] = __shfl_sync(0xffffffff, mine[i % 2], i / 2 * quad_lanes + lane);
+    for (unsigned k = 0; k < columns_of_lane; ++k) words[k] = packed[i] >> (8 * k) & 0xff;
+    decode_each<std::uint8_t>(decoder, table, words, v);
 #pragma unroll
-  for (unsigned r = 0; r < Rows; ++r) {
-    const std::size_t first =
-        (std::size_t(o) * view.length + std::size_t(tile) * group_size + r * row_slots + slot) * view.inner + column;
-    float values[elements_of_lane];
-    decode_each<std::uint8_t>(decoder, table, words[r], values);
-#pragma unroll
-    for (unsigned i = 0; i < elements_of_lane; ++i)
-      values[i] = outer == nullptr ? rescaled(values[i], scale[i]) : rescaled(values[i] * scale[i], outer->scale);
-    store_words<false>(out + first, r * row_slots + slot < rest ? segment_size : 0, lane, values);
+    for (unsigned k = 0; k < columns_of_lane; ++k)
+      v[k] = has_outer ? rescaled(v[k] * scale[k], above) : rescaled(v[k], scale[k]);
+    if (i < at.rows) __stcs(reinterpret_cast<float4*>(out + at.first + i * at.inner), float4{v[0], v[1], v[2], v[3]});
   }
 }
 
-/// *largest = amax of all, as bits.  @pre *largest is 0; x is 16-byte aligned
-template <unsigned Vectors>
-__global__ void __launch_bounds__(512) amax_kernel(std::size_t count, const float* x, std::uint32_t* largest) {
+/// What is found while all elements are read.  Both are 0 before and after.
+struct amax_of_all {
+  std::uint32_t largest;  ///< as bits
+  std::uint32_t done;     ///< blocks of threads
+};
+/// Index: none.  The one scale of a level, from the amax of all, and its code.
+template <class Scale>
+struct tensor_scale_body {
+  scale_levels levels;
+  float_format format;
+  std::size_t code_bytes;
+  Scale* scale;
+  void* code;  ///< null where none is asked for
+  __device__ void operator()(float amax) const {
+    if constexpr (std::is_same_v<Scale, float>)
+      *scale = levels.inner(amax, {});
+    else
+      *scale = levels.outer(amax);
+    if (code == nullptr) return;
+    std::uint64_t found = 0;
+    encode_scale_body<Scale, std::uint64_t>{format, scale, &found}(0);
+    if (code_bytes == 1) *static_cast<std::uint8_t*>(code) = std::uint8_t(found);
+    if (code_bytes == 2) *static_cast<std::uint16_t*>(code) = std::uint16_t(found);
+    if (code_bytes == 4) *static_cast<std::uint32_t*>(code) = std::uint32_t(found);
+    if (code_bytes == 8) *static_cast<std::uint64_t*>(code) = found;
+  }
+};
+
+/// Calls then(amax of all) once, in the block of threads that is done last.  @pre x is 16-byte aligned
+template <unsigned Vectors, class Then>
+__global__ void __launch_bounds__(512, 3) amax_kernel(std::size_t count, const float* x, amax_of_all* all, Then then) {
   const std::size_t stride = std::size_t(gridDim.x) * blockDim.x, vectors = count / 4;
   const std::size_t thread = std::size_t(blockIdx.x) * blockDim.x + threadIdx.x;
   std::uint32_t mine = 0;
@@ -575,20 +702,29 @@ __global__ void __launch_bounds__(512) amax_kernel(std::size_t count, const floa
     float4 v[Vectors];
 #pragma unroll
     for (unsigned k = 0; k < Vectors; ++k) v[k] = from[i + k * stride];
+    float words[Vectors * word_size];
 #pragma unroll
-    for (unsigned k = 0; k < Vectors; ++k) {
-      const float word[4] = {v[k].x, v[k].y, v[k].z, v[k].w};
-      mine = max(mine, word_magnitude(word));
-    }
+    for (unsigned k = 0; k < Vectors; ++k) set(words + word_size * k, v[k]);
+    mine = max(mine, largest_magnitude(words));
   }
   for (; i < vectors; i += stride) {
-    const float4 v = from[i];
-    const float word[4] = {v.x, v.y, v.z, v.w};
-    mine = max(mine, word_magnitude(word));
+    float word[word_size];
+    set(word, from[i]);
+    mine = max(mine, largest_magnitude(word));
   }
   if (thread < count % 4) mine = max(mine, detail::finite_magnitude(x[count - 1 - thread]));
   mine = __reduce_max_sync(0xffffffff, mine);
-  if (threadIdx.x % 32 == 0 && mine > 0) atomicMax(largest, mine);
+  __shared__ std::uint32_t of_warps[512 / 32];
+  if (threadIdx.x % 32 == 0) of_warps[threadIdx.x / 32] = mine;
+  __syncthreads();
+  if (threadIdx.x > 0) return;
+  for (const std::uint32_t of_warp : of_warps) mine = max(mine, of_warp);
+  atomicMax(&all->largest, mine);
+  __threadfence();
+  if (atomicAdd(&all->done, 1) + 1 < gridDim.x) return;
+  __threadfence();
+  then(std::bit_cast<float>(atomicMax(&all->largest, 0)));
+  *all = {};  // for the next call
 }
 
 }  // namespace binade::cuda

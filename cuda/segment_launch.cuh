@@ -3,6 +3,7 @@
 
 #include <cuda_runtime.h>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -50,8 +51,10 @@ inline bool has_exact_products(const number_format& f, const float_format& inner
 inline std::optional<scaling_way> way_of(const quantizer& q) {
   if (q.levels == 0) return scaling_way::none;
   const scaling& s = q.scalings[0];
+  // Up and down, what is not 0 counts however small it is, and a product may be 0.
+  const bool is_up_or_down = q.elem.rounding == rounding_mode::up || q.elem.rounding == rounding_mode::down;
   if (q.levels == 2) {
-    if (!detail::short_quotients_suffice(q) || !has_exact_products(q.elem.format, s.format)) return {};
+    if (is_up_or_down || !detail::short_quotients_suffice(q) || !has_exact_products(q.elem.format, s.format)) return {};
     return scaling_way::near;
   }
   const auto inverse_is_exact = [](double scale) { return double(float(1 / scale)) == 1 / scale; };
@@ -59,18 +62,22 @@ inline std::optional<scaling_way> way_of(const quantizer& q) {
       inverse_is_exact(s.format.min_normal()))
     return scaling_way::inverse;
   // Of numbers between ties with more bits, too many are near one.
-  return is_stochastic(q.elem.rounding) || q.elem.format.trailing_bits() > 7 ? scaling_way::divide : scaling_way::near;
+  return is_stochastic(q.elem.rounding) || is_up_or_down || q.elem.format.trailing_bits() > 7 ? scaling_way::divide
+                                                                                              : scaling_way::near;
 }
 
-inline constexpr unsigned threads_of_block = 256, segments_of_block = threads_of_block / quad_lanes;
 inline constexpr std::size_t most_blocks = 0x7fffffff;
 
 inline std::size_t blocks_of_segments(std::size_t elements) {
   return (elements + segments_of_block * segment_size - 1) / (segments_of_block * segment_size);
 }
-inline std::size_t blocks_of_columns(const axis_view& view, unsigned group_size) {
-  const std::size_t chunks = (view.inner / segment_size + column_warps - 1) / column_warps;
-  return view.outer * chunks * ((view.length + group_size - 1) / group_size);
+/// Warps of a block: stochastic rounding is faster in smaller ones, the others in larger ones.
+constexpr unsigned column_warps(bool stochastic) {
+  return stochastic ? 4 : 8;
+}
+/// An upper bound.
+inline std::size_t blocks_of_columns(const axis_view& view) {
+  return column_grid<16, column_warps(true)>(view).blocks();
 }
 template <class... Parameters, class... Arguments>
 void launch(const char* call, std::size_t blocks, unsigned threads, cudaStream_t on, void (*kernel)(Parameters...),
@@ -80,11 +87,13 @@ void launch(const char* call, std::size_t blocks, unsigned threads, cudaStream_t
                                 std::to_string(threads) + " threads");
 }
 
-/// *largest = amax of all, as bits.  @pre *largest is 0, is_aligned(x)
-inline void launch_amax(const char* call, std::size_t count, const float* x, std::uint32_t* largest, cudaStream_t on) {
-  constexpr unsigned threads = 512, vectors = 4, most = 4 * 132;
+/// Calls then(amax of all) on the device.  @pre is_aligned(x); all is zero
+template <class Then>
+void launch_amax(const char* call, std::size_t count, const float* x, amax_of_all* all, const Then& then,
+                 cudaStream_t on) {
+  constexpr unsigned threads = 512, vectors = 4, most = 3 * 132;
   const std::size_t blocks = std::min<std::size_t>(most, count / (4 * vectors * threads) + 1);
-  launch(call, blocks, threads, on, amax_kernel<vectors>, count, x, largest);
+  launch(call, blocks, threads, on, amax_kernel<vectors, Then>, count, x, all, then);
 }
 
 /// quantize() and encode() by kernels in segments.
@@ -98,8 +107,7 @@ class segment_launch {
     if (!layout || !way || !segment_rounder::covers(q.elem)) return {};
     if (is_stochastic(q.elem.rounding) && noise.first % segment_size != 0) return {};
     const bool columns = *layout == segment_layout::columns;
-    if ((columns ? blocks_of_columns(view, q.scalings[0].tile_cols) : blocks_of_segments(view.size())) > most_blocks)
-      return {};
+    if ((columns ? blocks_of_columns(view) : blocks_of_segments(view.size())) > most_blocks) return {};
     return segment_launch(call, view, q, noise, *layout, *way, on);
   }
 
@@ -110,10 +118,10 @@ class segment_launch {
   }
   /// @param scale  of one scale for all, on the device  @param outer  null or the scale of the second level, likewise
   void quantize(const float* x, const float* scale, const outer_scale* outer, float* out) const {
-    run(x, scale, outer, out, nullptr, nullptr);
+    run(x, scale, outer, out, nullptr, {});
   }
   void encode(const float* x, const float* scale, const outer_scale* outer, void* codes, std::uint8_t* scales,
-              unsigned long long* nans) const {
+              const nan_tally& nans) const {
     if (width_ <= 8) return run(x, scale, outer, static_cast<std::uint8_t*>(codes), scales, nans);
     run(x, scale, outer, static_cast<std::uint16_t*>(codes), scales, nans);
   }
@@ -130,7 +138,8 @@ class segment_launch {
              .way = way,
              .has_outer = q.levels == 2,
              .tie_factor = std::uint32_t(1) << (10 + std::min(q.elem.format.trailing_bits(), 21)),
-             .nans = nullptr},
+             .backwards = q.levels == 2 || (q.levels == 1 && layout == segment_layout::one_scale),
+             .nans = {}},
         scaler_(q),
         block_(q.scalings[0].tile_cols),
         width_(q.elem.format.width),
@@ -139,13 +148,13 @@ class segment_launch {
 
   template <class Out>
   void run(const float* x, const float* scale, const outer_scale* outer, Out* out, std::uint8_t* scales,
-           unsigned long long* nans) const {
+           const nan_tally& nans) const {
     if (job_.rounder.is_stochastic()) return run_as<true>(x, scale, outer, out, scales, nans);
     run_as<false>(x, scale, outer, out, scales, nans);
   }
   template <bool Stochastic, class Out>
   void run_as(const float* x, const float* scale, const outer_scale* outer, Out* out, std::uint8_t* scales,
-              unsigned long long* nans) const {
+              const nan_tally& nans) const {
     const std::size_t count = view_.size(), blocks = blocks_of_segments(count);
     segment_job job = job_;
     job.nans = nans;
@@ -153,15 +162,19 @@ class segment_launch {
       return launch(call_, blocks, threads_of_block, on_, one_scale_kernel<Stochastic, Out>, job, scale, count, x, out);
     if constexpr (sizeof(Out) != 2) {
       if (layout_ == segment_layout::blocks)
-        return launch(call_, blocks, threads_of_block, on_, blocks_kernel<Stochastic, Out>, job, scaler_, block_, outer,
-                      count, x, out, scales);
-      const std::size_t of_columns = blocks_of_columns(view_, block_);
-      if (block_ == 16)
-        return launch(call_, of_columns, 32 * column_warps, on_, columns_kernel<Stochastic, 2, Out>, job, scaler_,
-                      view_, outer, x, out, scales);
-      launch(call_, of_columns, 32 * column_warps, on_, columns_kernel<Stochastic, 4, Out>, job, scaler_, view_, outer,
-             x, out, scales);
+        return launch(call_, blocks, threads_of_block, on_, blocks_kernel<Stochastic, Out>, job, scaler_,
+                      std::countr_zero(block_), outer, count, x, out, scales);
+      if (block_ == 16) return run_columns<Stochastic, 16>(job, outer, x, out, scales);
+      run_columns<Stochastic, 32>(job, outer, x, out, scales);
     }
+  }
+  template <bool Stochastic, unsigned Group, class Out>
+  void run_columns(const segment_job& job, const outer_scale* outer, const float* x, Out* out,
+                   std::uint8_t* scales) const {
+    constexpr unsigned warps = column_warps(Stochastic);
+    const column_grid<Group, warps> grid(view_);
+    launch(call_, grid.blocks(), 32 * warps, on_, columns_kernel<Stochastic, Group, warps, Out>, job, scaler_, grid,
+           outer, x, out, scales);
   }
 
   const char* call_;
@@ -186,8 +199,7 @@ class segment_decoder {
     if (q.levels > 0 && *layout != segment_layout::one_scale && q.scalings[0].format.width > 8) return {};
     if (q.levels == 2 && !has_exact_products(f, q.scalings[0].format)) return {};
     const bool columns = *layout == segment_layout::columns;
-    if ((columns ? blocks_of_columns(view, q.scalings[0].tile_cols) : blocks_of_segments(view.size())) > most_blocks)
-      return {};
+    if ((columns ? blocks_of_columns(view) : blocks_of_segments(view.size())) > most_blocks) return {};
     return segment_decoder(call, view, q, *layout, has_lanes, on);
   }
 
@@ -205,17 +217,21 @@ class segment_decoder {
                     static_cast<const std::uint16_t*>(codes), out);
     }
     if (layout_ == segment_layout::blocks)
-      return launch(call_, blocks, threads_of_block, on_, decode_blocks_kernel<std::uint8_t>, values_, codec_, block_,
-                    outer, count, bytes, scales, out);
-    const std::size_t of_columns = blocks_of_columns(view_, block_);
-    if (block_ == 16)
-      return launch(call_, of_columns, 32 * column_warps, on_, decode_columns_kernel<2>, values_, codec_, view_, outer,
-                    bytes, scales, out);
-    launch(call_, of_columns, 32 * column_warps, on_, decode_columns_kernel<4>, values_, codec_, view_, outer, bytes,
-           scales, out);
+      return launch(call_, blocks, threads_of_block, on_, decode_blocks_kernel<std::uint8_t>, values_, codec_,
+                    std::countr_zero(block_), outer, count, bytes, scales, out);
+    if (block_ == 16) return decode_columns<16>(bytes, scales, outer, out);
+    decode_columns<32>(bytes, scales, outer, out);
   }
 
  private:
+  template <unsigned Group>
+  void decode_columns(const std::uint8_t* codes, const std::uint8_t* scales, const outer_scale* outer,
+                      float* out) const {
+    constexpr unsigned warps = column_warps(false);
+    const column_grid<Group, warps> grid(view_);
+    launch(call_, grid.blocks(), 32 * warps, on_, decode_columns_kernel<Group, warps>, values_, codec_, grid, outer,
+           codes, scales, out);
+  }
   segment_decoder(const char* call, const axis_view& view, const quantizer& q, segment_layout layout, bool has_lanes,
                   cudaStream_t on)
       : call_(call),

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "binade/config.hpp"
 #include "binade/versions.hpp"
@@ -17,12 +18,29 @@ inline constexpr std::uint32_t philox_m0 = 0xd2511f53, philox_m1 = 0xcd9e8d57;  
 /// The constants of its key schedule.
 inline constexpr std::uint32_t philox_w0 = 0x9e3779b9, philox_w1 = 0xbb67ae85;  // key increments
 
+namespace detail {
+
+/// All 64 bits of a product.  On the device by the instruction itself: of the expression its compiler makes an addition
+/// of zero more.
+BINADE_HD constexpr std::uint64_t wide_product(std::uint32_t a, std::uint32_t b) {
+#if defined(__CUDA_ARCH__)
+  if (!std::is_constant_evaluated()) {
+    std::uint64_t product = 0;
+    asm("mul.wide.u32 %0, %1, %2;" : "=l"(product) : "r"(a), "r"(b));
+    return product;
+  }
+#endif
+  return std::uint64_t(a) * b;
+}
+
+}  // namespace detail
+
 /// Philox4x32-10: four words from a counter and a key.  (Salmon et al., SC 2011; constants of Random123)
 BINADE_HD constexpr std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
                                                         std::array<std::uint32_t, 2> key) {
   for (int i = 0; i < 10; ++i) {
-    const std::uint64_t even = std::uint64_t(philox_m0) * counter[0];
-    const std::uint64_t odd = std::uint64_t(philox_m1) * counter[2];
+    const std::uint64_t even = detail::wide_product(counter[0], philox_m0);
+    const std::uint64_t odd = detail::wide_product(counter[2], philox_m1);
     counter = {std::uint32_t(odd >> 32) ^ counter[1] ^ key[0], std::uint32_t(odd),
                std::uint32_t(even >> 32) ^ counter[3] ^ key[1], std::uint32_t(even)};
     key[0] += philox_w0;

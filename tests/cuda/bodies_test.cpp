@@ -122,33 +122,78 @@ std::vector<float> all_kinds() {
 
 TEST(segment_rounder, equals_round_and_encode) {
   const std::vector<float> x = all_kinds();
-  for (const char* text : {"e4m3fn", "e5m2", "e5m2/spec", "e2m1fn:nan=max", "e3m4", "e5m10", "e8m7", "e8m7/spec",
-                           "e4m3fn/sr", "e5m2/spec/sr", "e4m3fn/sr:8", "e8m7/sr:16", "e8m3/sr", "e5m10/sr:20",
-                           "e2m1fn:nan=max/sr", "e6m15/sr:31", "e8m15/sr"}) {
+  for (const char* text : {"e4m3fn",
+                           "e5m2",
+                           "e5m2/spec",
+                           "e2m1fn:nan=max",
+                           "e3m4",
+                           "e5m10",
+                           "e8m7",
+                           "e8m7/spec",
+                           "e4m3fn/sr",
+                           "e5m2/spec/sr",
+                           "e4m3fn/sr:8",
+                           "e8m7/sr:16",
+                           "e8m3/sr",
+                           "e5m10/sr:20",
+                           "e2m1fn:nan=max/sr",
+                           "e6m15/sr:31",
+                           "e8m15/sr",
+                           "e5m10/sr",
+                           "e5m10/sr:12",
+                           "e4m3fnuz",
+                           "e4m3fnuz/sr",
+                           "e5m2fnuz/sr:8",
+                           "e4m3fn/rtz",
+                           "e4m3fn/rup",
+                           "e4m3fnuz/rdn",
+                           "e5m2/rna",
+                           "e2m1fn:nan=max/rdn",
+                           "e8m3/saturate/rup",
+                           "e8m3/saturate/rna"}) {
     SCOPED_TRACE(text);
     const element e = parse_quantizer(text).elem;
     if (!segment_rounder::covers(e)) continue;
     const segment_rounder rounder(e);
     std::size_t wrong = 0;
-    const auto check = [&]<bool Stochastic, bool ByAddition>(float value, std::uint32_t noise) {
+    const auto check = [&]<bool Stochastic>(float value, std::uint32_t noise) {
       const std::uint32_t upper = Stochastic ? noise << (32 - e.noise_bits) : 0;
-      const float got = rounder.any_value<Stochastic, ByAddition>(value, upper), want = round(e, value, noise);
+      const float got = rounder.any_value<Stochastic>(value, upper), want = round(e, value, noise);
+      const std::uint64_t code = encode(e, value, noise);
       wrong += std::bit_cast<std::uint32_t>(got) != std::bit_cast<std::uint32_t>(want);
-      wrong += rounder.any_code<Stochastic, ByAddition>(value, upper) != encode(e, value, noise);
+      wrong += rounder.any_code<Stochastic>(value, upper) != code;
+      if (value != value || e.format.width > 8) return;
+      const float four[word_size] = {1, value, -0.0f, value};
+      const std::uint32_t noise_of_four[word_size] = {0, upper, 0, upper};
+      rounder.with_way<Stochastic>([&]<segment_way Way>() {
+        const std::uint32_t codes = rounder.four_codes<Way>(four, noise_of_four);
+        wrong += codes != (encode(e, 1.0f) | code << 8 | encode(e, -0.0f) << 16 | code << 24);
+      });
     };
-    rounder.with_way([&]<bool ByAddition>() {
-      for (std::size_t i = 0; i < x.size(); ++i) {
-        if (!rounder.is_stochastic()) {
-          check.template operator()<false, ByAddition>(x[i], 0);
-          continue;
-        }
-        const std::uint32_t most = ~0u >> (32 - e.noise_bits);
-        for (const std::uint32_t noise : {0u, 1u, most, most - 1, noise_at(cases::noise, i, e.noise_bits)})
-          check.template operator()<true, ByAddition>(x[i], noise);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      if (!rounder.is_stochastic()) {
+        check.operator()<false>(x[i], 0);
+        continue;
       }
-    });
+      const std::uint32_t most = ~0u >> (32 - e.noise_bits);
+      for (const std::uint32_t noise : {0u, 1u, most, most - 1, noise_at(cases::noise, i, e.noise_bits)})
+        check.operator()<true>(x[i], noise);
+    }
     EXPECT_EQ(wrong, 0u);
   }
+}
+
+TEST(largest_magnitudes, are_those_of_finite_numbers) {
+  const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  const float x[] = {1, -2, nan, 0.5f, -inf, 3, -nan, 0x1p-149f, nan, inf, -nan, -inf};
+  std::uint32_t of_pairs[6], of_columns[2];
+  largest_magnitudes<6, 2, 2, 1>(x, of_pairs);
+  const float want[] = {2, 0.5f, 3, 0x1p-149f, 0, 0};
+  for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(std::bit_cast<float>(of_pairs[i]), want[i]) << i;
+  largest_magnitudes<2, 1, 6, 2>(x, of_columns);
+  EXPECT_EQ(std::bit_cast<float>(of_columns[0]), 1);
+  EXPECT_EQ(std::bit_cast<float>(of_columns[1]), 3);
+  EXPECT_EQ(std::bit_cast<float>(largest_magnitude(x)), 3);
 }
 
 TEST(group_scaler, equals_scale_levels) {

@@ -68,6 +68,17 @@ inline constexpr std::array quantizers{
     "e4m3fn/sr@block(32,f32,amax)",
     "e4m3fn/sr:24",
     "e5m10/sr:20",
+    "e4m3fnuz",
+    "e5m2fnuz/sr@block(32)",
+    "e4m3fnuz/rup@block(16)",
+    "e4m3fn/rtz",
+    "e5m2/rdn@tensor",
+    "e4m3fn/rna@block(32)",
+    "e3m2fn:nan=max/rup@block(32,f32,amax)",
+    "e3m2fn:nan=max/rtz@block(32,f32,amax)",
+    "e2m1fn:nan=max/rtz@block(16,e4m3fn,amax)@tensor(f32)",
+    "e2m1fn:nan=max/rup@block(16,e4m3fn,amax)@tensor(f32)",
+    "e8m3/saturate/rdn",
 };
 
 inline constexpr std::array views{
