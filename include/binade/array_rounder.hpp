@@ -28,10 +28,12 @@ class array_rounder {
   bool works_in_place() const { return lanes_.has_value(); }
 
   /// values[i] = round(e, x[i], noise[i]).
-  /// @param noise  null unless the rounding is stochastic
+  /// @param noise    null unless the rounding is stochastic
+  /// @param streams  as for lane_quantize()
   /// @pre the arrays do not overlap, but for x itself where works_in_place()
-  void quantize(const float* x, const std::uint32_t* noise, float* values, std::size_t count) const {
-    if (lanes_) return lane_quantize(*lanes_, x, noise, values, count);
+  void quantize(const float* x, const std::uint32_t* noise, float* values, std::size_t count,
+                bool streams = false) const {
+    if (lanes_) return lane_quantize(*lanes_, x, noise, values, count, streams);
     if (fast_) return fast_quantize(*fast_, element_.rounding, x, noise, values, count);
     for (std::size_t i = 0; i < count; ++i) values[i] = round(element_, x[i], noise == nullptr ? 0 : noise[i]);
   }

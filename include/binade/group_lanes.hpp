@@ -1,6 +1,7 @@
 #pragma once
 // What loops over groups of elements need beyond lanes.hpp, in its namespaces.
 
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 
@@ -77,21 +78,25 @@ BINADE_LANE floats product_rest(floats a, floats b, floats product) {
 BINADE_LANE bool any(mask which) {
   return _mm256_testz_si256(which, which) == 0;
 }
-/// Turn t of two vectors, t being 0, 1, ...: the numbers of them at places whose bit t was 0 before the first turn, and
-/// those whose bit was 1, in the same order.  After as many turns as two vectors have place bits, untwisted() puts the
-/// numbers of each vector where they were.
-template <std::size_t Turn>
-BINADE_LANE void turn(floats a, floats b, floats& zeros, floats& ones) {
-  if constexpr (Turn == 2) {
-    zeros = _mm256_permute2f128_ps(a, b, 0x20);
-    ones = _mm256_permute2f128_ps(a, b, 0x31);
-  } else {
-    zeros = _mm256_shuffle_ps(a, b, 0x88);
-    ones = _mm256_shuffle_ps(a, b, 0xdd);
-  }
+BINADE_LANE words flipped(words a, words bits_to_flip) {
+  return _mm256_xor_si256(a, bits_to_flip);
 }
-BINADE_LANE floats untwisted(floats a) {
-  return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(a), 0xd8));
+/// The larger one of |a| and |b|; a NaN if both are NaN, and perhaps if one is.
+BINADE_LANE floats larger_magnitude(floats a, floats b) {
+  return number(greatest(magnitude(a), magnitude(b)));
+}
+/// Each pair of lanes (a, b) that are Stride apart: (a + b, a - b).
+template <std::size_t Stride>
+BINADE_LANE floats sums_and_differences(floats x) {
+  const words minus_b =
+      _mm256_setr_epi32(0, Stride == 1 ? INT_MIN : 0, Stride == 2 ? INT_MIN : 0, Stride <= 2 ? INT_MIN : 0,
+                        Stride == 4 ? INT_MIN : 0, Stride != 2 ? INT_MIN : 0, Stride != 1 ? INT_MIN : 0, INT_MIN);
+  floats other;
+  if constexpr (Stride == 4)
+    other = _mm256_permute2f128_ps(x, x, 0x01);
+  else
+    other = _mm256_permute_ps(x, Stride == 1 ? 0xb1 : 0x4e);
+  return plus(other, number(flipped(bits(x), minus_b)));
 }
 #undef BINADE_LANE
 }  // namespace lanes_8
@@ -126,19 +131,22 @@ BINADE_LANE floats product_plus_rounded(floats a, floats b, floats c) {
 BINADE_LANE bool any(mask which) {
   return which != 0;
 }
-template <std::size_t Turn>
-BINADE_LANE void turn(floats a, floats b, floats& zeros, floats& ones) {
-  if constexpr (Turn == 2 || Turn == 3) {
-    zeros = _mm512_shuffle_f32x4(a, b, 0x88);
-    ones = _mm512_shuffle_f32x4(a, b, 0xdd);
-  } else {
-    zeros = _mm512_shuffle_ps(a, b, 0x88);
-    ones = _mm512_shuffle_ps(a, b, 0xdd);
-  }
+BINADE_LANE words flipped(words a, words bits_to_flip) {
+  return _mm512_xor_si512(a, bits_to_flip);
 }
-BINADE_LANE floats untwisted(floats a) {
-  const __m512i places = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
-  return _mm512_castpd_ps(_mm512_permutexvar_pd(places, _mm512_castps_pd(a)));
+BINADE_LANE floats larger_magnitude(floats a, floats b) {
+  return _mm512_range_ps(a, b, 0b1011);
+}
+template <std::size_t Stride>
+BINADE_LANE floats sums_and_differences(floats x) {
+  constexpr mask is_b = Stride == 1 ? 0xaaaa : Stride == 2 ? 0xcccc : Stride == 4 ? 0xf0f0 : 0xff00;
+  const floats signs = _mm512_mask_mov_ps(every(1.0f), is_b, every(-1.0f));
+  floats other;
+  if constexpr (Stride >= 4)
+    other = _mm512_shuffle_f32x4(x, x, Stride == 4 ? 0xb1 : 0x4e);
+  else
+    other = _mm512_permute_ps(x, Stride == 1 ? 0xb1 : 0x4e);
+  return product_plus(x, signs, other);
 }
 #undef BINADE_LANE
 }  // namespace lanes_16

@@ -318,18 +318,19 @@ void with_scaled_way(const lane_rounder& r, Visit visit) {
 }
 
 /// values[i] = round(e, x[i], noise[i]); values may be x.
-/// @param noise  null unless the rounding is stochastic
+/// @param noise    null unless the rounding is stochastic
+/// @param streams  stores go around the caches: values is not x then, and of an array that they do not hold
 inline void lane_quantize(const lane_rounder& r, const float* x, const std::uint32_t* noise, float* values,
-                          std::size_t count) {
+                          std::size_t count, bool streams = false) {
   with_way(r, [&]<lane_way Way, lane_ending Ending>() {
     std::size_t done = 0;
 #ifdef BINADE_WIDE_256
     if (vector_bits() >= 512)
-      done = lanes_16::lane_quantize<Way, Ending>(r, x, noise, values, count);
+      done = lanes_16::lane_quantize<Way, Ending>(r, x, noise, values, count, streams);
     else if (vector_bits() >= 256)
-      done = lanes_8::lane_quantize<Way, Ending>(r, x, noise, values, count);
+      done = lanes_8::lane_quantize<Way, Ending>(r, x, noise, values, count, streams);
 #endif
-    if (done == 0) lanes_1::lane_quantize<Way, Ending>(r, x, noise, values, count);
+    if (done == 0) lanes_1::lane_quantize<Way, Ending>(r, x, noise, values, count, streams);
   });
 }
 /// codes[i] = encode(e, x[i], noise[i]).  Returns true if x has a NaN, and perhaps if it has not.
@@ -361,20 +362,22 @@ void lane_decode(const lane_decoder& d, const Code* codes, float* values, std::s
   lanes_1::lane_decode(d, codes + done, values + done, count - done);
 }
 /// values[i] = round(e, x[i] / s, noise[i]) s with s = scale[i / run]; values may be x.
-/// @param inverse  1 / s, where all of these are exact; else null
+/// @param inverse  1 / s, where all of these are exact; else null   @param streams  as above
 inline void lane_quantize(const lane_rounder& r, const float* x, const float* scale, const float* inverse,
-                          std::size_t run, const std::uint32_t* noise, float* values, std::size_t count) {
+                          std::size_t run, const std::uint32_t* noise, float* values, std::size_t count, bool streams) {
+  streams = streams && run % 4 == 0 && takes_streamed_parts(values);
   with_scaled_way(r, [&]<lane_way Way, bool Saturates>() {
     const auto loop = [&]<bool HasInverse, std::size_t Run>() {
 #ifdef BINADE_WIDE_256
       if (vector_bits() >= 512)
         return lanes_16::lane_quantize_scaled<Way, Saturates, HasInverse, Run>(r, x, scale, inverse, run, noise, values,
-                                                                               count);
+                                                                               count, streams);
       if (vector_bits() >= 256)
         return lanes_8::lane_quantize_scaled<Way, Saturates, HasInverse, Run>(r, x, scale, inverse, run, noise, values,
-                                                                              count);
+                                                                              count, streams);
 #endif
-      lanes_1::lane_quantize_scaled<Way, Saturates, HasInverse, Run>(r, x, scale, inverse, run, noise, values, count);
+      lanes_1::lane_quantize_scaled<Way, Saturates, HasInverse, Run>(r, x, scale, inverse, run, noise, values, count,
+                                                                     streams);
     };
     if (inverse == nullptr) return loop.template operator()<false, 0>();
     if constexpr (is_by_addition(Way)) {  // the blocks of the MX formats deserve loops of known length

@@ -16,6 +16,15 @@ namespace binade::detail {
 /// Elements from which on the values of an array do not fit in the caches, and are stored around them.
 inline constexpr std::size_t streamed_from = std::size_t(1) << 23;
 
+/// How far ahead of what is stored around the caches memory is asked for, in elements.  Such stores wait for memory,
+/// and loads that are far behind them in the program wait too.
+inline constexpr std::size_t streamed_ahead = 2048;
+
+/// True if stream_parts() may store there.
+BINADE_ALWAYS_INLINE bool takes_streamed_parts(const float* to) {
+  return std::bit_cast<std::uintptr_t>(to) % 16 == 0;
+}
+
 /// Elements before the first one whose address is a multiple of `width` elements.
 BINADE_ALWAYS_INLINE std::size_t before_aligned(const float* from, std::size_t width) {
   return (0 - std::bit_cast<std::uintptr_t>(from) / sizeof(float)) % width;
@@ -59,7 +68,13 @@ BINADE_LANE void store_codes(Code* to, words a, words b, words c, words d) {
 BINADE_LANE void stream(float* to, floats x) {
   *to = x;
 }
+/// The same in parts of 16 bytes: to is a multiple of that.
+BINADE_LANE void stream_parts(float* to, floats x) {
+  *to = x;
+}
 BINADE_LANE void wait_for_streams() {}
+/// Asks for the line of an address, of any memory or none, in the nearest cache.
+BINADE_LANE void prefetch(const float*) {}
 BINADE_LANE floats every(float x) {
   return x;
 }
@@ -264,8 +279,15 @@ BINADE_LANE void store_codes(Code* to, words a, words b, words c, words d) {
 BINADE_LANE void stream(float* to, floats x) {
   _mm256_stream_ps(to, x);
 }
+BINADE_LANE void stream_parts(float* to, floats x) {
+  _mm_stream_ps(to, _mm256_castps256_ps128(x));
+  _mm_stream_ps(to + 4, _mm256_extractf128_ps(x, 1));
+}
 BINADE_LANE void wait_for_streams() {
   _mm_sfence();
+}
+BINADE_LANE void prefetch(const float* from) {
+  _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0);
 }
 BINADE_LANE floats every(float x) {
   return _mm256_set1_ps(x);
@@ -465,8 +487,17 @@ BINADE_LANE void store_codes(std::uint32_t* to, words a, words b, words c, words
 BINADE_LANE void stream(float* to, floats x) {
   _mm512_stream_ps(to, x);
 }
+BINADE_LANE void stream_parts(float* to, floats x) {
+  _mm_stream_ps(to, _mm512_castps512_ps128(x));
+  _mm_stream_ps(to + 4, _mm512_extractf32x4_ps(x, 1));
+  _mm_stream_ps(to + 8, _mm512_extractf32x4_ps(x, 2));
+  _mm_stream_ps(to + 12, _mm512_extractf32x4_ps(x, 3));
+}
 BINADE_LANE void wait_for_streams() {
   _mm_sfence();
+}
+BINADE_LANE void prefetch(const float* from) {
+  _mm_prefetch(reinterpret_cast<const char*>(from), _MM_HINT_T0);
 }
 BINADE_LANE floats every(float x) {
   return _mm512_set1_ps(x);

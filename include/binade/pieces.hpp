@@ -166,10 +166,11 @@ void quantize_in_pieces(std::span<const float> x, const axis_view& view, const q
   detail::check_output(x, view, out);
   const quantizer each = detail::with_known_tensor_scale(x, view, q);
   const array_pieces pieces(view, each, least);
+  const bool streams = detail::goes_around_caches(x, out);
   run(pieces.count(), [&](std::size_t k) {
     const auto [first, part] = pieces[k];
-    quantize(x.subspan(first, part.size()), part, each, detail::from_element(source, first),
-             out.subspan(first, part.size()));
+    detail::quantize_part(x.subspan(first, part.size()), part, each, detail::from_element(source, first),
+                          out.subspan(first, part.size()), nullptr, nullptr, streams);
   });
 }
 

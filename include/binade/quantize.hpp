@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -129,9 +130,11 @@ class chunk_rounder {
       : element_(q.elem), rounder_(q.elem), is_direct_(divides_directly(q)), in_float_(odd_float_suffices(q.elem)) {}
 
   /// values[i]: what x[i] becomes.
-  void quantize(const float* x, const near_scales& s, const std::uint32_t* noise, float* values, std::size_t count) {
+  /// @param streams  stores may go around the caches, as for lane_quantize()
+  void quantize(const float* x, const near_scales& s, const std::uint32_t* noise, float* values, std::size_t count,
+                bool streams) {
     if (is_direct_ && s.run > 1 && rounder_.lanes() != nullptr)
-      return lane_quantize(*rounder_.lanes(), x, s.stored, s.inverse, s.run, noise, values, count);
+      return lane_quantize(*rounder_.lanes(), x, s.stored, s.inverse, s.run, noise, values, count, streams);
     elements(x, s, noise, values, count);
     if (s.product != nullptr) return multiply(s, values, count);
     lane_scale_up(s.stored, s.run, values, count);
@@ -307,12 +310,12 @@ void visit_unscaled(const element& e, const noise_source& source, std::size_t co
 }
 /// quantize_part() without scales and counters.
 inline void quantize_unscaled(std::span<const float> x, const element& e, const noise_source& source,
-                              std::span<float> out) {
+                              std::span<float> out, bool streams) {
   const array_rounder rounder(e);
   const bool is_direct = out.data() != x.data() || rounder.works_in_place();
   float buffer[scaled_walk::longest];
   visit_unscaled(e, source, x.size(), is_direct, [&](std::size_t first, std::size_t n, const std::uint32_t* noise) {
-    rounder.quantize(x.data() + first, noise, is_direct ? out.data() + first : buffer, n);
+    rounder.quantize(x.data() + first, noise, is_direct ? out.data() + first : buffer, n, streams && is_direct);
     if (!is_direct) std::copy_n(buffer, n, out.data() + first);
   });
 }
@@ -335,24 +338,25 @@ inline std::size_t neighbours_in_group(const axis_view& view, const quantizer& q
   if (q.levels == 2 && q.scalings[1].per != granularity::tensor) return 0;
   return view.outer == 1 || view.length % s.tile_cols == 0 ? s.tile_cols : 0;
 }
-/// The rows of a group where groups are columns in memory, with a power of two as the scale of each; else 0.
-inline std::size_t rows_of_columns(const axis_view& view, const quantizer& q) {
+/// What rounds groups that are columns in memory, if they are, with a power of two as the scale of each.
+inline std::optional<group_rounder> rounder_of_columns(const axis_view& view, const quantizer& q) {
   const scaling& s = q.scalings[0];
-  if (q.levels != 1 || s.per != granularity::tile || s.tile_rows != 1 || view.inner < 16) return 0;
-  return group_rounder::covers_columns(q, s.tile_cols) ? s.tile_cols : 0;
+  if (q.levels != 1 || s.per != granularity::tile || s.tile_rows != 1 || view.inner < 16) return std::nullopt;
+  return group_rounder::of_columns(q, s.tile_cols);
 }
-/// Rounds all columns; returns how many NaNs got code 0.  @param scales  null, or where scales go, numbered as groups
+/// Rounds all columns of groups of `size`; returns how many NaNs got code 0.
+/// @param scales  null, or where scales go, numbered as groups   @param streams  as for group_rounder
 template <class To>
-std::uint64_t round_all_columns(const float* x, const axis_view& view, const quantizer& q, To* to, float* scales) {
-  const std::size_t size = q.scalings[0].tile_cols, tiles = (view.length + size - 1) / size;
-  const group_rounder rounder(q, size);
+std::uint64_t round_all_columns(const group_rounder& rounder, std::size_t size, const float* x, const axis_view& view,
+                                To* to, float* scales, bool streams) {
+  const std::size_t tiles = (view.length + size - 1) / size;
   std::vector<float> found(scales == nullptr ? 0 : view.inner);
   std::uint64_t refused = 0;
   for (std::size_t o = 0; o < view.outer; ++o)
     for (std::size_t tile = 0; tile < tiles; ++tile) {
       const std::size_t first = (o * view.length + tile * size) * view.inner;
       refused += rounder.columns(x + first, std::min(size, view.length - tile * size), view.inner, view.inner,
-                                 to + first, scales == nullptr ? nullptr : found.data());
+                                 to + first, scales == nullptr ? nullptr : found.data(), streams);
       for (std::size_t i = 0; i < found.size(); ++i) scales[(o * view.inner + i) * tiles + tile] = found[i];
     }
   return refused;
@@ -369,28 +373,33 @@ inline outer_scale outer_of(std::span<const float> x, const axis_view& view, con
 
 /// quantize() by a Hadamard transform of blocks and groups that follow each other, piece by piece in the nearest cache;
 /// false, and nothing is done, where the quantizer or the array is not of that kind.
-inline bool quantize_in_blocks(std::span<const float> x, const axis_view& view, quantizer q, std::span<float> out) {
+inline bool quantize_in_blocks(std::span<const float> x, const axis_view& view, quantizer q, std::span<float> out,
+                               bool streams) {
   const transform t = q.transforms[0];
   const bool has_signs = t.kind == transform_kind::random_hadamard;
   if (q.transform_count != 1 || (t.kind != transform_kind::hadamard && !has_signs)) return false;
   q.transform_count = 0;
   q.transforms = {};
   const std::size_t size = neighbours_in_group(view, q);
-  if (size == 0 || view.length % t.block != 0 || q.levels != 1 || !group_rounder::covers(q, size)) return false;
+  if (size == 0 || view.length % t.block != 0 || q.levels != 1) return false;
   constexpr std::size_t longest = 2048;
   const std::size_t step = std::lcm(size, std::size_t(t.block));
   if (step > longest || x.size() % step != 0) return false;
 
-  const group_rounder rounder(q, size);
+  const std::optional<group_rounder> rounder = group_rounder::of(q, size);
+  if (!rounder) return false;
   const std::vector<std::uint32_t> flips = has_signs ? sign_flips(t.block, t.seed) : std::vector<std::uint32_t>{};
   float piece[longest];
   for (std::size_t first = 0; first < x.size();) {
+    if (size == t.block)
+      first += size * rounder->transformed(x.data() + first, (x.size() - first) / size, out.data() + first,
+                                           has_signs ? flips.data() : nullptr, streams);
     const std::size_t count = std::min(longest / step * step, x.size() - first);
     const float* from = x.data() + first;
     float* const to = out.data() + first;
     if (has_signs) flip_signs(std::exchange(from, piece), piece, count, flips);
     transform_blocks(from, piece, count, t.block);
-    rounder(piece, count / size, piece);
+    (*rounder)(piece, count / size, piece);
     transform_blocks(piece, to, count, t.block);
     if (has_signs) flip_signs(to, to, count, flips);
     first += count;
@@ -415,42 +424,49 @@ inline void count_groups(const group_rounder& rounder, std::size_t size, std::sp
   }
 }
 
+/// True if the values of an array are better stored around the caches, which they do not fit in.
+inline bool goes_around_caches(std::span<const float> x, std::span<const float> out) {
+  return out.size() >= streamed_from && out.data() != x.data();
+}
+
 /// quantize() of an array, or of a part of a larger one.
 /// @param counters  null, or what counts the elements of the larger array, in storage order
 /// @param known     null, or scales found before
+/// @param streams   stores go around the caches, where there is a loop that does so: out is not x then
 inline void quantize_part(std::span<const float> x, const axis_view& view, const quantizer& q,
                           const noise_source& source, std::span<float> out, counter* counters,
-                          const known_scales* known) {
+                          const known_scales* known, bool streams = false) {
   check_arguments("quantize", x.size(), view, q, &source);
   check_output(x, view, out);
   if (q.transform_count > 0) {
-    if (counters == nullptr && known == nullptr && quantize_in_blocks(x, view, q, out)) return;
+    if (counters == nullptr && known == nullptr && quantize_in_blocks(x, view, q, out, streams)) return;
     transform_chain chain(q, view);
     const std::vector<float> transformed = chain.apply(x);
     quantize_part(transformed, view, chain.without_transforms(), source, out, counters, known);
     return chain.undo(out);
   }
-  if (q.levels == 0 && counters == nullptr) return quantize_unscaled(x, q.elem, source, out);
+  if (q.levels == 0 && counters == nullptr) return quantize_unscaled(x, q.elem, source, out, streams);
 
   const std::size_t size = neighbours_in_group(view, q);
   if (size != 0 && x.size() >= size && (counters == nullptr || q.levels == 1) &&
       (known == nullptr || known->inner.empty())) {
     const std::size_t done = x.size() / size * size;
     const outer_scale outer = q.levels == 2 ? outer_of(x, view, q, known) : outer_scale{};
-    if (group_rounder::covers(q, size, outer)) {
-      const group_rounder rounder(q, size, outer);
+    if (const std::optional<group_rounder> rounder = group_rounder::of(q, size, outer)) {
       if (counters == nullptr)
-        rounder(x.data(), x.size() / size, out.data());
+        (*rounder)(x.data(), x.size() / size, out.data(), nullptr, streams);
       else
-        count_groups(rounder, size, x.first(done), out.first(done), *counters);
+        count_groups(*rounder, size, x.first(done), out.first(done), *counters);
       if (done == x.size()) return;
       const known_scales of_rest{.outer = outer};
       return quantize_part(x.subspan(done), {1, x.size() - done, 1}, q, source, out.subspan(done), counters, &of_rest);
     }
   }
 
-  if (counters == nullptr && (known == nullptr || known->inner.empty()) && rows_of_columns(view, q) != 0)
-    return void(round_all_columns<float>(x.data(), view, q, out.data(), nullptr));
+  if (counters == nullptr && (known == nullptr || known->inner.empty()))
+    if (const std::optional<group_rounder> columns = rounder_of_columns(view, q))
+      return void(
+          round_all_columns<float>(*columns, q.scalings[0].tile_cols, x.data(), view, out.data(), nullptr, streams));
 
   const bool in_place = out.data() == x.data();
   constexpr std::size_t longest = scaled_walk::longest;
@@ -461,7 +477,7 @@ inline void quantize_part(std::span<const float> x, const axis_view& view, const
   walk.run([&](std::size_t first, std::size_t n, const near_scales& scales) {
     const float* const from = x.data() + first;
     float* const to = in_place ? value_buffer : out.data() + first;
-    rounder.quantize(from, scales, chunk_noise(q.elem, source, first, {noise_buffer, n}), to, n);
+    rounder.quantize(from, scales, chunk_noise(q.elem, source, first, {noise_buffer, n}), to, n, streams);
     if (counters != nullptr) rounder.count(*counters, from, scales, to, n);
     if (in_place) std::copy_n(to, n, out.data() + first);
   });
@@ -489,25 +505,27 @@ inline void encode_part(std::span<const float> x, const axis_view& view, const q
   if (const std::size_t size = neighbours_in_group(view, q);
       size != 0 && x.size() % size == 0 && (known == nullptr || known->inner.empty())) {
     const outer_scale outer = q.levels == 2 ? outer_of(x, view, q, known) : outer_scale{};
-    if (group_rounder::covers(q, size, outer)) {
+    if (const std::optional<group_rounder> rounder = group_rounder::of(q, size, outer)) {
       std::vector<float> scales(x.size() / size);
       with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
         if constexpr (sizeof(codes[0]) <= sizeof(std::uint32_t))
-          refused += group_rounder(q, size, outer)(x.data(), scales.size(), codes.data(), scales.data());
+          refused += (*rounder)(x.data(), scales.size(), codes.data(), scales.data());
       });
       encode_scales(q.scalings[0].format, scales, result.scales);
       if (q.levels == 2) encode_scales(q.scalings[1].format, {outer.scale}, result.outer_scales);
       return;
     }
   }
-  if ((known == nullptr || known->inner.empty()) && rows_of_columns(view, q) != 0) {
-    std::vector<float> scales(plain_grid_of(q.scalings[0], view).count());
-    with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
-      if constexpr (sizeof(codes[0]) <= sizeof(std::uint32_t))
-        refused += round_all_columns(x.data(), view, q, codes.data(), scales.data());
-    });
-    return encode_scales(q.scalings[0].format, scales, result.scales);
-  }
+  if (known == nullptr || known->inner.empty())
+    if (const std::optional<group_rounder> columns = rounder_of_columns(view, q)) {
+      std::vector<float> scales(plain_grid_of(q.scalings[0], view).count());
+      with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
+        if constexpr (sizeof(codes[0]) <= sizeof(std::uint32_t))
+          refused +=
+              round_all_columns(*columns, q.scalings[0].tile_cols, x.data(), view, codes.data(), scales.data(), false);
+      });
+      return encode_scales(q.scalings[0].format, scales, result.scales);
+    }
   chunk_rounder rounder(q);
   std::uint32_t noise_buffer[scaled_walk::longest];
   scaled_walk walk(x.data(), view, q, false, known);
@@ -594,7 +612,8 @@ inline void check_decoded(std::size_t count, const encoded& array, const axis_vi
 ///         does not fit the length of the axis or the noise stream is too short; nothing is written
 inline void quantize(std::span<const float> x, const axis_view& view, const quantizer& q, const noise_source& source,
                      std::span<float> out, quantize_counters* counters = nullptr) {
-  if (counters == nullptr) return detail::quantize_part(x, view, q, source, out, nullptr, nullptr);
+  if (counters == nullptr)
+    return detail::quantize_part(x, view, q, source, out, nullptr, nullptr, detail::goes_around_caches(x, out));
   detail::counter count(q.elem.format);
   detail::quantize_part(x, view, q, source, out, &count, nullptr);
   *counters = count.total();

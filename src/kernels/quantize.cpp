@@ -101,12 +101,18 @@ void quantize(thread_pool& pool, std::span<const float> x, const axis_view& view
   const std::optional<cutting> parts = whole ? std::nullopt : cut(pool, x, view, q);
   if (!parts || parts->part >= x.size()) return binade::quantize(x, view, q, source, out, counters);
 
+  const bool streams = detail::goes_around_caches(x, out);
   std::vector<quantize_counters> of_part((x.size() + parts->part - 1) / parts->part);
   pool.parallel_ranges(x.size(), parts->part, [&](std::size_t begin, std::size_t end) {
     noise_source from = source;
     from.first += begin;
-    binade::quantize(x.subspan(begin, end - begin), parts->view_of(end - begin), parts->q, from,
-                     out.subspan(begin, end - begin), counters == nullptr ? nullptr : &of_part[begin / parts->part]);
+    const std::span<const float> here = x.subspan(begin, end - begin);
+    const std::span<float> to = out.subspan(begin, end - begin);
+    const axis_view shape = parts->view_of(end - begin);
+    if (counters != nullptr)
+      binade::quantize(here, shape, parts->q, from, to, &of_part[begin / parts->part]);
+    else
+      detail::quantize_part(here, shape, parts->q, from, to, nullptr, nullptr, streams);
   });
   if (counters == nullptr) return;
   quantize_counters total;

@@ -237,5 +237,27 @@ TEST(groups, that_are_columns_follow_the_rules_of_one_group) {
       }
 }
 
+// Stores around the caches ask for an alignment, and are followed by others.
+TEST(groups, and_all_else_have_the_same_bits_around_the_caches) {
+  std::uint64_t seed = 3000;
+  for (const axis_view& view : {axis_view{1, 4096 + 3 * 32 + 5, 1}, axis_view{9, 256, 1}, axis_view{5, 70, 1},
+                                axis_view{1, 64, 1024}, axis_view{2, 33, 41}})
+    for (const char* text : {"mxfp4", "e5m2/infinity@block(16)", "e2m1fn@block(24)", "nvfp4", "e4m3fn", "e5m2/spec",
+                             "e4m3fn/sr:8", "e8m7@row", "e4m3fn@tensor", "e4m3fn/sr@row", "posit8@tensor"})
+      for (const content what : contents) {
+        const quantizer q = parse_quantizer(text);
+        ++seed;
+        const std::size_t shift = seed % 5, size = view.size();
+        const std::vector<float> x = array_of(what, size, seed);
+        std::vector<float> want(size), out(size + shift + 1, -7.0f);
+        quantize(x, view, q, {}, want);
+        detail::quantize_part(x, view, q, {}, std::span(out).subspan(shift, size), nullptr, nullptr, true);
+        for (std::size_t i = 0; i < size; ++i)
+          ASSERT_EQ(bits_of(out[shift + i]), bits_of(want[i]))
+              << text << " on " << detail::described(view) << ", element " << i << ": " << x[i];
+        ASSERT_EQ(out.back(), -7.0f) << text << " wrote beyond the end";
+      }
+}
+
 }  // namespace
 }  // namespace binade

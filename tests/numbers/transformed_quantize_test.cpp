@@ -59,11 +59,17 @@ TEST(transformed_quantize, of_blocks_is_apply_then_quantize_then_undo) {
   for (const axis_view& view : {axis_view{1, 4096 + 5 * 192, 1}, axis_view{70, 192, 1}, axis_view{1, 192, 1}})
     for (const char* text :
          {"hadamard(32)+mxfp4", "rht(64,5)+mxfp8_e4m3", "hadamard(16)+e2m1fn@block(48)", "hadamard(2)+mxfp4",
-          "rht(64,5)+e5m2/spec@block(32,ceil)", "hadamard(32)+nvfp4", "rht(32,5)+e4m3fn"}) {
+          "rht(64,5)+e5m2/spec@block(32,ceil)", "hadamard(32)+nvfp4", "rht(32,5)+e4m3fn", "rht(32,5)+mxfp4",
+          "hadamard(16)+e2m1fn@block(16)", "rht(16,5)+e5m2@block(16)", "rht(32,5)+e5m2/spec@block(32)"}) {
       quantizer q = parse_quantizer(text);
       std::vector<float> x = heavy_tailed(view.size(), 9);
       for (std::size_t i = 40; i < x.size(); i += 700)
-        x[i] = i % 3 == 0 ? std::numeric_limits<float>::infinity() : 0.0f;
+        x[i] = i % 3 == 0   ? std::numeric_limits<float>::infinity()
+               : i % 3 == 1 ? std::numeric_limits<float>::quiet_NaN()
+                            : 0.0f;
+      // Zeros of both signs, alone and beside a number.
+      for (std::size_t i = 1024; i < 2048 && i < x.size(); ++i)
+        if (i < 1536 || i % 5 != 0) x[i] = i % 3 == 0 ? 0.0f : -0.0f;
       const transform t = q.transforms[0];
       std::vector<float> want(x.size());
       const transform_record record = apply(t, view.length, x, want);
@@ -77,6 +83,9 @@ TEST(transformed_quantize, of_blocks_is_apply_then_quantize_then_undo) {
         return result;
       };
       ASSERT_EQ(bits(quantized(x, view, text)), bits(want)) << text;
+      std::vector<float> streamed(x.size());
+      detail::quantize_part(x, view, parse_quantizer(text), no_noise, streamed, nullptr, nullptr, true);
+      ASSERT_EQ(bits(streamed), bits(want)) << text << ", around the caches";
       quantize(x, view, parse_quantizer(text), no_noise, x);
       ASSERT_EQ(bits(x), bits(want)) << text << ", in place";
     }
