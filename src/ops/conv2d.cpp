@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "binade/reduction.hpp"
+#include "kernels/depthwise.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/gemm.hpp"
 #include "kernels/unfold.hpp"
@@ -31,6 +32,7 @@ struct conv_shape {
   std::size_t piece_images() const {
     return std::clamp<std::size_t>(piece_elements / (windows.rows() * positions()), 1, images);
   }
+  bool is_depthwise() const { return groups == windows.channels && out_channels == groups; }
   extents result() const { return {images, out_channels, windows.out_height, windows.out_width}; }
 };
 
@@ -64,6 +66,9 @@ class unfolded_input {
       : shape_(s), x_(x), pool_(pool) {
     if (quantization.quantizes(operand)) whole_ = quantization.quantize(operand, unfold({0, s.images}), view).values;
   }
+  /// True if the products take the input as it is, so that windows need not be copies.
+  bool is_plain() const { return whole_.empty(); }
+  const T* images() const { return x_.data(); }
   unfolded_piece<T> piece(image_range images) const {
     if (!whole_.empty()) return {whole_, whole_.data() + images.first * shape_.positions(), shape_.columns()};
     const tensor<T> here = unfold(images);
@@ -131,6 +136,11 @@ template <class T>
 tensor<T> convolve(const conv_shape& s, const unfolded_input<T>& input, const tensor<T>& weight,
                    const variable<T>& bias, thread_pool& pool) {
   tensor<T> y = tensor<T>::uninitialized(s.result());
+  if (s.is_depthwise() && input.is_plain()) {
+    kernels::depthwise<T>(pool, s.windows, s.images, input.images(), weight.data(),
+                          bias ? std::as_const(bias.value()).data() : nullptr, y.data());
+    return y;
+  }
   for_each_piece(s, [&](image_range images) {
     const unfolded_piece<T> unfolded = input.piece(images);
     const std::size_t columns = images.count * s.positions();
@@ -225,9 +235,9 @@ variable<T> conv2d(graph<T>& pass, std::string_view site, const variable<T>& x, 
           const gemm_operand<T> g =
               quantization.quantize_again(weight_gradient_grad_output, turned, {s.out_channels, s.columns(), 1},
                                           input_gradient_grad_output, arrived);
-          const unfolded_input<T> input(s, x.value(), quantization, weight_gradient_input,
+          const unfolded_input<T> again(s, x.value(), quantization, weight_gradient_input,
                                         {s.windows.rows(), s.columns(), 1}, pool);
-          weight_gradient(s, input, g.values, weight, pool);
+          weight_gradient(s, again, g.values, weight, pool);
         }
         if (bias.requires_gradient()) bias.add_gradient(row_sums(turned, pool), pool);
       });
