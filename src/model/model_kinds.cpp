@@ -5,13 +5,16 @@
 
 #include "binade/nearest_name.hpp"
 #include "model/decoder.hpp"
+#include "model/mlp.hpp"
+#include "model/mobilenet.hpp"
+#include "model/resnet.hpp"
 
 namespace binade {
 
 std::span<const model_kind> model_kinds() {
   static constexpr model_kind kinds[] = {
-      {"gpt2", read_decoder},
-      {"llama", read_decoder},
+      {"gpt2", read_decoder},  {"llama", read_decoder},       {"mlp", read_mlp},
+      {"resnet", read_resnet}, {"mobilenet", read_mobilenet},
   };
   return kinds;
 }
