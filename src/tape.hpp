@@ -111,13 +111,16 @@ class tape {
   std::vector<std::function<void()>> steps_;
 };
 
+/// What a pass is for: operations that behave otherwise in training (dropout, batch_norm) ask it.
+enum class pass_mode { training, evaluation };
+
 class bound_recipe;          // recipe/quantized_matmul.hpp
 struct quantization_record;  // recipe/quantized_matmul.hpp
 
 /// What the quantized operands of a step draw on.
 struct quantization_context {
   const bound_recipe* recipe = nullptr;  ///< none: nothing is quantized
-  std::uint64_t seed = 0;                ///< of stochastic rounding
+  std::uint64_t seed = 0;                ///< of stochastic rounding and dropout
   std::uint32_t step = 0;                ///< number of the forward and backward pass, counted over micro-batches too
   /// Receives the counters of every quantized operand; empty: none are taken.
   std::function<void(const quantization_record&)> observer = {};
@@ -133,14 +136,18 @@ struct quantization_context {
 template <class T>
 class graph {
  public:
-  /// @param records  false for a forward pass alone (validation): nothing is saved
+  /// @param records  false for a forward pass alone (validation): nothing is saved, and the mode is evaluation
   explicit graph(thread_pool& pool, quantization_context quantization = {}, bool records = true)
-      : pool_(pool), quantization_(std::move(quantization)), records_(records) {}
+      : graph(pool, std::move(quantization), records, records ? pass_mode::training : pass_mode::evaluation) {}
+  /// The mode apart from what is saved: gradients of a frozen network, or a forward pass with dropout.
+  graph(thread_pool& pool, quantization_context quantization, bool records, pass_mode mode)
+      : pool_(pool), quantization_(std::move(quantization)), records_(records), mode_(mode) {}
   graph(const graph&) = delete;
   graph& operator=(const graph&) = delete;
 
   thread_pool& pool() const { return pool_; }
   const quantization_context& quantization() const { return quantization_; }
+  bool is_training() const { return mode_ == pass_mode::training; }
   /// True if an operation on these operands has to record its backward step.
   bool differentiates(std::initializer_list<const variable<T>*> operands) const {
     return records_ && std::any_of(operands.begin(), operands.end(), [](auto* v) { return v->requires_gradient(); });
@@ -164,6 +171,7 @@ class graph {
   thread_pool& pool_;
   quantization_context quantization_;
   bool records_;
+  pass_mode mode_;
   tape<T> tape_;
 };
 

@@ -5,7 +5,7 @@ Each polynomial interpolates its function at the Chebyshev nodes of the interval
 60-digit arithmetic; the coefficients are then rounded to binary64.  The largest error is printed beside each, measured on
 2000 points with the rounded coefficients; the error of the finished functions is measured by the tests.
 """
-from mpmath import mp, mpf, atan, atanh, chop, cos, erf, exp, log, pi, sin, sqrt, taylor, polyval, matrix, lu_solve, floor
+from mpmath import mp, mpf, atan, atanh, chop, cos, erfc, exp, log, pi, sin, sqrt, taylor, polyval, matrix, lu_solve, floor
 
 mp.dps = 60
 
@@ -56,6 +56,11 @@ show("sin_short", "(sin(r) / r - 1) / z, z = r^2 <= (pi/4)^2", sin_tail, 0, z_tr
 show("sin_long", "(sin(r) / r - 1) / z, z = r^2 <= (pi/4)^2", sin_tail, 0, z_trig, 6, lambda z: z)
 show("cos_short", "(cos(r) - 1 + z/2) / z^2, z = r^2 <= (pi/4)^2", cos_tail, 0, z_trig, 3, lambda z: z**2)
 show("cos_long", "(cos(r) - 1 + z/2) / z^2, z = r^2 <= (pi/4)^2", cos_tail, 0, z_trig, 6, lambda z: z**2)
+
+z_erfc = lambda u: mpf(15) / 4 * (1 + u) / (1 - u)
+erfc_ratio = lambda u: (1 + 2 * z_erfc(u)) * exp(z_erfc(u) ** 2) * erfc(z_erfc(u))
+show("erfc_short", "erfc(z) e^(z^2) (1 + 2z), u = (z - 15/4) / (z + 15/4)", erfc_ratio, -1, 1, 17, lambda u: 1)
+show("erfc_long", "erfc(z) e^(z^2) (1 + 2z), u = (z - 15/4) / (z + 15/4)", erfc_ratio, -1, 1, 23, lambda u: 1)
 
 split("ln2, 32 bits", log(2), 32)
 split("ln2, 42 bits", log(2), 42)

@@ -1,6 +1,7 @@
 #include "model/block_plan.hpp"
 
 #include <cmath>
+#include <optional>
 
 namespace binade {
 namespace {
@@ -64,14 +65,15 @@ void append_block_parameters(std::vector<parameter_plan>& plans, const model_con
     std::vector<parameter_plan>& plans;
     const architecture& a;
     double spread, residual_spread;
+    const std::optional<initialization>& initial;
 
     void norm(const std::string& name, std::size_t width) { append_norm(plans, a, name, width); }
     void linear(const std::string& name, std::size_t outputs, std::size_t inputs, bool writes_residual, bool has_bias) {
-      plans.push_back({name + ".weight", {outputs, inputs}, 0, writes_residual ? residual_spread : spread});
+      plans.push_back({name + ".weight", {outputs, inputs}, 0, writes_residual ? residual_spread : spread, initial});
       if (has_bias) plans.push_back({name + ".bias", {outputs}, 0, 0});
     }
     void product(const std::string&) {}
-  } visitor{plans, config.shape(), deviation, residual_deviation};
+  } visitor{plans, config.shape(), deviation, residual_deviation, config.weights};
   visit_block(config, layer, visitor);
 }
 

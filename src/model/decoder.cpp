@@ -74,6 +74,10 @@ std::string text_of_parts(const model_config& c) {
     line("gate", text_of(gate_words, c.gate));
     line("balance_loss", exact_text(c.balance_loss));
   }
+  if (c.dropout != plain.dropout) line("dropout", exact_text(c.dropout));
+  if (c.z_loss != plain.z_loss) line("z_loss", exact_text(c.z_loss));
+  if (c.label_smoothing != plain.label_smoothing) line("label_smoothing", exact_text(c.label_smoothing));
+  if (c.weights) line("initialization", "\"" + to_string(*c.weights) + "\"");
   return text;
 }
 
@@ -99,6 +103,19 @@ void read_mlp(const toml_section& table, model_config& m) {
   m.shared_experts = read_size(table, "shared_experts", 0, 4096, 0);
   if (table.has("gate")) m.gate = read_word(table, "gate", gate_words);
   m.balance_loss = read_real(table, "balance_loss", 0, bound::included, unlimited, bound::included, m.balance_loss);
+}
+
+void read_training(const toml_section& table, model_config& m) {
+  m.residual_scale = read_positive(table, "residual_scale", m.residual_scale);
+  m.dropout = read_real(table, "dropout", 0, bound::included, 1, bound::excluded, m.dropout);
+  m.z_loss = read_real(table, "z_loss", 0, bound::included, unlimited, bound::included, m.z_loss);
+  m.label_smoothing = read_real(table, "label_smoothing", 0, bound::included, 1, bound::excluded, m.label_smoothing);
+  if (!table.has("initialization")) return;
+  try {
+    m.weights = parse_initialization(table.text("initialization"));
+  } catch (const std::invalid_argument& e) {
+    table.fail("initialization", e.what());
+  }
 }
 
 class decoder_plan final : public model_plan {
@@ -148,7 +165,7 @@ std::shared_ptr<const model_plan> read_decoder(const toml_section& table) {
   m.tied_head = table.flag("tied_head", m.ties_head());
   read_attention(table, m);
   read_mlp(table, m);
-  m.residual_scale = read_positive(table, "residual_scale", m.residual_scale);
+  read_training(table, m);
   try {
     m.validate();
   } catch (const std::invalid_argument& e) {

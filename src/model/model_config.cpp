@@ -95,6 +95,14 @@ void model_config::validate() const {
                                 std::to_string((width + heads - 1) / heads * heads));
   validate_attention(*this);
   validate_mlp(*this);
+  const auto require_below_one = [](const char* field, double value) {
+    if (!(value >= 0 && value < 1))
+      refuse(std::string(field) + " is " + std::to_string(value) + "; it must be at least 0 and below 1");
+  };
+  require_below_one("dropout", dropout);
+  require_below_one("label_smoothing", label_smoothing);
+  if (!(z_loss >= 0) || !std::isfinite(z_loss))
+    refuse("z_loss is " + std::to_string(z_loss) + "; it must be finite and at least 0");
   if (!(residual_scale > 0) || !std::isfinite(residual_scale))
     refuse("residual_scale is " + std::to_string(residual_scale) + "; it must be a finite number above 0");
 }

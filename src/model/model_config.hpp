@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/initialization.hpp"
 #include "model/parameter_plan.hpp"
 #include "ops/routing.hpp"
 #include "ops/smooth_swiglu.hpp"
@@ -77,6 +78,12 @@ struct model_config {
   router_gate gate = router_gate::softmax;
   double balance_loss = 0.01;  ///< coefficient of the load-balancing loss of each mixture; at least 0
 
+  double dropout = 0;  ///< share of the embeddings, and of what each branch adds, that training sets to 0; below 1
+  double z_loss = 0;   ///< coefficient of the z-loss (cross_entropy.hpp); at least 0
+  double label_smoothing = 0;  ///< of the targets (cross_entropy.hpp); at least 0 and below 1
+  std::optional<initialization> weights =
+      {};  ///< first values of the linear layers of the blocks; none: parameter_plans()
+
   /// @throws std::invalid_argument that names the field, the value, what is valid and what to do
   void validate() const;
 
@@ -97,7 +104,8 @@ struct model_config {
 /// Every parameter in the order of the computation, a tied head once.
 ///
 /// Matrices start normal with deviation 0.02, the two of each block that write to the residual stream with 0.02 /
-/// sqrt(2 layers); biases start at 0 and norm weights at 1.  (Radford et al. 2019)
+/// sqrt(2 layers); biases start at 0 and norm weights at 1.  (Radford et al. 2019)  Where the configuration names an
+/// initialization, the linear layers of the blocks start with that.
 std::vector<parameter_plan> parameter_plans(const model_config& config);
 
 /// The GEMM sites in the order of the computation: what patterns of a recipe are matched against.

@@ -5,16 +5,17 @@
 
 #include "binade/nearest_name.hpp"
 #include "model/decoder.hpp"
+#include "model/mlp.hpp"
+#include "model/mobilenet.hpp"
+#include "model/resnet.hpp"
 #include "model/vit.hpp"
 
 namespace binade {
 
 std::span<const model_kind> model_kinds() {
   static constexpr model_kind kinds[] = {
-      {"gpt2", read_decoder},
-      {"llama", read_decoder},
-      {"moe", read_decoder},
-      {"vit", read_vit},
+      {"gpt2", read_decoder}, {"llama", read_decoder}, {"moe", read_decoder},         {"vit", read_vit},
+      {"mlp", read_mlp},      {"resnet", read_resnet}, {"mobilenet", read_mobilenet},
   };
   return kinds;
 }

@@ -1,17 +1,21 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "model/initialization.hpp"
 
 namespace binade {
 
 /// A parameter before it has values.
 struct parameter_plan {
   std::string name;
-  std::vector<std::size_t> sizes;
-  double initial_mean, initial_deviation;  ///< of a normal distribution; deviation 0: the mean everywhere
+  std::vector<std::size_t> sizes;              ///< 1 to 4
+  double initial_mean, initial_deviation;      ///< of a normal distribution; deviation 0: the mean everywhere
+  std::optional<initialization> initial = {};  ///< in place of the normal distribution
 };
 
 /// Number of elements.

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "ops/add.hpp"
+#include "ops/dropout.hpp"
 #include "ops/embedding.hpp"
 #include "ops/linear.hpp"
 #include "ops/scale.hpp"
@@ -49,6 +50,7 @@ typename transformer<T>::decoded transformer<T>::outputs(graph<T>& pass, std::sp
     for (std::size_t i = 0; i < positions.size(); ++i) positions[i] = std::int32_t(i % length);
     x = add(pass, x, embedding<T>(pass, position_embedding_, positions, stream));
   }
+  x = dropout(pass, "embedding", x, 1 - config_.dropout);
   decoded result;
   for (const transformer_block<T>& block : blocks_) {
     const block_result<T> passed = block.forward(pass, x, kernels::row_mask::causal);
@@ -63,7 +65,8 @@ template <class T>
 language_model_loss<T> transformer<T>::loss(graph<T>& pass, std::span<const std::int32_t> tokens,
                                             std::span<const std::int32_t> targets, std::size_t rows) const {
   const decoded result = outputs(pass, tokens, rows);
-  language_model_loss<T> loss = cross_entropy(pass, result.logits, targets, config_.vocabulary);
+  language_model_loss<T> loss = cross_entropy(pass, result.logits, targets, config_.vocabulary,
+                                              {.label_smoothing = config_.label_smoothing, .z_loss = config_.z_loss});
   for (const variable<T>& balance : result.balances)
     loss.mean = add(pass, loss.mean, scale(pass, balance, config_.balance_loss));
   return loss;

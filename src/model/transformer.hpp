@@ -36,8 +36,8 @@ class transformer final : public model<T> {
     return outputs(pass, tokens, rows).logits;
   }
 
-  /// The mean of -log p(target) over the positions that have one, plus balance_loss times the load-balancing loss of
-  /// every mixture.
+  /// The mean of -log p(target) over the positions that have one, with label smoothing and z-loss as the configuration
+  /// says, plus balance_loss times the load-balancing loss of every mixture.
   /// @param tokens, targets  (rows, length); a target is the token that follows, or no_target
   language_model_loss<T> loss(graph<T>& pass, std::span<const std::int32_t> tokens,
                               std::span<const std::int32_t> targets, std::size_t rows) const;

@@ -4,6 +4,7 @@
 
 #include "ops/add.hpp"
 #include "ops/dispatch.hpp"
+#include "ops/dropout.hpp"
 #include "ops/gelu.hpp"
 #include "ops/heads.hpp"
 #include "ops/layer_norm.hpp"
@@ -33,8 +34,11 @@ variable<T> apply_norm(graph<T>& pass, const architecture& a, const variable<T>&
 template <class T>
 transformer_block<T>::transformer_block(const model_config& config, std::size_t layer,
                                         std::span<const parameter<T>> parameters, const rotation_table<T>& rotations)
-    : config_(config), architecture_(&config_.shape()), rotations_(rotations) {
-  const std::string block = "blocks." + std::to_string(layer), attention = block + ".attention.";
+    : config_(config),
+      architecture_(&config_.shape()),
+      name_("blocks." + std::to_string(layer)),
+      rotations_(rotations) {
+  const std::string &block = name_, attention = block + ".attention.";
   const auto find = [parameters](const std::string& name) {
     for (const parameter<T>& p : parameters)
       if (p.name == name) return p.value;
@@ -155,15 +159,17 @@ block_result<T> transformer_block<T>::mix(graph<T>& pass, const variable<T>& x) 
 
 template <class T>
 block_result<T> transformer_block<T>::forward(graph<T>& pass, const variable<T>& x, kernels::row_mask mask) const {
-  const auto add_to_stream = [this, &pass](const variable<T>& stream, const variable<T>& branch) {
-    return config_.residual_scale == 1 ? add(pass, stream, branch)
-                                       : add(pass, stream, scale(pass, branch, config_.residual_scale));
+  const auto add_to_stream = [this, &pass](const variable<T>& stream, const std::string& site,
+                                           const variable<T>& branch) {
+    const variable<T> kept = dropout(pass, site, branch, 1 - config_.dropout);
+    return add(pass, stream, config_.residual_scale == 1 ? kept : scale(pass, kept, config_.residual_scale));
   };
-  const variable<T> attended = add_to_stream(x, attend(pass, normalize(pass, x, attention_norm_), mask));
+  const variable<T> attended =
+      add_to_stream(x, name_ + ".attention", attend(pass, normalize(pass, x, attention_norm_), mask));
   const variable<T> normed = normalize(pass, attended, mlp_norm_);
-  if (experts_.empty()) return {add_to_stream(attended, feed(pass, normed, mlp_)), {}};
+  if (experts_.empty()) return {add_to_stream(attended, name_ + ".mlp", feed(pass, normed, mlp_)), {}};
   const block_result<T> mixed = mix(pass, normed);
-  return {add_to_stream(attended, mixed.x), mixed.balance};
+  return {add_to_stream(attended, name_ + ".mlp", mixed.x), mixed.balance};
 }
 
 #define BINADE_INSTANTIATE(T)          \

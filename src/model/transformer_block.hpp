@@ -20,7 +20,8 @@ struct block_result {
   variable<T> balance;  ///< (1): the load-balancing loss of the block's mixture; no variable without one
 };
 
-/// One pre-norm block: x + scale attention(norm(x)), then x + scale mlp(norm(x)), scale being residual_scale.
+/// One pre-norm block: x + scale attention(norm(x)), then x + scale mlp(norm(x)), scale being residual_scale; dropout
+/// takes from what each branch adds.
 ///
 /// Attention is multi-head with shared keys and values as kv_heads says, or multi-head latent attention (DeepSeek-V2
 /// 2024, section 2.1, with the order of columns written here):
@@ -58,6 +59,7 @@ class transformer_block {
 
   model_config config_;
   const architecture* architecture_;
+  std::string name_;
   rotation_table<T> rotations_;
   norm_parameters<T> attention_norm_, query_norm_, key_norm_, key_value_norm_, mlp_norm_;
   linear_parameters<T> query_key_value_, query_, query_down_, query_up_, key_value_down_, key_value_up_, output_;

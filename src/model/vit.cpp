@@ -1,34 +1,36 @@
 #include "model/vit.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <utility>
-#include <variant>
 
 #include "model/block_plan.hpp"
+#include "model/image_classifier.hpp"
 #include "ops/add.hpp"
-#include "ops/cross_entropy.hpp"
+#include "ops/dropout.hpp"
 #include "ops/embedding.hpp"
 #include "ops/linear.hpp"
 #include "ops/positions.hpp"
+#include "report/number_text.hpp"
 #include "util/toml_numbers.hpp"
 
 namespace binade {
 namespace {
 
-/// (rows, patches, channels * patch * patch): patches row by row; in a patch channel, row, column.
+/// (rows, channels, height, width) to (rows, patches, channels * patch * patch): patches row by row; in a patch
+/// channel, row, column.
 template <class T>
-tensor<T> cut_into_patches(const vit_config& c, const image_batch& images, thread_pool& pool) {
-  const std::size_t across = c.image_width / c.patch, side = c.patch;
-  tensor<T> result = tensor<T>::uninitialized({images.rows, c.patches(), c.patch_size()});
-  pool.parallel_for(images.rows, [&, out = result.data()](std::size_t image) {
+tensor<T> cut_into_patches(const vit_config& c, const tensor<T>& pixels, thread_pool& pool) {
+  const std::size_t rows = pixels.shape()[0], across = c.images.width / c.patch, side = c.patch;
+  tensor<T> result = tensor<T>::uninitialized({rows, c.patches(), c.patch_size()});
+  pool.parallel_for(rows, [&, from = pixels.data(), out = result.data()](std::size_t image) {
     T* to = out + image * c.patches() * c.patch_size();
     for (std::size_t patch = 0; patch < c.patches(); ++patch)
-      for (std::size_t channel = 0; channel < c.channels; ++channel)
-        for (std::size_t y = 0; y < side; ++y) {
-          const std::size_t row = (image * c.channels + channel) * c.image_height + patch / across * side + y;
-          const float* const from = images.pixels.data() + row * c.image_width + patch % across * side;
-          for (std::size_t x = 0; x < side; ++x) *to++ = T(from[x]);
+      for (std::size_t channel = 0; channel < c.images.channels; ++channel)
+        for (std::size_t y = 0; y < side; ++y, to += side) {
+          const std::size_t row = (image * c.images.channels + channel) * c.images.height + patch / across * side + y;
+          std::copy_n(from + row * c.images.width + patch % across * side, side, to);
         }
   });
   return result;
@@ -45,18 +47,13 @@ class vit_plan final : public model_plan {
            "\nheads = " + std::to_string(c.heads) + "\nhidden = " + std::to_string(c.blocks().hidden_width()) +
            "\npatch = " + std::to_string(c.patch) +
            "\npooling = " + (c.pooling == vit_pooling::class_token ? "\"class_token\"" : "\"mean\"") +
-           "\nqk_norm = " + (c.qk_norm ? "true" : "false") + "\n";
+           "\nqk_norm = " + (c.qk_norm ? "true" : "false") + "\ndropout = " + exact_text(c.dropout) +
+           "\nlabel_smoothing = " + exact_text(c.label_smoothing) + "\n";
   }
   std::size_t positions() const override { return 1; }
   std::shared_ptr<const model_plan> fitted_to(const data_shape& data) const override {
-    const auto* images = std::get_if<image_shape>(&data);
-    if (images == nullptr)
-      throw std::invalid_argument("model: vit reads images, and the data are none; choose images or another kind");
     vit_config fitted = config_;
-    fitted.channels = images->channels;
-    fitted.image_height = images->height;
-    fitted.image_width = images->width;
-    fitted.classes = images->classes;
+    fitted.images = images_of(data, kind());
     fitted.validate();
     return std::make_shared<vit_plan>(fitted);
   }
@@ -80,17 +77,20 @@ model_config vit_config::blocks() const {
           .heads = heads,
           .context = positions(),
           .hidden = hidden,
-          .qk_norm = qk_norm};
+          .qk_norm = qk_norm,
+          .dropout = dropout,
+          .label_smoothing = label_smoothing};
 }
 
 void vit_config::validate() const {
-  if (patch == 0 || image_height % patch != 0 || image_width % patch != 0)
+  if (patch == 0 || images.height % patch != 0 || images.width % patch != 0)
     throw std::invalid_argument("model: patch is " + std::to_string(patch) + "; it must divide the " +
-                                std::to_string(image_height) + " x " + std::to_string(image_width) +
+                                std::to_string(images.height) + " x " + std::to_string(images.width) +
                                 " pixels of an image");
-  if (channels == 0 || patches() == 0 || classes < 2)
-    throw std::invalid_argument("model: images of " + std::to_string(channels) + " x " + std::to_string(image_height) +
-                                " x " + std::to_string(image_width) + " in " + std::to_string(classes) +
+  if (images.channels == 0 || patches() == 0 || images.classes < 2)
+    throw std::invalid_argument("model: images of " + std::to_string(images.channels) + " x " +
+                                std::to_string(images.height) + " x " + std::to_string(images.width) + " in " +
+                                std::to_string(images.classes) +
                                 " classes; no size may be 0 and there must be at least 2 classes");
   blocks().validate();
 }
@@ -105,8 +105,8 @@ std::vector<parameter_plan> parameter_plans(const vit_config& config) {
   plans.push_back({"position_embedding.weight", {config.positions(), config.width}, 0, deviation});
   for (std::size_t layer = 0; layer < config.layers; ++layer) append_block_parameters(plans, blocks, layer);
   append_norm(plans, blocks.shape(), "final_norm", config.width);
-  plans.push_back({"head.weight", {config.classes, config.width}, 0, deviation});
-  plans.push_back({"head.bias", {config.classes}, 0, 0});
+  plans.push_back({"head.weight", {config.images.classes, config.width}, 0, deviation});
+  plans.push_back({"head.bias", {config.images.classes}, 0, 0});
   return plans;
 }
 
@@ -120,7 +120,7 @@ std::vector<std::string> gemm_sites(const vit_config& config) {
 }
 
 double flops_per_image(const vit_config& config) {
-  const double width = double(config.width), head = width * double(config.classes);
+  const double width = double(config.width), head = width * double(config.images.classes);
   const double patches = width * double(config.patch_size()), positions = double(config.positions());
   const double blocks = double(count_matrix_elements(parameter_plans(config))) - head - patches;
   return 6 * (patches * double(config.patches()) + blocks * positions + head) +
@@ -140,22 +140,16 @@ vision_transformer<T>::vision_transformer(const vit_config& config, std::uint64_
 }
 
 template <class T>
-variable<T> vision_transformer<T>::logits(graph<T>& pass, const image_batch& images) const {
+variable<T> vision_transformer<T>::logits(graph<T>& pass, const data_batch& examples) const {
   const vit_config& c = config_;
-  if (images.rows == 0 || images.channels != c.channels || images.height != c.image_height ||
-      images.width != c.image_width ||
-      images.pixels.size() != images.rows * c.channels * c.image_height * c.image_width)
-    throw std::invalid_argument("vision_transformer: " + std::to_string(images.rows) + " images of " +
-                                std::to_string(images.channels) + " x " + std::to_string(images.height) + " x " +
-                                std::to_string(images.width) + " given; the model reads " + std::to_string(c.channels) +
-                                " x " + std::to_string(c.image_height) + " x " + std::to_string(c.image_width) +
-                                ", at least 1");
-  const variable<T> pixels(cut_into_patches<T>(c, images, pass.pool()));
+  const tensor<T> images = pixels_of<T>(examples, c.images).value();
+  const variable<T> pixels(cut_into_patches(c, images, pass.pool()));
   variable<T> x = linear(pass, patches_.site, pixels, patches_.weight, patches_.bias);
   if (class_token_) x = prepend_position(pass, x, class_token_);
-  std::vector<std::int32_t> places(images.rows * c.positions());
+  std::vector<std::int32_t> places(images.shape()[0] * c.positions());
   for (std::size_t i = 0; i < places.size(); ++i) places[i] = std::int32_t(i % c.positions());
   x = add(pass, x, embedding<T>(pass, position_embedding_, places, x.shape()));
+  x = dropout(pass, "embedding", x, 1 - c.dropout);
   for (const transformer_block<T>& block : blocks_) x = block.forward(pass, x, kernels::row_mask::none).x;
   x = apply_norm(pass, c.blocks().shape(), x, final_norm_);
   const variable<T> pooled = class_token_ ? first_position(pass, x) : mean_over_positions(pass, x);
@@ -164,10 +158,7 @@ variable<T> vision_transformer<T>::logits(graph<T>& pass, const image_batch& ima
 
 template <class T>
 model_loss<T> vision_transformer<T>::loss(graph<T>& pass, const data_batch& examples) const {
-  const auto* images = std::get_if<image_batch>(&examples);
-  if (images == nullptr)
-    throw std::invalid_argument("vision_transformer: it reads batches of images; the data give another kind");
-  return cross_entropy(pass, logits(pass, *images), images->labels, config_.classes);
+  return classification_loss(pass, logits(pass, examples), examples, {.label_smoothing = config_.label_smoothing});
 }
 
 std::shared_ptr<const model_plan> read_vit(const toml_section& table) {
@@ -182,7 +173,9 @@ std::shared_ptr<const model_plan> read_vit(const toml_section& table) {
     table.fail("pooling", "is \"" + pooling + "\"; valid are class_token, mean");
   c.pooling = pooling == "mean" ? vit_pooling::mean : vit_pooling::class_token;
   c.qk_norm = table.flag("qk_norm", false);
-  c.image_height = c.image_width = c.patch;  // those of the data are known later
+  c.dropout = read_real(table, "dropout", 0, bound::included, 1, bound::excluded, c.dropout);
+  c.label_smoothing = read_real(table, "label_smoothing", 0, bound::included, 1, bound::excluded, c.label_smoothing);
+  c.images.height = c.images.width = c.patch;  // those of the data are known later
   try {
     c.validate();
   } catch (const std::invalid_argument& e) {

@@ -25,17 +25,19 @@ struct vit_config {
   std::size_t hidden = 0;                         ///< of the mlp; 0: 4 widths, up to a multiple of 16
   std::size_t patch = 4;                          ///< side of a square patch; divides the height and width of an image
   vit_pooling pooling = vit_pooling::class_token;
-  bool qk_norm = false;  ///< queries and keys of each head are normed.  (Dehghani et al. 2023)
-  std::size_t channels = 1, image_height = 28, image_width = 28, classes = 10;
+  bool qk_norm = false;        ///< queries and keys of each head are normed.  (Dehghani et al. 2023)
+  double dropout = 0;          ///< as that of a decoder (model_config.hpp)
+  double label_smoothing = 0;  ///< of the labels (cross_entropy.hpp)
+  image_shape images{1, 28, 28, 10};
 
   /// @throws std::invalid_argument that names the field, the value, what is valid and what to do
   void validate() const;
 
   /// The blocks: those of GPT-2 (pre-norm, GELU in the tanh form, biases), with a full mask.
   model_config blocks() const;
-  std::size_t patches() const { return image_height / patch * (image_width / patch); }
+  std::size_t patches() const { return images.height / patch * (images.width / patch); }
   std::size_t positions() const { return patches() + (pooling == vit_pooling::class_token ? 1 : 0); }
-  std::size_t patch_size() const { return channels * patch * patch; }
+  std::size_t patch_size() const { return images.channels * patch * patch; }
 };
 
 /// Every parameter in the order of the computation, with first values as parameter_plans() of a decoder.
@@ -53,12 +55,11 @@ class vision_transformer final : public model<T> {
   /// @throws std::invalid_argument as vit_config::validate
   vision_transformer(const vit_config& config, std::uint64_t seed);
 
-  /// @param images  pixels (rows, channels, height, width)
-  /// @return        (rows, classes)
-  /// @throws std::invalid_argument if the sizes are not those of the model
-  variable<T> logits(graph<T>& pass, const image_batch& images) const;
+  /// @return  (rows, classes)
+  /// @throws std::invalid_argument for a batch of another kind, or images of another shape
+  variable<T> logits(graph<T>& pass, const data_batch& examples) const;
 
-  /// The mean of -log p(label).  @throws std::invalid_argument also for a batch that holds no images
+  /// The mean of -log p(label), with label smoothing as the configuration says.  @throws as logits
   model_loss<T> loss(graph<T>& pass, const data_batch& examples) const override;
 
  private:

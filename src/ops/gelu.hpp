@@ -8,4 +8,10 @@ namespace binade {
 template <class T>
 variable<T> gelu(graph<T>& pass, const variable<T>& x);
 
+/// x Phi(x), Phi the distribution function of the standard normal distribution, element by element: the exact form.
+/// Phi(x) = erfc(-x / sqrt(2)) / 2, which does not cancel for negative x.  (Hendrycks and Gimpel 2016; the form of
+/// BERT)
+template <class T>
+variable<T> gelu_erf(graph<T>& pass, const variable<T>& x);
+
 }  // namespace binade

@@ -59,6 +59,11 @@ site_quantization<T>::site_quantization(const graph<T>& pass, std::string_view s
     : pass_(&pass), site_(pass.quantization().recipe == nullptr ? nullptr : &pass.quantization().recipe->site(site)) {}
 
 template <class T>
+bool site_quantization<T>::quantizes(site_operand operand) const {
+  return quantizer_of(site_, operand).has_value();
+}
+
+template <class T>
 gemm_operand<T> site_quantization<T>::quantize(site_operand operand, const tensor<T>& x, axis_view view) const {
   const std::optional<quantizer>& how = quantizer_of(site_, operand);
   if (!how) return {x, {}};

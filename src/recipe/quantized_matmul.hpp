@@ -68,6 +68,9 @@ class site_quantization {
   /// @throws std::invalid_argument if the recipe of the pass was not made for the site
   site_quantization(const graph<T>& pass, std::string_view site);
 
+  /// True if quantize() changes the operand: the recipe has a quantizer for it.
+  bool quantizes(site_operand operand) const;
+
   /// The operand quantized; x itself, not a copy, where the recipe has no quantizer for it.
   /// @param view  its axis is the one that the product sums over
   /// @throws std::invalid_argument for a quantizer on doubles: emulated values are float32 numbers

@@ -38,7 +38,7 @@ inline void expect_gradients_match(const std::vector<tensor<double>>& values, co
   for (const tensor<double>& value : values) variables.emplace_back(value.clone(), true);
   tensor<double> weights;
   const auto loss = [&](bool backward) {
-    graph<double> pass(pool, {}, backward);
+    graph<double> pass(pool, {}, backward, pass_mode::training);
     const variable<double> result = f(pass, variables);
     if (weights.empty()) weights = random_values(99).values<double>(result.shape());
     const variable<double> sum = weighted_sum(pass, result, weights);

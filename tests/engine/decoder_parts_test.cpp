@@ -68,6 +68,13 @@ const named_parts decoders[] = {
        c.balance_loss = 0.1;
        c.smooth_swiglu = {smoothing::token, true};
      }},
+    {"regularized",
+     [](model_config& c) {
+       c.dropout = 0.3;
+       c.z_loss = 0.01;
+       c.label_smoothing = 0.1;
+       c.weights = parse_initialization("xavier_normal");
+     }},
     {"mixture_gelu",
      [](model_config& c) {
        c.kind = "gpt2";
@@ -181,6 +188,9 @@ TEST(decoder_parts, impossible_models_are_refused_and_the_message_names_the_fiel
               c.top_k = 3;
             }).find("top_k is 3; there are 2 experts"),
             std::string::npos);
+  EXPECT_NE(refusal([](auto& c) { c.dropout = 1; }).find("dropout"), std::string::npos);
+  EXPECT_NE(refusal([](auto& c) { c.label_smoothing = -1; }).find("label_smoothing"), std::string::npos);
+  EXPECT_NE(refusal([](auto& c) { c.z_loss = -1; }).find("z_loss"), std::string::npos);
   EXPECT_NE(refusal([](auto& c) { c.residual_scale = 0; }).find("residual_scale"), std::string::npos);
   EXPECT_NE(refusal([](auto& c) {
               c.kind = "gpt2";
@@ -206,7 +216,7 @@ TEST(decoder_parts, canonical_text_says_what_is_not_the_default_and_reads_back) 
   const std::string parts =
       plain + "positions = \"alibi\"\nkv_heads = 2\nqk_norm = true\nresidual_scale = 0.5\nsmooth_swiglu = \"token\"\n" +
       "smooth_power_of_two = true\nexperts = 4\ntop_k = 1\nshared_experts = 1\ngate = \"sigmoid\"\nbalance_loss = "
-      "0.5\n";
+      "0.5\ndropout = 0.25\nz_loss = 0.5\nlabel_smoothing = 0.125\ninitialization = \"xavier_normal\"\n";
   EXPECT_EQ(canonical(parts), parts);
   const std::string latent = plain + "attention = \"latent\"\nkv_latent = 24\nquery_latent = 0\nrotary_width = 2\n";
   EXPECT_EQ(canonical("kind = \"llama\"\n" + sizes + "attention = \"latent\"\nrotary_width = 2\n"), latent);
@@ -214,7 +224,7 @@ TEST(decoder_parts, canonical_text_says_what_is_not_the_default_and_reads_back) 
   EXPECT_THROW(canonical(plain + "kv_latent = 24\n"), std::invalid_argument);
   EXPECT_THROW(canonical(plain + "positions = \"nowhere\"\n"), std::invalid_argument);
   const std::string vit = "kind = \"vit\"\nlayers = 2\nwidth = 24\nheads = 4\nhidden = 96\npatch = 4\n";
-  EXPECT_EQ(canonical(vit), vit + "pooling = \"class_token\"\nqk_norm = false\n");
+  EXPECT_EQ(canonical(vit), vit + "pooling = \"class_token\"\nqk_norm = false\ndropout = 0\nlabel_smoothing = 0\n");
 }
 
 // ---- vision transformer
@@ -223,13 +233,13 @@ TEST(decoder_parts, canonical_text_says_what_is_not_the_default_and_reads_back) 
 image_batch random_images(const vit_config& c, std::size_t rows) {
   random_values random(23);
   image_batch images{.rows = rows,
-                     .channels = c.channels,
-                     .height = c.image_height,
-                     .width = c.image_width,
+                     .channels = c.images.channels,
+                     .height = c.images.height,
+                     .width = c.images.width,
                      .pixels = {},
-                     .labels = random.ids(rows, c.classes),
+                     .labels = random.ids(rows, c.images.classes),
                      .floor = {}};
-  images.pixels.resize(rows * c.channels * c.image_height * c.image_width);
+  images.pixels.resize(rows * c.images.channels * c.images.height * c.images.width);
   for (float& pixel : images.pixels) pixel = float(random.next());
   return images;
 }
@@ -242,10 +252,7 @@ vit_config small_vit(vit_pooling pooling) {
           .patch = 2,
           .pooling = pooling,
           .qk_norm = pooling == vit_pooling::mean,
-          .channels = 3,
-          .image_height = 4,
-          .image_width = 6,
-          .classes = 5};
+          .images = {3, 4, 6, 5}};
 }
 
 class vit : public testing::TestWithParam<vit_pooling> {};
@@ -272,7 +279,7 @@ TEST_P(vit, training_has_the_same_bits_for_any_number_of_threads) {
 
 TEST(vit, patches_go_through_the_first_linear_layer_row_by_row) {
   vit_config config = small_vit(vit_pooling::mean);
-  config.classes = 12;
+  config.images.classes = 12;
   const vision_transformer<double> model(config, 3);
   image_batch images = random_images(config, 1);
   thread_pool pool(1);

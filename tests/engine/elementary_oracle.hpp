@@ -58,8 +58,9 @@ T rsqrt(T x) {
 inline const std::array entries{
     BINADE_ENTRY(exp, std::exp, 0.5001, 0.8),   BINADE_ENTRY(log, std::log, 0.5001, 0.85),
     BINADE_ENTRY(tanh, std::tanh, 0.5002, 2.5), BINADE_ENTRY(sigmoid, sigmoid, 0.5001, 2.3),
-    BINADE_ENTRY(sin, std::sin, 0.5003, 0.9),   BINADE_ENTRY(cos, std::cos, 0.5003, 0.9),
-    BINADE_ENTRY(sqrt, std::sqrt, 0.5, 0.5),    BINADE_ENTRY(rsqrt, rsqrt, 0.5001, 1.5),
+    BINADE_ENTRY(erfc, std::erfc, 0.5001, 8),   BINADE_ENTRY(sin, std::sin, 0.5003, 0.9),
+    BINADE_ENTRY(cos, std::cos, 0.5003, 0.9),   BINADE_ENTRY(sqrt, std::sqrt, 0.5, 0.5),
+    BINADE_ENTRY(rsqrt, rsqrt, 0.5001, 1.5),
 };
 #undef BINADE_ENTRY
 

@@ -93,6 +93,10 @@ TYPED_TEST(elementary_of, special_values_are_right) {
   EXPECT_TRUE(is_plus_zero(math::sigmoid(-infinity)));
   EXPECT_EQ(math::sigmoid(zero), T(0.5));
 
+  EXPECT_TRUE(is_plus_zero(math::erfc(infinity)));
+  EXPECT_EQ(math::erfc(-infinity), T(2));
+  EXPECT_EQ(math::erfc(zero), T(1));
+
   EXPECT_TRUE(is_plus_zero(math::sin(zero)));
   EXPECT_TRUE(is_minus_zero(math::sin(minus_zero)));
   EXPECT_EQ(math::sin(smallest), smallest);
@@ -111,7 +115,7 @@ TYPED_TEST(elementary_of, special_values_are_right) {
 
   EXPECT_TRUE(std::isnan(math::exp(nan)) && std::isnan(math::log(nan)) && std::isnan(math::tanh(nan)) &&
               std::isnan(math::sigmoid(nan)) && std::isnan(math::sin(nan)) && std::isnan(math::cos(nan)) &&
-              std::isnan(math::sqrt(nan)) && std::isnan(math::rsqrt(nan)));
+              std::isnan(math::sqrt(nan)) && std::isnan(math::rsqrt(nan)) && std::isnan(math::erfc(nan)));
 }
 
 TEST(elementary, exp_overflows_and_underflows_where_the_exact_value_does) {
@@ -150,8 +154,8 @@ constexpr std::array<T, 64> arguments() {
   return x;
 }
 template <class T>
-constexpr std::array<std::array<T, 64>, 8> values() {
-  std::array<std::array<T, 64>, 8> result{};
+constexpr std::array<std::array<T, 64>, 9> values() {
+  std::array<std::array<T, 64>, 9> result{};
   const auto x = arguments<T>();
   for (std::size_t i = 0; i < 64; ++i) {
     const T positive = x[i - i % 2];
@@ -163,6 +167,7 @@ constexpr std::array<std::array<T, 64>, 8> values() {
     result[5][i] = math::cos(x[i]);
     result[6][i] = math::sqrt(positive);
     result[7][i] = math::rsqrt(positive);
+    result[8][i] = math::erfc(x[i]);
   }
   return result;
 }
@@ -170,7 +175,7 @@ constexpr std::array<std::array<T, 64>, 8> values() {
 TYPED_TEST(elementary_of, constant_evaluation_gives_the_same_bits_as_the_running_program) {
   static constexpr auto at_compile_time = values<TypeParam>();
   const auto now = values<TypeParam>();
-  for (std::size_t f = 0; f < 8; ++f)
+  for (std::size_t f = 0; f < at_compile_time.size(); ++f)
     for (std::size_t i = 0; i < 64; ++i) EXPECT_EQ(now[f][i], at_compile_time[f][i]) << "function " << f << ", " << i;
 }
 
@@ -188,10 +193,10 @@ TEST(elementary, vectorised_loops_give_the_bits_of_the_scalar_function_at_every_
     if (level > kernels::detected_isa()) continue;
     const kernels::isa_scope scope(level);
     kernels::for_each_element(pool, x.size(), [x = x.data(), y = got.data()](std::size_t i) BINADE_KERNEL_BODY {
-      y[i] = math::tanh(x[i]) + math::log(math::exp(x[i]) + math::sigmoid(x[i]));
+      y[i] = math::tanh(x[i]) + math::erfc(x[i]) + math::log(math::exp(x[i]) + math::sigmoid(x[i]));
     });
     for (std::size_t i = 0; i < x.size(); ++i) {
-      const float want = math::tanh(x[i]) + math::log(math::exp(x[i]) + math::sigmoid(x[i]));
+      const float want = math::tanh(x[i]) + math::erfc(x[i]) + math::log(math::exp(x[i]) + math::sigmoid(x[i]));
       if (std::isnan(want)) {
         EXPECT_TRUE(std::isnan(got[i]));
       } else {

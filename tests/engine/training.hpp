@@ -42,7 +42,7 @@ void expect_model_gradients_match(const model<double>& model, const Loss& loss) 
   }
   thread_pool pool(2);
   const auto run = [&](bool backward) {
-    graph<double> pass(pool, {}, backward);
+    graph<double> pass(pool, {}, backward, pass_mode::training);
     const variable<double> result = loss(pass);
     if (backward) pass.backward(result);
     return result.value()[0];

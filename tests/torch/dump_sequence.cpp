@@ -111,16 +111,8 @@ void dump_mixture(dump& out, const std::string& name, router_gate gate) {
 }
 
 void dump_vit(dump& out, const std::string& name, vit_pooling pooling) {
-  const vit_config config{.layers = 2,
-                          .width = 12,
-                          .heads = 3,
-                          .hidden = 20,
-                          .patch = 3,
-                          .pooling = pooling,
-                          .channels = 2,
-                          .image_height = 6,
-                          .image_width = 9,
-                          .classes = 5};
+  const vit_config config{
+      .layers = 2, .width = 12, .heads = 3, .hidden = 20, .patch = 3, .pooling = pooling, .images = {2, 6, 9, 5}};
   const vision_transformer<double> network(config, 1);
   image_batch images{.rows = 4, .channels = 2, .height = 6, .width = 9, .pixels = {}, .labels = {}, .floor = {}};
   tensor<double> pixels = tensor<double>::uninitialized({4, 2, 6, 9});
