@@ -112,7 +112,10 @@ class tape {
 };
 
 /// What a pass is for: operations that behave otherwise in training (dropout, batch_norm) ask it.
-enum class pass_mode { training, evaluation };
+enum class pass_mode {
+  training,   ///< dropout drops; batch norm uses the batch and moves its buffers
+  evaluation  ///< neither: a result depends on its own example alone
+};
 
 class bound_recipe;          // recipe/quantized_matmul.hpp
 struct quantization_record;  // recipe/quantized_matmul.hpp

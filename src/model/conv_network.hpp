@@ -45,6 +45,7 @@ struct conv_network_plan {
   double flops_per_example() const;
 };
 
+/// The network of a plan.
 template <class T>
 class conv_network final : public model<T> {
  public:

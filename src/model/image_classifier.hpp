@@ -30,8 +30,9 @@ std::string canonical_text(const classifier_settings& settings);
 /// The shape of the images of a source.  @throws std::invalid_argument that names the model if it has none
 image_shape images_of(const data_shape& data, const std::string& kind);
 
-/// Weight and bias of the last linear layer, "head".
+/// The weight of the last linear layer, "head".
 parameter_plan head_weight(std::size_t classes, std::size_t width);
+/// Its bias.
 parameter_plan head_bias(std::size_t classes);
 
 /// The pixels of a batch: (rows, channels, height, width).

@@ -27,8 +27,8 @@ tensor<T> initial_value(const parameter_plan& plan, std::uint64_t seed);
 /// How arrays get their first values.  In the formulas, fan_in of an array (outputs, inputs, ...) is the product of all
 /// sizes but the first, and fan_out of all but the second: those of a linear layer and of a convolution.
 enum class initialization_kind : std::uint8_t {
-  zeros,
-  ones,
+  zeros,             ///< 0 everywhere
+  ones,              ///< 1 everywhere
   normal,            ///< deviation `parameter`
   truncated_normal,  ///< the same without what lies beyond 2 deviations, which leaves a deviation of 0.8796 `parameter`
   xavier_uniform,    ///< in +-gain sqrt(6 / (fan_in + fan_out)).  (Glorot and Bengio 2010)
@@ -38,6 +38,7 @@ enum class initialization_kind : std::uint8_t {
   orthogonal,        ///< gain times a matrix whose shorter side is orthonormal.  (Saxe et al. 2014)
 };
 
+/// A kind and its number.
 struct initialization {
   initialization_kind kind = initialization_kind::zeros;
   double parameter = 1;       ///< the deviation of normal kinds, the gain of xavier and orthogonal ones

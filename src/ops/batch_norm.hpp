@@ -14,6 +14,7 @@ struct batch_norm_buffers {
   }
 };
 
+/// The numbers of a batch norm.
 struct batch_norm_settings {
   double epsilon = 1e-5;
   double momentum = 0.1;  ///< weight of the new statistics in the running ones, 0..1

@@ -163,6 +163,10 @@ tensor<T> convolve(const conv_shape& s, const unfolded_input<T>& input, const te
 template <class T>
 tensor<T> input_gradient(const conv_shape& s, const tensor<T>& weight, const tensor<T>& gradient, thread_pool& pool) {
   tensor<T> result = tensor<T>::uninitialized({s.images, s.windows.channels, s.windows.height, s.windows.width});
+  if (s.is_depthwise()) {
+    kernels::depthwise_input_gradient<T>(pool, s.windows, s.images, weight.data(), gradient.data(), result.data());
+    return result;
+  }
   for_each_piece(s, [&](image_range images) {
     const std::size_t columns = images.count * s.positions();
     tensor<T> unfolded = tensor<T>::uninitialized({s.windows.rows(), columns});
@@ -183,13 +187,18 @@ void weight_gradient(const conv_shape& s, const unfolded_input<T>& input, const 
   const auto target = weight.target();
   bool accumulate = target.accumulate;
   for_each_piece(s, [&](image_range images) {
+    const T* const arrived = gradient.data() + images.first * s.positions();
+    if (s.is_depthwise() && input.is_plain()) {
+      kernels::depthwise_weight_gradient<T>(pool, s.windows, images.count,
+                                            input.images() + images.first * s.image_elements(), arrived, s.columns(),
+                                            target.sum.data(), std::exchange(accumulate, true));
+      return;
+    }
     const unfolded_piece<T> unfolded = input.piece(images);
-    const auto batch =
-        group_operands<T>(s.groups, gradient.data() + images.first * s.positions(), s.outputs() * s.columns(),
-                          unfolded.data, s.inner() * unfolded.stride, target.sum.data(), s.outputs() * s.inner());
+    const auto batch = group_operands<T>(s.groups, arrived, s.outputs() * s.columns(), unfolded.data,
+                                         s.inner() * unfolded.stride, target.sum.data(), s.outputs() * s.inner());
     gemm_batched(transpose::no, transpose::yes, s.outputs(), s.inner(), images.count * s.positions(), batch,
-                 s.columns(), unfolded.stride, s.inner(), accumulate, pool);
-    accumulate = true;
+                 s.columns(), unfolded.stride, s.inner(), std::exchange(accumulate, true), pool);
   });
 }
 
