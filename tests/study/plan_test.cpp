@@ -4,8 +4,11 @@
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <stdexcept>
 #include <string>
+
+#include "data/zm_corpus.hpp"
 
 namespace {
 
@@ -32,8 +35,9 @@ class plan : public testing::Test {
                    .vocabulary = 0,
                    .hidden = 0,
                    .tied_head = {}};
-    f.run.data.corpus = "zm";
-    f.run.data.validation_documents = 4;
+    f.run.data = {.corpus = "zm", .open = [] {
+                    return std::make_unique<language_source>(std::make_shared<const zm_language>(8, 32, 0), 32, 4);
+                  }};
     f.run.train.steps = 10;
     f.run.train.batch = 2;
     f.recipes = std::move(recipes);

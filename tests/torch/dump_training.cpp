@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <exception>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,7 @@ std::vector<std::size_t> sizes(const extents& shape) {
 
 template <class T>
 void dump(const std::string& kind, const std::string& file) {
-  const zm_source source(zm_language(8, 64, 0), 1);
+  const language_source source(std::make_shared<const zm_language>(8, 64, 0), 64, 1);
   const model_config config{
       .kind = kind, .layers = 2, .width = 64, .heads = 4, .context = 64, .vocabulary = source.vocabulary()};
   const learning_rate_schedule schedule{.peak = 3e-3, .steps = steps, .warmup = 10, .final_fraction = 0.1};
