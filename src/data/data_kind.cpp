@@ -8,11 +8,11 @@
 
 namespace binade {
 
-#define BINADE_DATA_KINDS(KIND)                                                                            \
-  KIND(zm)                                                                                                 \
-  KIND(facts)                                                                                              \
-  KIND(rhm) KIND(text) KIND(tokens) KIND(mnist) KIND(cifar10) KIND(cifar100) KIND(images) KIND(prototypes) \
-      KIND(gaussian)
+#define BINADE_DATA_KINDS(KIND) \
+  KIND(zm)                      \
+  KIND(facts)                   \
+  KIND(rhm)                     \
+  KIND(text) KIND(tokens) KIND(mnist) KIND(cifar10) KIND(cifar100) KIND(images) KIND(prototypes) KIND(gaussian)
 
 #define BINADE_DECLARE(name) data_kind name##_kind();
 BINADE_DATA_KINDS(BINADE_DECLARE)

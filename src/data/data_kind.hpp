@@ -39,6 +39,7 @@ struct data_request {
 /// Opens what a table names.  Only then are files looked at.
 using data_opener = std::function<std::unique_ptr<data_source>()>;
 
+/// A kind of data as files name it.
 struct data_kind {
   std::string_view name;                       ///< as in corpus = "zm"
   std::string_view what;                       ///< in a few words

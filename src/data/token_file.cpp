@@ -28,10 +28,10 @@ token_file::layout token_layout(std::string_view name) {
   using layout = token_file::layout;
   if (name == "auto") return layout::automatic;
   if (name == "llm.c") return layout::llmc;
-  if (name == "uint16") return layout::uint16;
+  if (name == "raw") return layout::raw;
   if (name == "npy") return layout::npy;
   throw std::invalid_argument("is \"" + std::string(name) +
-                              "\"; valid are \"auto\", \"llm.c\", \"uint16\" (no header) and \"npy\"");
+                              "\"; valid are \"auto\", \"llm.c\", \"raw\" (16 bits each, no header) and \"npy\"");
 }
 
 token_file::token_file(const std::filesystem::path& file, layout expected)
@@ -48,7 +48,7 @@ token_file::token_file(const std::filesystem::path& file, layout expected)
     file_.refuse_gzip();
     if (known >= 4 && magic == magic_examples)
       refuse(file, "holds evaluation examples of llm.c (magic number 20240522), not a stream of tokens");
-    layout_ = is_llmc ? layout::llmc : is_npy ? layout::npy : layout::uint16;
+    layout_ = is_llmc ? layout::llmc : is_npy ? layout::npy : layout::raw;
   }
   switch (layout_) {
     case layout::llmc:

@@ -16,14 +16,15 @@ namespace binade {
 ///   llm.c   a header of 256 int32, then the tokens: magic number 20240520, version 1, uint16 tokens; or magic number
 ///           20240801, version 7, uint32 tokens; the third number counts the tokens.  All little-endian.
 ///           (karpathy/llm.c; modded-nanogpt writes the same)
-///   uint16  nothing but tokens of 16 bits, little-endian.  (karpathy/nanoGPT)
+///   raw     nothing but tokens of 16 bits, little-endian.  (karpathy/nanoGPT)
 ///   .npy    an array of one dimension of uint8, uint16, uint32, int32 or int64.
 ///
 /// The first bytes tell which: neither magic number, as two tokens of 16 bits, holds only ids of GPT-2 (< 50257).
 /// Counts in headers are checked against the file's size and never believed.
 class token_file {
  public:
-  enum class layout { automatic, llmc, uint16, npy };
+  /// What a file looks like; automatic: as its first bytes say.
+  enum class layout { automatic, llmc, raw, npy };
 
   /// @param expected  automatic: as the first bytes say; else any other file is refused
   /// @throws std::invalid_argument that names the file and says what to do, if it is not there, no regular file, empty,
@@ -51,7 +52,7 @@ class token_file {
   bool is_signed_ = false;
 };
 
-/// @throws std::invalid_argument that lists the names: auto, llm.c, uint16, npy
+/// @throws std::invalid_argument that lists the names: auto, llm.c, raw, npy
 token_file::layout token_layout(std::string_view name);
 
 }  // namespace binade

@@ -201,7 +201,7 @@ TEST_F(images, an_epoch_has_every_image_once_and_the_next_one_another_order) {
 }
 
 TEST_F(images, permuted_is_a_permutation_of_any_size) {
-  for (const std::uint64_t n : {1, 2, 3, 7, 64, 65, 1000})
+  for (const std::uint64_t n : std::vector<std::uint64_t>{1, 2, 3, 7, 64, 65, 1000})
     for (std::uint64_t key = 0; key < 3; ++key) {
       std::set<std::uint64_t> seen;
       for (std::uint64_t i = 0; i < n; ++i) seen.insert(permuted(i, n, key));

@@ -92,7 +92,7 @@ TEST_F(shards, every_layout_is_told_from_its_first_bytes) {
   const std::vector<std::pair<std::filesystem::path, layout>> files{
       {write("a.bin", header(20240520, 1, 5) + bytes_of(counting<std::uint16_t>(5, 7))), layout::llmc},
       {write("b.bin", header(20240801, 7, 5) + bytes_of(counting<std::uint32_t>(5, 7))), layout::llmc},
-      {write("c.bin", bytes_of(counting<std::uint16_t>(5, 7))), layout::uint16},
+      {write("c.bin", bytes_of(counting<std::uint16_t>(5, 7))), layout::raw},
       {write_npy("d.npy", npy_type::uint8, {5}, counting<std::uint8_t>(5, 7)), layout::npy},
       {write_npy("e.npy", npy_type::uint16, {5}, counting<std::uint16_t>(5, 7)), layout::npy},
       {write_npy("f.npy", npy_type::uint32, {5}, counting<std::uint32_t>(5, 7)), layout::npy},

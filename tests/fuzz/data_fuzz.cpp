@@ -27,7 +27,7 @@ void read_or_refuse(const fuzz::memory_file& file, Read read) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using layout = binade::token_file::layout;
   const fuzz::memory_file file(data, size);
-  for (const layout expected : {layout::automatic, layout::llmc, layout::uint16, layout::npy})
+  for (const layout expected : {layout::automatic, layout::llmc, layout::raw, layout::npy})
     read_or_refuse(file, [&] {
       const binade::token_file tokens(file.path(), expected);
       fuzz::require(tokens.count() > 0 && tokens.count() <= size, "there are no more tokens than bytes in the file");

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "data/zm_corpus.hpp"
+#include "model/model_kinds.hpp"
 
 namespace {
 
@@ -27,14 +28,8 @@ class plan : public testing::Test {
   study_file file(std::vector<std::string> recipes) const {
     study_file f;
     f.run.name = "small";
-    f.run.model = {.kind = "gpt2",
-                   .layers = 1,
-                   .width = 16,
-                   .heads = 2,
-                   .context = 32,
-                   .vocabulary = 0,
-                   .hidden = 0,
-                   .tied_head = {}};
+    f.run.model = read_model(
+        toml_section::parse("kind = \"gpt2\"\nlayers = 1\nwidth = 16\nheads = 2\ncontext = 32\n", "study.toml"));
     f.run.data = {.corpus = "zm", .open = [] {
                     return std::make_unique<language_source>(std::make_shared<const zm_language>(8, 32, 0), 32, 4);
                   }};
