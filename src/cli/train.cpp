@@ -37,7 +37,7 @@ namespace fs = std::filesystem;
 using json = nlohmann::ordered_json;
 
 struct train_options {
-  fs::path file, out, data;
+  fs::path file, out, data, weights;
   std::size_t threads = 0;
   bool resume = false, as_json = false;
 };
@@ -217,6 +217,9 @@ int run_train(const train_options& options) {
   const fs::path checkpoint = out / "checkpoint.safetensors", metrics_path = out / "metrics.jsonl";
   if (fs::exists(out) && !fs::is_directory(out))
     throw std::invalid_argument(out.string() + " is a file; --out needs a folder");
+  const fs::path weights_folder = options.weights.parent_path();
+  if (!weights_folder.empty() && !fs::is_directory(weights_folder))
+    throw std::invalid_argument(weights_folder.string() + " is no folder; --export needs one for its file");
   if (!options.resume)
     for (const fs::path& result : {checkpoint, metrics_path})
       if (fs::exists(result))
@@ -245,6 +248,7 @@ int run_train(const train_options& options) {
                  " --resume");
   } else {
     if (result.end == run_end::finished) t.save(checkpoint, {.losses = result.losses, .seconds = result.seconds});
+    if (result.end == run_end::finished && !options.weights.empty()) t.export_weights(options.weights);
   }
   const json summary = summary_of(file.run, *source, trial, file.recipe, t.parameter_count(), result);
   if (result.end != run_end::interrupted) write_atomically(out / "summary.json", summary.dump(2) + "\n");
@@ -268,6 +272,8 @@ void add_train_command(CLI::App& program, int& result) {
   command
       ->add_option("--threads", options->threads, "threads; the results do not depend on it (default: all processors)")
       ->check(CLI::Range(1, 1024));
+  command->add_option("--export", options->weights,
+                      "file for the weights alone at the end of the run, by name (safetensors, float32)");
   command->add_flag("--resume", options->resume, "go on with an interrupted run in the folder, with the same bits");
   command->add_flag("--json", options->as_json, "print the summary as one JSON document");
   command->footer(

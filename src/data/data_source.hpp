@@ -38,6 +38,7 @@ struct regression_batch {
   std::vector<float> noise;   ///< (rows, width), to be added to the teacher's output; empty where the data have none
 };
 
+/// Some examples, of one kind.
 using data_batch = std::variant<token_batch, image_batch, regression_batch>;
 
 /// Rows of a batch of any kind.
@@ -56,16 +57,19 @@ inline std::optional<double> floor_of(const data_batch& b) {
   return std::nullopt;
 }
 
-/// What a model must fit: one alternative for each kind of batch.
+/// What a model of tokens must fit.
 struct token_shape {
   std::size_t vocabulary, length;  ///< ids are below the vocabulary; positions of a row
 };
+/// As token_shape, of images.
 struct image_shape {
   std::size_t channels, height, width, classes;
 };
+/// As token_shape, of regression samples.
 struct regression_shape {
   std::size_t width;
 };
+/// What a model must fit: one alternative for each kind of batch.
 using data_shape = std::variant<token_shape, image_shape, regression_shape>;
 
 /// Training and validation examples.  Every example is a function of its number: reading changes nothing, so that one

@@ -13,6 +13,13 @@ constexpr std::uint64_t mix(std::uint64_t z) {
 }
 static_assert(mix(0) == 0xE220A8397B1DCDAFu);  // first output of SplitMix64 seeded with 0
 
+/// floor(u n / 2^64): below n, and uniform to within n / 2^64 where u is uniform.
+constexpr std::uint64_t scaled_below(std::uint64_t u, std::uint64_t n) {
+  __extension__ using wide = unsigned __int128;
+  return static_cast<std::uint64_t>((static_cast<wide>(u) * n) >> 64);
+}
+static_assert(scaled_below(~std::uint64_t{0}, 10) == 9 && scaled_below(0, 10) == 0);
+
 /// The seed for the purpose `tag` of everything that starts from `seed`.  Different tags give unrelated seeds.
 constexpr std::uint64_t derived_seed(std::uint64_t seed, std::uint64_t tag) {
   return mix(mix(seed) ^ tag);

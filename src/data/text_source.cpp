@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <memory>
 #include <stdexcept>
 #include <vector>
 
+#include "data/data_kind.hpp"
 #include "data/mix.hpp"
 #include "util/hash.hpp"
 
@@ -98,10 +100,7 @@ token_batch text_source::training_tokens(std::uint64_t data_seed, std::uint64_t 
   token_batch batch = empty_batch(rows);
   for (std::size_t r = 0; r < rows; ++r) {
     const std::uint64_t u = derived_seed(data_seed, step * rows + r);
-    __extension__ using wide = unsigned __int128;
-    // High half of a 64 x 64 bit product: uniform over the places to within 2^-64 * places.
-    const auto places = static_cast<wide>(training_bytes_) - context_ + 1;
-    write_row(batch, r, static_cast<std::size_t>((static_cast<wide>(u) * places) >> 64));
+    write_row(batch, r, scaled_below(u, training_bytes_ - context_ + 1));
   }
   return batch;
 }
@@ -127,6 +126,19 @@ std::string text_source::description() const {
 std::string text_source::canonical_text() const {
   return "corpus = \"text\"\nbytes = " + std::to_string(bytes_.size()) + "\nxxh3 = \"" + digest_ +
          "\"\nvalidation_documents = " + std::to_string(validation_rows_) + "\n";
+}
+
+data_kind text_kind() {
+  return {"text", "a file, as bytes", [](const data_request& r) -> data_opener {
+            const bool has_file = r.table.has("text");
+            if (r.text.empty() && !has_file)
+              r.table.fail("corpus",
+                           "is \"text\" and no file is named; say text = \"FILE\" here or --data FILE on the command "
+                           "line");
+            const std::filesystem::path file = r.text.empty() ? r.path("text") : r.text;
+            const std::size_t context = r.sequence_length(), rows = r.validation_documents();
+            return [=] { return std::make_unique<text_source>(file, context, rows); };
+          }};
 }
 
 }  // namespace binade

@@ -2,35 +2,24 @@
 
 #include <algorithm>
 #include <bit>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "binade/elementary.hpp"
+#include "data/data_kind.hpp"
 #include "data/mix.hpp"
+#include "util/toml_numbers.hpp"
 
 namespace binade {
 namespace {
 
-constexpr std::uint64_t golden = 0x9E3779B97F4A7C15u;               // increment between the raw draws of a document
 constexpr std::array<int, zm_language::orders> weight{2, 6, 5, 3};  // of the orders, in sixteenths
 constexpr double marker_share = 1.0 / 64;                           // chance of a marker where one may come
 constexpr std::array<std::size_t, zm_language::markers> distance_sixteenths{1, 2, 4, 6};
 constexpr std::size_t shortest_distance = 12;
-
-// Sum in a fixed tree of halves, so that the rounding error grows with log n and the result is a function of the
-// values.
-double pairwise_sum(std::span<const double> x) {
-  if (x.size() <= 2) return x.empty() ? 0.0 : x.size() == 1 ? x[0] : x[0] + x[1];
-  const std::size_t half = x.size() / 2;
-  return pairwise_sum(x.first(half)) + pairwise_sum(x.subspan(half));
-}
-
-// A floor of n tokens from their log probabilities, the start tokens' zeros included in the sum and not in the count.
-double mean_surprise(std::span<const double> log_probabilities, std::size_t predicted) {
-  return -pairwise_sum(log_probabilities) / static_cast<double>(predicted);
-}
 
 }  // namespace
 
@@ -76,36 +65,33 @@ double zm_language::regular_probability(const std::array<std::uint64_t, orders>&
 void zm_language::document(split which, std::uint64_t d, std::span<std::int32_t> tokens,
                            std::span<double> log_probabilities) const {
   const bool wants_probabilities = !log_probabilities.empty();
-  if (tokens.size() != length_ || (wants_probabilities && log_probabilities.size() != length_))
-    throw std::invalid_argument("zm_language::document: tokens has room for " + std::to_string(tokens.size()) +
-                                " and a document has " + std::to_string(length_));
-  const std::uint64_t base = mix(derived_seed(seed_, 16 + static_cast<std::uint64_t>(which)) ^ d);
+  check_document_buffers("zm_language", length_, tokens.size(), log_probabilities.size());
+  const document_draws draw(seed_, which, d);
   std::uint64_t last_tokens = 0;  // 16 bits each, the most recent lowest; the document's start counts as id 0
   std::size_t left_to_copy = 0, distance = 0;
   const double log_marker = wants_probabilities ? math::log(marker_share / markers) : 0;
   tokens[0] = 0;
   if (wants_probabilities) log_probabilities[0] = 0;
   for (std::size_t t = 1; t < length_; ++t) {
-    const auto draw = [&](std::uint64_t i) { return mix(base + (4 * std::uint64_t{t} + i) * golden); };
     double log_p = 0;
     if (left_to_copy > 0) {
       tokens[t] = tokens[t - distance];
       --left_to_copy;
-    } else if (eligible(t) && draw(0) >> 58 == 0) {
-      const std::uint64_t j = draw(3) >> 62;
+    } else if (eligible(t) && draw(t, 0) >> 58 == 0) {
+      const std::uint64_t j = draw(t, 3) >> 62;
       tokens[t] = static_cast<std::int32_t>((std::uint64_t{1} << bits_) + j);
       log_p = log_marker;
       left_to_copy = run;
       distance = distance_[j];
     } else {
-      const auto pick = static_cast<int>(draw(1) >> 60);
+      const auto pick = static_cast<int>(draw(t, 1) >> 60);
       std::size_t order = 0;
       for (int below = weight[0]; pick >= below; below += weight[order]) ++order;
       const auto hash = context_hashes(last_tokens);
       if (order == 0) {
-        tokens[t] = zipf(draw(2));
+        tokens[t] = zipf(draw(t, 2));
       } else {
-        const int rank = std::min(std::countl_zero(draw(2)), ranks - 1);
+        const int rank = std::min(std::countl_zero(draw(t, 2)), ranks - 1);
         tokens[t] = zipf(mix(hash[order] + static_cast<std::uint64_t>(rank)));
       }
       // Which source spoke is hidden from the reader: the probability is the sum over all of them.
@@ -131,64 +117,25 @@ double zm_language::probability(std::size_t t, std::span<const std::int32_t> pre
   return (eligible(t) ? 1 - marker_share : 1.0) * regular_probability(context_hashes(last_tokens), id);
 }
 
-zm_source::zm_source(const zm_language& language, std::size_t validation_rows)
-    : language_(language), validation_rows_(validation_rows) {
-  if (validation_rows < 1)
-    throw std::invalid_argument("zm_source: validation_rows is 0; at least 1 document is needed");
-  floor_ = *batch(zm_language::split::validation, 0, validation_rows).floor;
-  // 2^18 tokens or so: the plug-in estimate is then low by about (ids - 1) / 2^19, far below what it is compared with.
-  const std::size_t documents = std::max<std::size_t>(1, (std::size_t{1} << 18) / language.length());
-  std::vector<std::uint64_t> counts(vocabulary());
-  std::vector<std::int32_t> tokens(language.length());
-  for (std::size_t d = 0; d < documents; ++d) {
-    language.document(zm_language::split::probe, d, tokens);
-    for (std::size_t t = 1; t < tokens.size(); ++t) ++counts[static_cast<std::size_t>(tokens[t])];
-  }
-  unigram_entropy_ = entropy_of_counts(counts);
+std::string zm_language::description() const {
+  return "zm corpus: " + std::to_string((1 << bits_) - 1) + " Zipf ids, documents of " + std::to_string(length_) +
+         " tokens, language seed " + std::to_string(seed_) + (has_copy_runs() ? "" : ", too short for copy runs");
 }
 
-token_batch zm_source::batch(zm_language::split which, std::uint64_t first, std::size_t rows) const {
-  const std::size_t length = language_.length();
-  token_batch result{.rows = rows,
-                     .length = length,
-                     .inputs = std::vector<std::int32_t>(rows * length),
-                     .targets = std::vector<std::int32_t>(rows * length),
-                     .predicted = rows * (length - 1),
-                     .floor = {}};
-  std::vector<double> log_probabilities(rows * length);
-  for (std::size_t r = 0; r < rows; ++r) {
-    const auto inputs = std::span(result.inputs).subspan(r * length, length);
-    const auto targets = std::span(result.targets).subspan(r * length, length);
-    language_.document(which, first + r, inputs, std::span(log_probabilities).subspan(r * length, length));
-    std::copy(inputs.begin() + 1, inputs.end(), targets.begin());
-    targets.back() = token_batch::no_target;
-  }
-  result.floor = mean_surprise(log_probabilities, result.predicted);
-  return result;
+std::string zm_language::canonical_text() const {
+  return "corpus = \"zm\"\nbits = " + std::to_string(bits_) + "\nseed = " + std::to_string(seed_) + "\n";
 }
 
-token_batch zm_source::training_tokens(std::uint64_t data_seed, std::uint64_t step, std::size_t rows) const {
-  return batch(zm_language::split::training, (data_seed << 32) + step * rows, rows);
-}
-
-token_batch zm_source::validation_tokens(std::size_t first, std::size_t rows) const {
-  if (first + rows > validation_rows_)
-    throw std::invalid_argument("zm_source::validation_tokens: documents up to " + std::to_string(first + rows) +
-                                " are asked for and there are " + std::to_string(validation_rows_));
-  return batch(zm_language::split::validation, first, rows);
-}
-
-std::string zm_source::description() const {
-  return "zm corpus: " + std::to_string((1 << language_.bits()) - 1) + " Zipf ids, documents of " +
-         std::to_string(language_.length()) + " tokens, language seed " + std::to_string(language_.seed()) +
-         (language_.has_copy_runs() ? "" : ", too short for copy runs") + "; validation on " +
-         std::to_string(validation_rows_) + " documents";
-}
-
-std::string zm_source::canonical_text() const {
-  return "corpus = \"zm\"\nbits = " + std::to_string(language_.bits()) +
-         "\nseed = " + std::to_string(language_.seed()) +
-         "\nvalidation_documents = " + std::to_string(validation_rows_) + "\n";
+data_kind zm_kind() {
+  return {"zm", "synthetic, with a known entropy", [](const data_request& r) -> data_opener {
+            const auto bits = static_cast<int>(read_whole(r.table, "bits", 2, 14, 8));
+            const std::uint64_t seed = r.seed();
+            const std::size_t context = r.sequence_length(), rows = r.validation_documents();
+            return [=] {
+              return std::make_unique<language_source>(std::make_shared<const zm_language>(bits, context, seed),
+                                                       context, rows);
+            };
+          }};
 }
 
 }  // namespace binade

@@ -9,11 +9,9 @@
 #include "binade/reduction.hpp"
 #include "kernels/elementwise.hpp"
 #include "ops/add.hpp"
-#include "ops/gelu.hpp"
 #include "ops/layer_norm.hpp"
 #include "ops/linear.hpp"
 #include "ops/mse.hpp"
-#include "ops/relu.hpp"
 #include "util/toml_numbers.hpp"
 
 namespace binade {
@@ -26,8 +24,13 @@ std::string block_name(std::size_t layer) {
   return "blocks." + std::to_string(layer);
 }
 
+std::size_t hidden_width(const student_teacher_config& c) {
+  return c.hidden.value_or(4 * c.width);
+}
+
 void add_blocks(std::vector<parameter_plan>& plans, const student_teacher_config& c, const std::string& prefix,
                 bool has_norms) {
+  const std::size_t hidden = hidden_width(c);
   const auto matrix = [&](const std::string& name, std::size_t outputs, std::size_t inputs) {
     plans.push_back({name + ".weight", {outputs, inputs}, 0, 1 / std::sqrt(double(inputs))});
     plans.push_back({name + ".bias", {outputs}, 0, 0});
@@ -38,8 +41,8 @@ void add_blocks(std::vector<parameter_plan>& plans, const student_teacher_config
       plans.push_back({block + ".norm.weight", {c.width}, 1, 0});
       plans.push_back({block + ".norm.bias", {c.width}, 0, 0});
     }
-    matrix(block + ".mlp.up", c.hidden, c.width);
-    matrix(block + ".mlp.down", c.width, c.hidden);
+    matrix(block + ".mlp.up", hidden, c.width);
+    matrix(block + ".mlp.down", c.width, hidden);
   }
 }
 
@@ -56,14 +59,13 @@ std::vector<parameter_plan> teacher_plans(const student_teacher_config& c) {
 
 class student_teacher_plan final : public model_plan {
  public:
-  explicit student_teacher_plan(const student_teacher_config& config, std::optional<std::size_t> hidden)
-      : config_(config), hidden_(hidden) {}
+  explicit student_teacher_plan(const student_teacher_config& config) : config_(config) {}
 
   std::string kind() const override { return "student_teacher"; }
   std::string canonical_text() const override {
-    return "kind = \"student_teacher\"\nlayers = " + std::to_string(config_.layers) +
-           "\nhidden = " + std::to_string(config_.hidden) + "\nactivation = \"" +
-           (config_.rectified ? "relu" : "gelu") + "\"\nnorm = " + (config_.student_has_norms ? "true" : "false") +
+    return "kind = \"student_teacher\"\nlayers = " + std::to_string(config_.layers) + "\n" +
+           (config_.hidden ? "hidden = " + std::to_string(*config_.hidden) + "\n" : "") + "activation = \"" +
+           std::string(to_string(config_.function)) + "\"\nnorm = " + (config_.student_has_norms ? "true" : "false") +
            "\n";
   }
   std::size_t positions() const override { return 1; }
@@ -74,8 +76,7 @@ class student_teacher_plan final : public model_plan {
           "model: student_teacher reads vectors, and the data are none; choose corpus = \"gaussian\"");
     student_teacher_config fitted = config_;
     fitted.width = samples->width;
-    fitted.hidden = hidden_.value_or(4 * fitted.width);
-    return std::make_shared<student_teacher_plan>(fitted, hidden_);
+    return std::make_shared<student_teacher_plan>(fitted);
   }
   std::vector<parameter_plan> parameters() const override { return student_plans(config_); }
   std::vector<std::string> gemm_sites() const override {
@@ -91,7 +92,6 @@ class student_teacher_plan final : public model_plan {
 
  private:
   student_teacher_config config_;
-  std::optional<std::size_t> hidden_;  ///< as the file says; none: four times the width
 };
 
 }  // namespace
@@ -116,7 +116,7 @@ variable<T> student_teacher<T>::run(graph<T>& pass, variable<T> x, const std::ve
   for (const block& b : blocks) {
     const variable<T> in = b.norm.weight ? layer_norm(pass, x, b.norm.weight, b.norm.bias, epsilon) : x;
     const variable<T> up = linear(pass, b.up.site, in, b.up.weight, b.up.bias);
-    const variable<T> active = config_.rectified ? relu(pass, up) : gelu(pass, up);
+    const variable<T> active = apply(pass, config_.function, up);
     x = add(pass, x, linear(pass, b.down.site, active, b.down.weight, b.down.bias));
   }
   return x;
@@ -167,14 +167,14 @@ std::shared_ptr<const model_plan> read_student_teacher(const toml_section& table
   student_teacher_config c;
   table.text("kind", "student_teacher");
   c.layers = read_size(table, "layers", 1, 256);
-  std::optional<std::size_t> hidden;
-  if (table.has("hidden")) hidden = read_size(table, "hidden", 1, 1 << 20);
-  const std::string activation = table.text("activation", "gelu");
-  if (activation != "gelu" && activation != "relu")
-    table.fail("activation", "is \"" + activation + "\"; valid are \"gelu\" and \"relu\"");
-  c.rectified = activation == "relu";
+  if (table.has("hidden")) c.hidden = read_size(table, "hidden", 1, 1 << 20);
+  try {
+    c.function = find_activation(table.text("activation", std::string(to_string(c.function))));
+  } catch (const std::invalid_argument& e) {
+    table.fail("activation", e.what());
+  }
   c.student_has_norms = table.flag("norm", true);
-  return std::make_shared<student_teacher_plan>(c, hidden);
+  return std::make_shared<student_teacher_plan>(c);
 }
 
 }  // namespace binade

@@ -1,7 +1,12 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
+#include <vector>
 
+#include "model/activation.hpp"
 #include "model/model.hpp"
 #include "util/toml_reader.hpp"
 
@@ -10,9 +15,9 @@ namespace binade {
 /// The size of a student and its teacher.
 struct student_teacher_config {
   std::size_t layers = 4;
-  std::size_t width = 64;         ///< of inputs and outputs
-  std::size_t hidden = 256;       ///< of each block
-  bool rectified = false;         ///< ReLU in place of GELU (tanh form)
+  std::size_t width = 64;                  ///< of inputs and outputs
+  std::optional<std::size_t> hidden = {};  ///< of each block; none: four times the width
+  activation function = activation::gelu;
   bool student_has_norms = true;  ///< false: the student is built like the teacher
 };
 

@@ -1,13 +1,9 @@
 #include "train/settings.hpp"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <set>
 #include <utility>
 
-#include "data/text_source.hpp"
-#include "data/zm_corpus.hpp"
 #include "model/model_kinds.hpp"
 #include "report/number_text.hpp"
 #include "util/toml_numbers.hpp"
@@ -15,40 +11,6 @@
 
 namespace binade {
 namespace {
-
-// A path in a file is relative to that file, so that a study runs from any folder.
-std::filesystem::path beside(const std::filesystem::path& folder, const std::filesystem::path& path) {
-  return path.is_absolute() ? path : folder / path;
-}
-
-constexpr std::size_t most_validation_tokens = std::size_t{1}
-                                               << 24;  // they are held in memory when the floor is computed
-
-data_settings read_data(const toml_section& s, const std::filesystem::path& folder, const std::filesystem::path& given,
-                        std::size_t context) {
-  data_settings d;
-  const bool has_text = s.has("text");
-  d.corpus = s.text("corpus", has_text ? "text" : "zm");
-  if (d.corpus != "zm" && d.corpus != "text")
-    s.fail("corpus",
-           "is \"" + d.corpus + "\"; valid are \"zm\" (synthetic, with a known entropy) and \"text\" (a file)");
-  if (has_text) d.text = beside(folder, s.text("text"));
-  d.bits = static_cast<int>(read_whole(s, "bits", 2, 14, d.bits));
-  d.seed = static_cast<std::uint64_t>(read_whole(s, "seed", 0, std::numeric_limits<std::int64_t>::max(), 0));
-  d.validation_documents = read_size(s, "validation_documents", 1, 1 << 20, 256);
-  if (d.validation_documents > most_validation_tokens / context)
-    s.fail("validation_documents", "is " + std::to_string(d.validation_documents) + " sequences of " +
-                                       std::to_string(context) + "; valid are up to 2^24 tokens in all");
-  if (!given.empty()) {
-    d.corpus = "text";
-    d.text = given;
-  } else if (d.corpus == "text" && !has_text) {
-    s.fail("corpus", "is \"text\" and no file is named; say text = \"FILE\" here or --data FILE on the command line");
-  } else if (d.corpus != "text" && has_text) {
-    s.fail("text", "is given and corpus is \"" + d.corpus + "\"; remove one of the two");
-  }
-  return d;
-}
 
 train_settings read_train(const toml_section& s) {
   constexpr std::int64_t most = 1'000'000'000;
@@ -77,7 +39,8 @@ run_settings read_run(const toml_section& file, const std::filesystem::path& pat
   if (r.name.empty() || std::any_of(r.name.begin(), r.name.end(), [](char c) { return c >= 0 && c < 32; }))
     file.fail("name", "must be a line of text");
   r.model = read_model(file.section("model"));
-  r.data = read_data(file.section("data"), path.parent_path(), data, r.model->positions());
+  const toml_section data_table = file.section("data");
+  r.data.open = read_data({data_table, path.parent_path(), r.model->positions(), data}, r.data.corpus);
   r.train = read_train(file.section("train"));
   return r;
 }
@@ -145,13 +108,7 @@ study_file read_study_file(const std::filesystem::path& path, const std::filesys
 }
 
 std::unique_ptr<data_source> open_source(run_settings& settings) {
-  const data_settings& d = settings.data;
-  const std::size_t context = settings.model->positions();
-  std::unique_ptr<data_source> source;
-  if (d.corpus == "text")
-    source = std::make_unique<text_source>(d.text, context, d.validation_documents);
-  else
-    source = std::make_unique<zm_source>(zm_language(d.bits, context, d.seed), d.validation_documents);
+  std::unique_ptr<data_source> source = settings.data.open();
   settings.model = settings.model->fitted_to(source->shape());
   return source;
 }

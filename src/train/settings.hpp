@@ -9,18 +9,15 @@
 #include <string>
 #include <vector>
 
-#include "data/data_source.hpp"
+#include "data/data_kind.hpp"
 #include "model/model.hpp"
 
 namespace binade {
 
-/// [data]
+/// [data], read
 struct data_settings {
-  std::string corpus;                      ///< zm | text
-  std::filesystem::path text;              ///< the file of corpus text
-  int bits = 8;                            ///< zm: 2^bits - 1 regular ids
-  std::uint64_t seed = 0;                  ///< zm: selects the language
-  std::size_t validation_documents = 256;  ///< sequences in the validation set
+  std::string corpus;  ///< name of a kind of data
+  data_opener open;    ///< makes the source; then only are files looked at
 };
 
 /// [train], all but what a study varies
@@ -76,7 +73,8 @@ train_file read_train_file(const std::filesystem::path& file, const std::filesys
 /// Reads a study file.  As read_train_file.
 study_file read_study_file(const std::filesystem::path& file, const std::filesystem::path& data = {});
 
-/// Opens the data that the settings name and sets the model's vocabulary to theirs.  @throws as text_source
+/// Opens the data that the settings name and sets the model's vocabulary to theirs.  @throws as the
+/// kind of data does; std::invalid_argument if the model cannot read them
 std::unique_ptr<data_source> open_source(run_settings& settings);
 
 /// The settings with every default spelled out, as TOML; a function of the values alone.  Two runs with equal text,

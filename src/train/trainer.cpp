@@ -186,6 +186,19 @@ void trainer::save(const std::filesystem::path& file, const checkpoint_notes& no
                      {"binade_version", std::string(version_and_commit)}});
 }
 
+void trainer::export_weights(const std::filesystem::path& file) const {
+  const state& s = *state_;
+  std::vector<stored_tensor> tensors;
+  for (const auto arrays : {s.network->parameters(), s.network->buffers()})
+    for (const auto& [name, value] : arrays)
+      tensors.push_back(stored(name, sizes_of(value.shape()), value.value().values()));
+  write_safetensors(file, tensors,
+                    {{"settings", canonical_text(s.run, s.source)},
+                     {"recipe", s.trial.formats.canonical_text()},
+                     {"steps", std::to_string(s.optimizer.steps())},
+                     {"binade_version", std::string(version_and_commit)}});
+}
+
 checkpoint_notes trainer::restore(const std::filesystem::path& file) {
   state& s = *state_;
   const safetensors_file saved = safetensors_file::read(file);

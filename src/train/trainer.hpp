@@ -66,6 +66,8 @@ class trainer {
 
   /// Writes weights, moments and notes, atomically.  @throws std::runtime_error if the file cannot be written
   void save(const std::filesystem::path& file, const checkpoint_notes& notes) const;
+  /// Writes the model's arrays alone, by name, for other programs.  @throws as save()
+  void export_weights(const std::filesystem::path& file) const;
   /// Takes up where the file left off.
   /// @throws std::runtime_error that names the file and the reason: truncated, damaged, no checkpoint, of another run
   checkpoint_notes restore(const std::filesystem::path& file);

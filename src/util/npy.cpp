@@ -1,13 +1,8 @@
 #include "util/npy.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <limits>
 #include <optional>
@@ -32,7 +27,7 @@ struct type_row {
   std::string_view name;
   std::string_view descr;        ///< as it is written
   std::size_t size;              ///< bytes
-  const float_format* floating;  ///< null: unsigned integers
+  const float_format* floating;  ///< null: integers
 };
 constexpr std::array types{type_row{npy_type::float16, "float16", "<f2", 2, &formats::e5m10},
                            type_row{npy_type::bfloat16, "bfloat16", "<V2", 2, &formats::e8m7},
@@ -41,7 +36,9 @@ constexpr std::array types{type_row{npy_type::float16, "float16", "<f2", 2, &for
                            type_row{npy_type::uint8, "uint8", "|u1", 1, nullptr},
                            type_row{npy_type::uint16, "uint16", "<u2", 2, nullptr},
                            type_row{npy_type::uint32, "uint32", "<u4", 4, nullptr},
-                           type_row{npy_type::uint64, "uint64", "<u8", 8, nullptr}};
+                           type_row{npy_type::uint64, "uint64", "<u8", 8, nullptr},
+                           type_row{npy_type::int32, "int32", "<i4", 4, nullptr},
+                           type_row{npy_type::int64, "int64", "<i8", 8, nullptr}};
 
 const type_row& row_of(npy_type type) {
   return *std::find_if(types.begin(), types.end(), [&](const type_row& row) { return row.type == type; });
@@ -181,7 +178,7 @@ class header_reader {
 
 /// The type of a descr such as "<f4": a byte order, a letter and a size.
 npy_type type_of(const std::filesystem::path& file, const header_text& header) {
-  const std::string names = "; float16, bfloat16, float32, float64 and uint8 to uint64 are read";
+  const std::string names = "; float16, bfloat16, float32, float64, int32, int64 and uint8 to uint64 are read";
   if (header.is_structured) unsupported(file, "holds records of several fields" + names + ": save one field alone");
   const std::string_view descr = header.descr;
   if (descr.find('O') != descr.npos) unsupported(file, "holds Python objects, pickled, which are never loaded" + names);
@@ -234,17 +231,6 @@ std::span<const float> values_of(npy_type type) {
   return type == npy_type::float16 ? half : brain;
 }
 
-void read_exactly(int descriptor, std::uint64_t at, std::span<std::byte> bytes, const std::filesystem::path& file) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::pread(descriptor, bytes.data(), bytes.size(), static_cast<off_t>(at));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw std::runtime_error("cannot read " + file.string() + ": " + std::strerror(errno));
-    if (n == 0) throw std::runtime_error(file.string() + " cannot be used: it became shorter while it was read");
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-    at += static_cast<std::uint64_t>(n);
-  }
-}
-
 }  // namespace
 
 std::string_view name_of(npy_type type) {
@@ -267,74 +253,54 @@ std::string shape_text(std::span<const std::uint64_t> shape) {
   return text + (shape.size() == 1 ? ",)" : ")");
 }
 
-npy_file::npy_file(std::filesystem::path file) : file_(std::move(file)) {
-  descriptor_ = ::open(file_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe would wait for its writer
-  const int error = errno;
-  if (descriptor_ < 0 && error == ENOENT) unsupported(file_, "is not there; give the path of a .npy file");
-  if (descriptor_ < 0) throw std::runtime_error("cannot read " + file_.string() + ": " + std::strerror(error));
-  try {
-    open();
-  } catch (...) {
-    ::close(descriptor_);
-    throw;
-  }
-}
-
-void npy_file::open() {
-  struct stat status {};
-  if (::fstat(descriptor_, &status) != 0)
-    throw std::runtime_error("cannot read " + file_.string() + ": " + std::strerror(errno));
-  if (!S_ISREG(status.st_mode)) unsupported(file_, "is no regular file; give the path of a .npy file");
-  const auto size = static_cast<std::uint64_t>(status.st_size);
+npy_file::npy_file(std::filesystem::path file) : file_(std::move(file), "the path of a .npy file") {
+  const std::filesystem::path& path = file_.path();
+  const std::uint64_t size = file_.size();
 
   std::array<std::byte, 12> start{};
   const auto byte = [&](std::size_t i) { return std::to_integer<std::uint64_t>(start[i]); };
-  read_exactly(descriptor_, 0, std::span(start).first(std::min<std::size_t>(start.size(), size)), file_);
+  file_.read(0, std::span(start).first(std::min<std::size_t>(start.size(), size)));
   if (size < 10 || std::memcmp(start.data(), magic.data(), magic.size()) != 0)
-    damaged(file_, size < 10 && std::memcmp(start.data(), magic.data(), std::min<std::size_t>(size, 6)) == 0
-                       ? "it has " + std::to_string(size) + " bytes and is truncated"
-                       : "it is no .npy file (it does not begin with \\x93NUMPY)");
+    damaged(path, size < 10 && std::memcmp(start.data(), magic.data(), std::min<std::size_t>(size, 6)) == 0
+                      ? "it has " + std::to_string(size) + " bytes and is truncated"
+                      : "it is no .npy file (it does not begin with \\x93NUMPY)");
   if (byte(6) < 1 || byte(6) > 3 || byte(7) != 0)
-    damaged(file_, "it has version " + std::to_string(byte(6)) + "." + std::to_string(byte(7)) +
-                       " of the .npy format; 1.0, 2.0 and 3.0 are known");
+    damaged(path, "it has version " + std::to_string(byte(6)) + "." + std::to_string(byte(7)) +
+                      " of the .npy format; 1.0, 2.0 and 3.0 are known");
   const bool is_short = byte(6) == 1;
   const std::uint64_t before = is_short ? 10 : 12;
   const std::uint64_t length = byte(8) | byte(9) << 8 | (is_short ? 0 : byte(10) << 16 | byte(11) << 24);
   if (length > largest_header)
-    damaged(file_, "its header claims " + std::to_string(length) + " bytes, which no array needs");
+    damaged(path, "its header claims " + std::to_string(length) + " bytes, which no array needs");
   if (size < before || length > size - before)
-    damaged(file_, "it is truncated: the header alone ends at byte " + std::to_string(before + length) +
-                       " and the file has " + std::to_string(size));
+    damaged(path, "it is truncated: the header alone ends at byte " + std::to_string(before + length) +
+                      " and the file has " + std::to_string(size));
   std::string text(length, '\0');
-  read_exactly(descriptor_, before, std::as_writable_bytes(std::span(text)), file_);
+  file_.read(before, std::as_writable_bytes(std::span(text)));
   const std::optional<header_text> header = header_reader(text).read();
-  if (!header) damaged(file_, "its header is not that of a .npy file");
+  if (!header) damaged(path, "its header is not that of a .npy file");
 
-  header_ = {.type = type_of(file_, *header), .shape = header->shape};
+  header_ = {.type = type_of(path, *header), .shape = header->shape};
   // With at most one dimension above 1 both orders are the same.
   const auto long_dimensions = std::count_if(header_.shape.begin(), header_.shape.end(), [](auto d) { return d > 1; });
   if (header->fortran_order && long_dimensions > 1)
-    unsupported(file_, "is in Fortran order, which is not read; save numpy.ascontiguousarray(x) instead");
+    unsupported(path, "is in Fortran order, which is not read; save numpy.ascontiguousarray(x) instead");
   data_at_ = before + length;
   const std::uint64_t given = size - data_at_, element = size_of(header_.type);
   const std::optional<std::uint64_t> count = product_of(header_.shape);
   const std::string what = "shape " + shape_text(header_.shape) + " of " + std::string(name_of(header_.type));
   if (!count || *count > std::numeric_limits<std::uint64_t>::max() / element)
-    damaged(file_, what + " is more than any file holds");
+    damaged(path, what + " is more than any file holds");
   if (*count * element > given)
-    damaged(file_, "it is truncated: " + what + " is " + std::to_string(*count * element) +
-                       " bytes of data, and the file has " + std::to_string(given));
+    damaged(path, "it is truncated: " + what + " is " + std::to_string(*count * element) +
+                      " bytes of data, and the file has " + std::to_string(given));
   if (*count * element < given)
-    damaged(file_, "it is " + std::to_string(given - *count * element) + " bytes longer than " + what +
-                       " (several arrays in one file are not read)");
-}
-
-npy_file::~npy_file() {
-  ::close(descriptor_);
+    damaged(path, "it is " + std::to_string(given - *count * element) + " bytes longer than " + what +
+                      " (several arrays in one file are not read)");
 }
 
 void npy_file::read(std::uint64_t first, std::span<std::byte> bytes) const {
-  read_exactly(descriptor_, data_at_ + first * size_of(header_.type), bytes, file_);
+  file_.read(data_at_ + first * size_of(header_.type), bytes);
 }
 
 void npy_file::read(std::uint64_t first, std::span<float> values) const {
@@ -361,9 +327,9 @@ void npy_file::read(std::uint64_t first, std::span<float> values) const {
       std::memcpy(&value, bytes.data() + 8 * i, sizeof value);
       here[i] = static_cast<float>(value);
       if (double(here[i]) != value && value == value)
-        unsupported(file_, "is float64, and its element " + std::to_string(first + begin + i) +
-                               " in storage order is no float32 number: scales work in float32, and it would be "
-                               "rounded twice; save x.astype(numpy.float32), or take a format without scales");
+        unsupported(path(), "is float64, and its element " + std::to_string(first + begin + i) +
+                                " in storage order is no float32 number: scales work in float32, and it would be "
+                                "rounded twice; save x.astype(numpy.float32), or take a format without scales");
     }
   }
 }

@@ -14,10 +14,11 @@
 #include <vector>
 
 #include "util/atomic_file.hpp"
+#include "util/input_file.hpp"
 
 namespace binade {
 
-enum class npy_type : std::uint8_t { float16, bfloat16, float32, float64, uint8, uint16, uint32, uint64 };
+enum class npy_type : std::uint8_t { float16, bfloat16, float32, float64, uint8, uint16, uint32, uint64, int32, int64 };
 
 /// "float32"
 std::string_view name_of(npy_type type);
@@ -39,8 +40,7 @@ struct npy_header {
 std::string shape_text(std::span<const std::uint64_t> shape);
 
 /// A file whose elements are read where they are asked for, so that it may be larger than memory.  Header and size are
-/// checked against the file before anything is allocated or believed.  Reading goes by position, not through a mapping:
-/// a file that shrinks meanwhile, or a disk that fails, is an error and not the end of the process.
+/// checked against the file before anything is allocated or believed.
 class npy_file {
  public:
   /// @throws std::invalid_argument that names the file and says what to do, if it is not there, no regular file, or a
@@ -48,11 +48,8 @@ class npy_file {
   /// @throws std::runtime_error that names the file and the reason, if it cannot be read, is no .npy file, or is
   ///         truncated or damaged
   explicit npy_file(std::filesystem::path file);
-  ~npy_file();
-  npy_file(const npy_file&) = delete;
-  npy_file& operator=(const npy_file&) = delete;
 
-  const std::filesystem::path& path() const { return file_; }
+  const std::filesystem::path& path() const { return file_.path(); }
   const npy_header& header() const { return header_; }
 
   /// Elements [first, first + bytes.size() / size of the type) as they are stored.
@@ -65,10 +62,7 @@ class npy_file {
   void read(std::uint64_t first, std::span<float> values) const;
 
  private:
-  void open();
-
-  std::filesystem::path file_;
-  int descriptor_ = -1;
+  input_file file_;
   std::uint64_t data_at_ = 0;
   npy_header header_;
 };

@@ -1,13 +1,17 @@
 #include "util/safetensors.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <string_view>
 
+#include "binade/catalogue.hpp"
+#include "binade/codec.hpp"
 #include "util/atomic_file.hpp"
 #include "util/hash.hpp"
 
@@ -20,8 +24,37 @@ constexpr std::size_t largest_header = 100'000'000;  // the format's own limit
 constexpr std::size_t digest_digits = 16;
 constexpr std::string_view checksum_key = "xxh3";
 
-std::size_t element_size(const std::string& type) {
-  return type == "F32" ? 4 : type == "F64" ? 8 : 0;
+struct type_row {
+  std::string_view name;
+  std::size_t size;                        ///< bytes
+  const float_format* floating = nullptr;  ///< of the types that float32 holds exactly, but for float32
+};
+// In the order of a file: wide elements first, so that every tensor is aligned.
+constexpr std::array types{type_row{"F64", 8},
+                           type_row{"I64", 8},
+                           type_row{"U64", 8},
+                           type_row{"F32", 4},
+                           type_row{"I32", 4},
+                           type_row{"U32", 4},
+                           type_row{"F16", 2, &formats::e5m10},
+                           type_row{"BF16", 2, &formats::e8m7},
+                           type_row{"I16", 2},
+                           type_row{"U16", 2},
+                           type_row{"F8_E4M3", 1, &formats::e4m3fn},
+                           type_row{"F8_E5M2", 1, &formats::e5m2},
+                           type_row{"I8", 1},
+                           type_row{"U8", 1},
+                           type_row{"BOOL", 1}};
+
+const type_row* find_type(std::string_view name) {
+  const auto found = std::find_if(types.begin(), types.end(), [&](const type_row& row) { return row.name == name; });
+  return found == types.end() ? nullptr : &*found;
+}
+
+/// Bytes of an element; 0 for a type that is not known.
+std::size_t element_size(std::string_view type) {
+  const type_row* row = find_type(type);
+  return row ? row->size : 0;
 }
 
 [[noreturn]] void damaged(const std::filesystem::path& file, const std::string& why) {
@@ -60,6 +93,21 @@ std::span<const double> stored_tensor::f64() const {
   return numbers<double>(*this, "F64");
 }
 
+std::vector<float> stored_tensor::to_f32() const {
+  if (type == "F32") return {f32().begin(), f32().end()};
+  const type_row* row = find_type(type);
+  if (!row || !row->floating)
+    throw std::runtime_error("tensor " + name + " is " + type + ", which float32 does not hold exactly; " +
+                             "F32, F16, BF16, F8_E4M3 and F8_E5M2 are read as numbers");
+  std::vector<float> values(count());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    std::uint16_t code = 0;
+    std::memcpy(&code, bytes.data() + i * row->size, row->size);
+    values[i] = decode<float>(*row->floating, code);
+  }
+  return values;
+}
+
 stored_tensor stored(std::string name, std::vector<std::size_t> shape, std::span<const float> values) {
   return {std::move(name), "F32", std::move(shape), std::as_bytes(values)};
 }
@@ -69,7 +117,7 @@ stored_tensor stored(std::string name, std::vector<std::size_t> shape, std::span
 
 void write_safetensors(const std::filesystem::path& file, std::span<const stored_tensor> tensors,
                        const std::map<std::string, std::string>& metadata) {
-  // Eight-byte elements first, so that every tensor is aligned in the file.
+  // Wide elements first, so that every tensor is aligned in the file.
   std::vector<const stored_tensor*> order;
   for (const stored_tensor& t : tensors) order.push_back(&t);
   std::stable_sort(order.begin(), order.end(),
@@ -132,7 +180,7 @@ safetensors_file safetensors_file::read(const std::filesystem::path& file) {
           name, entry.at("dtype").get<std::string>(), entry.at("shape").get<std::vector<std::size_t>>(), {}};
       const auto offsets = entry.at("data_offsets").get<std::vector<std::size_t>>();
       const std::size_t size = element_size(t.type);
-      if (size == 0) damaged(file, "tensor " + name + " has type " + t.type + "; F32 and F64 are read");
+      if (size == 0) damaged(file, "tensor " + name + " has type " + t.type + ", which is not known");
       std::size_t expected = size;
       for (const std::size_t d : t.shape) {
         if (d != 0 && expected > data.size() / d)

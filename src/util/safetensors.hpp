@@ -12,7 +12,7 @@ namespace binade {
 /// A named array in a safetensors file.
 struct stored_tensor {
   std::string name;
-  std::string type;                  ///< "F32" or "F64"
+  std::string type;                  ///< as the format names it: "F32", "F64", "BF16", ...
   std::vector<std::size_t> shape;    ///< row-major; empty: one number
   std::span<const std::byte> bytes;  ///< little-endian, element size times the product of the shape
 
@@ -20,6 +20,9 @@ struct stored_tensor {
   /// The numbers.  @throws std::runtime_error if the type is another one
   std::span<const float> f32() const;
   std::span<const double> f64() const;
+  /// The numbers of a type that float32 holds: F32, F16, BF16, F8_E4M3, F8_E5M2.  Exact; a NaN is a NaN.
+  /// @throws std::runtime_error if the type is another one
+  std::vector<float> to_f32() const;
 };
 
 /// A view of numbers as something to store.

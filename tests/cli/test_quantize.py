@@ -317,7 +317,7 @@ WRONG = [
     (["quantize", "text.npy", "q.npy", "--to", "e4m3fn"], 1, "text.npy cannot be used: it is no .npy file"),
     (["quantize", "truncated.npy", "q.npy", "--to", "e4m3fn"], 1, "truncated.npy cannot be used: it is truncated"),
     (["quantize", "codes.npy", "q.npy", "--to", "e4m3fn"], 2, "codes.npy holds uint8 elements"),
-    (["quantize", "ints.npy", "q.npy", "--to", "e4m3fn"], 2, "ints.npy holds elements of type '<i8'"),
+    (["quantize", "ints.npy", "q.npy", "--to", "e4m3fn"], 2, "ints.npy holds int64 elements"),
     (["quantize", "objects.npy", "q.npy", "--to", "e4m3fn"], 2, "objects.npy holds Python objects"),
     (["quantize", "big.npy", "q.npy", "--to", "e4m3fn"], 2, "big.npy is big-endian"),
     (["quantize", "fortran.npy", "q.npy", "--to", "e4m3fn"], 2, "fortran.npy is in Fortran order"),

@@ -32,6 +32,24 @@ def test_a_training_run_writes_metrics_a_checkpoint_and_a_summary(binade, train_
     assert summary["validation_loss"] == lines[-1]["validation_loss"]
 
 
+def test_export_writes_the_weights_by_name_and_nothing_else(binade, train_file, tmp_path):
+    result = binade("train", train_file, "--out", "out", "--export", "weights.safetensors")
+    assert result.returncode == 0, result.stderr
+
+    def tensors(name):
+        whole = (tmp_path / name).read_bytes()
+        start = 8 + int.from_bytes(whole[:8], "little")
+        header = json.loads(whole[8:start])
+        del header["__metadata__"]
+        return {name: whole[start + t["data_offsets"][0] : start + t["data_offsets"][1]] for name, t in header.items()}
+
+    weights, checkpoint = tensors("weights.safetensors"), tensors("out/checkpoint.safetensors")
+    assert weights and not any("moment" in name for name in weights)
+    assert all(checkpoint[name] == data for name, data in weights.items())
+    result = binade("train", train_file, "--out", "out2", "--export", "none/weights.safetensors")
+    assert result.returncode == 2 and "--export needs one" in result.stderr
+
+
 def test_json_is_one_document_on_standard_output(binade, train_file):
     result = binade("train", train_file, "--out", "out", "--json")
     assert result.returncode == 0, result.stderr

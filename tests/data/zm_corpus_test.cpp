@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <numeric>
 #include <stdexcept>
 #include <vector>
@@ -12,9 +13,12 @@
 
 namespace {
 
+using binade::split;
 using binade::zm_language;
-using binade::zm_source;
-using split = zm_language::split;
+
+binade::language_source zm_source(const zm_language& language, std::size_t validation_rows) {
+  return {std::make_shared<const zm_language>(language), language.length(), validation_rows};
+}
 
 std::vector<std::int32_t> document(const zm_language& language, split which, std::uint64_t d) {
   std::vector<std::int32_t> tokens(language.length());
@@ -146,13 +150,13 @@ TEST(zm_corpus, the_unigram_entropy_is_the_tabled_one) {
 }
 
 TEST(zm_corpus, the_floor_belongs_to_the_documents_asked_for) {
-  const zm_source some(zm_language(8, 128, 0), 64), more(zm_language(8, 128, 0), 256);
+  const auto some = zm_source(zm_language(8, 128, 0), 64), more = zm_source(zm_language(8, 128, 0), 256);
   EXPECT_NE(*some.validation_floor(), *more.validation_floor());
   EXPECT_EQ(*more.validation_tokens(0, 64).floor, *some.validation_floor());
 }
 
 TEST(zm_corpus, a_batch_is_a_function_of_data_seed_and_step_alone) {
-  const zm_source source(zm_language(8, 128, 0), 1);
+  const auto source = zm_source(zm_language(8, 128, 0), 1);
   const auto later = source.training_tokens(7, 3, 4);
   source.training_tokens(7, 0, 4);
   const auto again = source.training_tokens(7, 3, 4);
@@ -164,7 +168,7 @@ TEST(zm_corpus, a_batch_is_a_function_of_data_seed_and_step_alone) {
 
 TEST(zm_corpus, training_order_is_0_1_2_offset_by_the_data_seed_times_2_to_the_32) {
   const zm_language language(8, 128, 0);
-  const zm_source source(language, 1);
+  const auto source = zm_source(language, 1);
   const auto batch = source.training_tokens(5, 2, 3);
   for (std::uint64_t r = 0; r < 3; ++r) {
     const auto tokens = document(language, split::training, (std::uint64_t{5} << 32) + 6 + r);

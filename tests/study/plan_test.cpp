@@ -4,8 +4,12 @@
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <stdexcept>
 #include <string>
+
+#include "data/zm_corpus.hpp"
+#include "model/model_kinds.hpp"
 
 namespace {
 
@@ -24,16 +28,11 @@ class plan : public testing::Test {
   study_file file(std::vector<std::string> recipes) const {
     study_file f;
     f.run.name = "small";
-    f.run.model = {.kind = "gpt2",
-                   .layers = 1,
-                   .width = 16,
-                   .heads = 2,
-                   .context = 32,
-                   .vocabulary = 0,
-                   .hidden = 0,
-                   .tied_head = {}};
-    f.run.data.corpus = "zm";
-    f.run.data.validation_documents = 4;
+    f.run.model = read_model(
+        toml_section::parse("kind = \"gpt2\"\nlayers = 1\nwidth = 16\nheads = 2\ncontext = 32\n", "study.toml"));
+    f.run.data = {.corpus = "zm", .open = [] {
+                    return std::make_unique<language_source>(std::make_shared<const zm_language>(8, 32, 0), 32, 4);
+                  }};
     f.run.train.steps = 10;
     f.run.train.batch = 2;
     f.recipes = std::move(recipes);

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <exception>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -48,7 +49,7 @@ model_config config_of(const std::string& name, std::size_t vocabulary) {
 
 template <class T>
 void dump(const std::string& kind, const std::string& file) {
-  const zm_source source(zm_language(8, 64, 0), 1);
+  const language_source source(std::make_shared<const zm_language>(8, 64, 0), 64, 1);
   const model_config config = config_of(kind, source.vocabulary());
   const learning_rate_schedule schedule{.peak = 3e-3, .steps = steps, .warmup = 10, .final_fraction = 0.1};
   const adamw_settings optimizer_settings;

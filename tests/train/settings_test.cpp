@@ -88,7 +88,7 @@ TEST_F(settings, a_training_file_gives_what_it_says_and_the_documented_defaults)
   EXPECT_EQ(file.run.model->kind(), "gpt2");
   EXPECT_NE(file.run.model->canonical_text().find("width = 16\n"), std::string::npos);
   EXPECT_EQ(file.run.data.corpus, "zm");
-  EXPECT_EQ(file.run.data.validation_documents, 4u);
+  EXPECT_EQ(file.run.data.open()->validation_rows(), 4u);
   EXPECT_EQ(file.run.train.steps, 20);
   EXPECT_EQ(file.run.train.warmup, 2);  // a tenth
   EXPECT_EQ(file.run.train.beta2, 0.95);

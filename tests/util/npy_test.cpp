@@ -255,7 +255,7 @@ TEST_F(npy, sound_files_that_are_not_read_say_what_to_do) {
   described("[('a', '<f4'), ('b', '<f4')]");
   expect_message("use", "several fields");
   for (const char* descr :
-       {"'<i4'", "'<c8'", "'|b1'", "'<f16'", "'<U2'", "'<M8[ns]'", "''", "'f4'", "'<'", "'bfloat16'"}) {
+       {"'<i2'", "'<c8'", "'|b1'", "'<f16'", "'<U2'", "'<M8[ns]'", "''", "'f4'", "'<'", "'bfloat16'"}) {
     described(descr);
     expect_message("use", "holds elements of type " + std::string(descr));
   }

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <cmath>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -115,6 +117,29 @@ TEST_F(safetensors, a_file_of_another_writer_is_read_whatever_its_alignment) {
   replace_contents(bytes + header + data);
   EXPECT_EQ(safetensors_file::read(file).at("w").f32()[0], 1.5f);
   EXPECT_FALSE(safetensors_file::read(file).has_checksum());
+}
+
+TEST_F(safetensors, narrow_floats_come_as_the_float32_numbers_that_they_are) {
+  const std::vector<std::uint16_t> half{0x3c00, 0xc000, 0x0001, 0x7bff, 0x8000, 0x7c00},
+      brain{0x3f80, 0xc000, 0x0001, 0x7f7f, 0x8000, 0x7f80};
+  const std::vector<std::uint8_t> e4m3{0x38, 0xc0, 0x01, 0x7e}, e5m2{0x3c, 0xc0, 0x01, 0x7b};
+  const auto bytes = [](const auto& values) { return std::as_bytes(std::span(values)); };
+  const std::vector<stored_tensor> tensors{
+      {"e5m2", "F8_E5M2", {4}, bytes(e5m2)}, {"e4m3", "F8_E4M3", {2, 2}, bytes(e4m3)},
+      {"brain", "BF16", {6}, bytes(brain)},  {"half", "F16", {6}, bytes(half)},
+      {"ids", "U16", {6}, bytes(half)},      stored("w", {2, 3}, weights)};
+  write_safetensors(file, tensors, {});
+  const auto read = safetensors_file::read(file);
+  const float infinity = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(read.at("half").to_f32(), (std::vector<float>{1, -2, 0x1p-24f, 65504, -0.0f, infinity}));
+  EXPECT_EQ(read.at("brain").to_f32(), (std::vector<float>{1, -2, 0x1p-133f, 0x1.fep127f, -0.0f, infinity}));
+  EXPECT_TRUE(std::signbit(read.at("half").to_f32()[4]) && std::signbit(read.at("brain").to_f32()[4]));
+  EXPECT_EQ(read.at("e4m3").to_f32(), (std::vector<float>{1, -2, 0x1p-9f, 448}));
+  EXPECT_EQ(read.at("e5m2").to_f32(), (std::vector<float>{1, -2, 0x1p-16f, 57344}));
+  EXPECT_EQ(read.at("w").to_f32(), weights);
+  EXPECT_EQ(read.at("ids").bytes.size(), 12u);
+  EXPECT_THROW(read.at("ids").to_f32(), std::runtime_error);
+  EXPECT_THROW(read.at("half").f32(), std::runtime_error);
 }
 
 TEST_F(safetensors, a_write_that_cannot_finish_keeps_the_old_file_and_leaves_nothing_behind) {

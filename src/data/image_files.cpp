@@ -1,0 +1,241 @@
+#include "data/image_files.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+#include <stdexcept>
+#include <utility>
+
+#include "data/data_kind.hpp"
+#include "data/token_file.hpp"
+#include "util/input_file.hpp"
+#include "util/npy.hpp"
+#include "util/toml_numbers.hpp"
+
+namespace binade {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t cifar_side = 32, cifar_pixels = 3 * cifar_side * cifar_side;
+
+[[noreturn]] void refuse(const fs::path& file, const std::string& why) {
+  throw std::invalid_argument(file.string() + " " + why);
+}
+
+}  // namespace
+
+// ---- IDX -----------------------------------------------------------------------------------------------------------
+
+idx_array read_idx(const fs::path& path) {
+  if (!fs::exists(path) && fs::exists(path.string() + ".gz"))
+    refuse(path, "is not there, but " + path.string() + ".gz is; unpack it first: gunzip " + path.string() + ".gz");
+  const input_file file(path, "an IDX file, such as those of MNIST");
+  file.refuse_gzip();
+  const std::string size_text = "has " + std::to_string(file.size()) + " bytes";
+  std::uint8_t start[4] = {};
+  if (file.size() < sizeof start) refuse(path, size_text + " and is no IDX file");
+  file.read(0, std::as_writable_bytes(std::span(start)));
+  if (start[0] != 0 || start[1] != 0) refuse(path, "is no IDX file (its first two bytes are not 0)");
+  if (start[2] != 0x08)
+    refuse(path, "is an IDX file of type " + std::to_string(start[2]) + "; bytes (type 8) are read");
+  const std::size_t rank = start[3];
+  if (rank < 1 || rank > 4) refuse(path, "has " + std::to_string(rank) + " dimensions; 1 to 4 are read");
+  const std::uint64_t header = sizeof start + 4 * rank;
+  if (file.size() < header)
+    refuse(path, size_text + " and is truncated: its header alone has " + std::to_string(header));
+  std::vector<std::uint8_t> sizes(4 * rank);
+  file.read(sizeof start, std::as_writable_bytes(std::span(sizes)));
+  idx_array array;
+  std::uint64_t count = 1;
+  for (std::size_t d = 0; d < rank; ++d) {
+    std::uint32_t size = 0;
+    for (std::size_t i = 0; i < 4; ++i) size = size << 8 | sizes[4 * d + i];
+    array.shape.push_back(size);
+    if (size != 0 && count > file.size() / size)
+      refuse(path, size_text + " and is truncated: its header claims more elements than that");
+    count *= size;
+  }
+  if (file.size() - header != count)
+    refuse(path, size_text + ", and its header claims " + std::to_string(header + count) + ": it is " +
+                     (file.size() - header < count ? "truncated" : "damaged"));
+  array.bytes.resize(static_cast<std::size_t>(count));
+  file.read(header, std::as_writable_bytes(std::span(array.bytes)));
+  return array;
+}
+
+labelled_images read_mnist(const fs::path& images, const fs::path& labels) {
+  idx_array pixels = read_idx(images), classes = read_idx(labels);
+  if (pixels.shape.size() != 3) refuse(images, "holds no images: it has not 3 dimensions");
+  if (classes.shape.size() != 1) refuse(labels, "holds no labels: it has not 1 dimension");
+  if (pixels.shape[0] != classes.shape[0])
+    refuse(labels, "has " + std::to_string(classes.shape[0]) + " labels for the " + std::to_string(pixels.shape[0]) +
+                       " images of " + images.string());
+  return {.channels = 1,
+          .height = pixels.shape[1],
+          .width = pixels.shape[2],
+          .bytes = std::move(pixels.bytes),
+          .labels = {classes.bytes.begin(), classes.bytes.end()}};
+}
+
+// ---- CIFAR ---------------------------------------------------------------------------------------------------------
+
+void add_cifar(labelled_images& images, const fs::path& path, std::size_t classes) {
+  const input_file file(path, "a file of the binary version of CIFAR");
+  file.refuse_gzip();
+  const std::size_t labels = classes > 10 ? 2 : 1, record = labels + cifar_pixels;
+  if (file.size() == 0 || file.size() % record != 0)
+    refuse(path, "has " + std::to_string(file.size()) + " bytes, which are no whole records of " +
+                     std::to_string(record) + ": it is truncated, or not the binary version");
+  images.channels = 3;
+  images.height = images.width = cifar_side;
+  std::vector<std::uint8_t> one(record);
+  for (std::uint64_t at = 0; at < file.size(); at += record) {
+    file.read(at, std::as_writable_bytes(std::span(one)));
+    const std::uint8_t label = one[labels - 1];
+    if (label >= classes)
+      refuse(path, "has label " + std::to_string(label) + " in record " + std::to_string(at / record) +
+                       "; valid is 0.." + std::to_string(classes - 1));
+    images.labels.push_back(label);
+    images.bytes.insert(images.bytes.end(), one.begin() + static_cast<std::ptrdiff_t>(labels), one.end());
+  }
+}
+
+// ---- .npy ----------------------------------------------------------------------------------------------------------
+
+labelled_images read_npy_images(const fs::path& images, const fs::path& labels) {
+  const npy_file pixels(images);
+  const std::vector<std::uint64_t>& shape = pixels.header().shape;
+  if (shape.size() != 3 && shape.size() != 4)
+    refuse(images, "has shape " + shape_text(shape) +
+                       "; images are (count, height, width) or (count, channels, height, width)");
+  labelled_images result{.channels = shape.size() == 4 ? static_cast<std::size_t>(shape[1]) : 1,
+                         .height = static_cast<std::size_t>(shape[shape.size() - 2]),
+                         .width = static_cast<std::size_t>(shape.back())};
+  const auto count = static_cast<std::size_t>(pixels.header().count());
+  if (pixels.header().type == npy_type::uint8) {
+    result.bytes.resize(count);
+    pixels.read(0, std::as_writable_bytes(std::span(result.bytes)));
+  } else if (is_floating(pixels.header().type)) {
+    result.reals.resize(count);
+    pixels.read(0, std::span(result.reals));
+  } else {
+    refuse(images,
+           "holds " + std::string(name_of(pixels.header().type)) + " elements; pixels are uint8 or floating-point");
+  }
+  const token_file classes(labels, token_file::layout::npy);
+  if (classes.count() != shape[0])
+    refuse(labels, "has " + std::to_string(classes.count()) + " labels for the " + std::to_string(shape[0]) +
+                       " images of " + images.string());
+  std::vector<std::int64_t> wide(static_cast<std::size_t>(classes.count()));
+  classes.read(0, wide);
+  for (const std::int64_t label : wide) {
+    if (label < 0 || label >= (1 << 20)) refuse(labels, "has label " + std::to_string(label) + "; valid is 0..1048575");
+    result.labels.push_back(static_cast<std::int32_t>(label));
+  }
+  return result;
+}
+
+// ---- kinds of data -------------------------------------------------------------------------------------------------
+
+namespace {
+
+image_set_settings read_settings(const data_request& r, const char* name, std::size_t classes, std::vector<double> mean,
+                                 std::vector<double> deviation) {
+  image_set_settings s{.name = name, .classes = classes};
+  s.mean = r.table.numbers("mean", std::move(mean));
+  s.deviation = r.table.numbers("deviation", std::move(deviation));
+  if (!std::all_of(s.deviation.begin(), s.deviation.end(), [](double d) { return d > 0; }))
+    r.table.fail("deviation", "holds a number that is not more than 0");
+  s.crop_padding = read_size(r.table, "crop_padding", 0, 64, 0);
+  s.flip = r.table.flag("flip", false);
+  s.validation_rows = r.validation_examples("validation_images");
+  return s;
+}
+
+std::size_t classes_of(const labelled_images& images) {
+  return images.labels.empty()
+             ? 0
+             : static_cast<std::size_t>(*std::max_element(images.labels.begin(), images.labels.end())) + 1;
+}
+
+/// The last `share` of the images, taken away from them.
+labelled_images split_off(labelled_images& images, double share) {
+  const auto kept = static_cast<std::size_t>(static_cast<double>(images.count()) * (1 - share));
+  labelled_images rest{.channels = images.channels, .height = images.height, .width = images.width};
+  const auto move_tail = [](auto& from, auto& to, std::size_t at) {
+    if (from.empty()) return;
+    to.assign(from.begin() + static_cast<std::ptrdiff_t>(at), from.end());
+    from.resize(at);
+  };
+  move_tail(images.bytes, rest.bytes, kept * images.pixels());
+  move_tail(images.reals, rest.reals, kept * images.pixels());
+  move_tail(images.labels, rest.labels, kept);
+  return rest;
+}
+
+data_opener read_cifar_table(const data_request& r, const char* name, std::size_t classes, std::vector<double> mean,
+                             std::vector<double> deviation, std::vector<std::string> training, std::string validation) {
+  const fs::path folder = r.path("folder");
+  const image_set_settings s = read_settings(r, name, classes, std::move(mean), std::move(deviation));
+  return [=] {
+    labelled_images images, tests;
+    for (const std::string& file : training) add_cifar(images, folder / file, classes);
+    add_cifar(tests, folder / validation, classes);
+    return std::make_unique<image_set_source>(std::move(images), std::move(tests), s);
+  };
+}
+
+}  // namespace
+
+data_kind mnist_kind() {
+  return {
+      "mnist", "the folder of MNIST or its like", [](const data_request& r) -> data_opener {
+        const fs::path folder = r.path("folder");
+        const image_set_settings s = read_settings(r, "mnist", 0, {0.1307}, {0.3081});
+        return [=] {
+          labelled_images training = read_mnist(folder / "train-images-idx3-ubyte", folder / "train-labels-idx1-ubyte");
+          labelled_images validation = read_mnist(folder / "t10k-images-idx3-ubyte", folder / "t10k-labels-idx1-ubyte");
+          image_set_settings with_classes = s;
+          with_classes.classes = std::max<std::size_t>(classes_of(training), 2);
+          return std::make_unique<image_set_source>(std::move(training), std::move(validation), with_classes);
+        };
+      }};
+}
+
+data_kind cifar10_kind() {
+  return {"cifar10", "the folder of its binary version", [](const data_request& r) {
+            return read_cifar_table(
+                r, "cifar10", 10, {0.4914, 0.4822, 0.4465}, {0.2470, 0.2435, 0.2616},
+                {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
+                "test_batch.bin");
+          }};
+}
+
+data_kind cifar100_kind() {
+  return {"cifar100", "the folder of its binary version", [](const data_request& r) {
+            return read_cifar_table(r, "cifar100", 100, {0.5071, 0.4867, 0.4408}, {0.2675, 0.2565, 0.2761},
+                                    {"train.bin"}, "test.bin");
+          }};
+}
+
+data_kind images_kind() {
+  return {"images", ".npy files of images and labels", [](const data_request& r) -> data_opener {
+            const fs::path images = r.path("images"), labels = r.path("labels");
+            const bool has_tests = r.table.has("test_images") || r.table.has("test_labels");
+            const fs::path test_images = has_tests ? r.path("test_images") : fs::path();
+            const fs::path test_labels = has_tests ? r.path("test_labels") : fs::path();
+            const double share = read_real(r.table, "validation_fraction", 0, bound::excluded, 1, bound::excluded, 0.1);
+            const image_set_settings s = read_settings(r, "images", 0, {0}, {1});
+            return [=] {
+              labelled_images training = read_npy_images(images, labels);
+              image_set_settings with_classes = s;
+              with_classes.classes = std::max<std::size_t>(classes_of(training), 2);
+              labelled_images validation =
+                  has_tests ? read_npy_images(test_images, test_labels) : split_off(training, share);
+              return std::make_unique<image_set_source>(std::move(training), std::move(validation), with_classes);
+            };
+          }};
+}
+
+}  // namespace binade
