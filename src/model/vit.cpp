@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <stdexcept>
 #include <string>
-#include <utility>
 
 #include "model/block_plan.hpp"
 #include "model/image_classifier.hpp"
@@ -38,7 +37,7 @@ tensor<T> cut_into_patches(const vit_config& c, const tensor<T>& pixels, thread_
 
 class vit_plan final : public model_plan {
  public:
-  explicit vit_plan(vit_config config) : config_(std::move(config)) {}
+  explicit vit_plan(const vit_config& config) : config_(config) {}
 
   std::string kind() const override { return "vit"; }
   std::string canonical_text() const override {

@@ -1,6 +1,7 @@
 #include "ops/routing.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 
@@ -32,11 +33,6 @@ void score_rows(thread_pool& pool, const tensor<T>& logits, std::size_t experts,
                             });
 }
 
-template <class T>
-bool is_nan(T x) {
-  return x != x;
-}
-
 /// The indices of the largest scores of a row, ascending.
 template <class T>
 void choose(const T* scores, std::size_t experts, std::span<std::int32_t> chosen) {
@@ -44,7 +40,8 @@ void choose(const T* scores, std::size_t experts, std::span<std::int32_t> chosen
   for (std::int32_t& choice : chosen) {
     std::size_t best = experts;
     for (std::size_t e = 0; e < experts; ++e)
-      if (!taken[e] && (best == experts || scores[e] > scores[best] || (is_nan(scores[best]) && !is_nan(scores[e]))))
+      if (!taken[e] &&
+          (best == experts || scores[e] > scores[best] || (std::isnan(scores[best]) && !std::isnan(scores[e]))))
         best = e;
     taken[best] = true;
     choice = std::int32_t(best);
