@@ -21,7 +21,7 @@ constexpr std::size_t digest_digits = 16;
 constexpr std::string_view checksum_key = "xxh3";
 
 std::size_t element_size(const std::string& type) {
-  return type == "F32" ? 4 : type == "F64" ? 8 : 0;
+  return type == "F32" ? 4 : type == "F64" ? 8 : type == "U8" ? 1 : 0;
 }
 
 [[noreturn]] void damaged(const std::filesystem::path& file, const std::string& why) {
@@ -59,12 +59,18 @@ std::span<const float> stored_tensor::f32() const {
 std::span<const double> stored_tensor::f64() const {
   return numbers<double>(*this, "F64");
 }
+std::span<const std::uint8_t> stored_tensor::u8() const {
+  return numbers<std::uint8_t>(*this, "U8");
+}
 
 stored_tensor stored(std::string name, std::vector<std::size_t> shape, std::span<const float> values) {
   return {std::move(name), "F32", std::move(shape), std::as_bytes(values)};
 }
 stored_tensor stored(std::string name, std::vector<std::size_t> shape, std::span<const double> values) {
   return {std::move(name), "F64", std::move(shape), std::as_bytes(values)};
+}
+stored_tensor stored(std::string name, std::vector<std::size_t> shape, std::span<const std::uint8_t> values) {
+  return {std::move(name), "U8", std::move(shape), std::as_bytes(values)};
 }
 
 void write_safetensors(const std::filesystem::path& file, std::span<const stored_tensor> tensors,
@@ -132,7 +138,7 @@ safetensors_file safetensors_file::read(const std::filesystem::path& file) {
           name, entry.at("dtype").get<std::string>(), entry.at("shape").get<std::vector<std::size_t>>(), {}};
       const auto offsets = entry.at("data_offsets").get<std::vector<std::size_t>>();
       const std::size_t size = element_size(t.type);
-      if (size == 0) damaged(file, "tensor " + name + " has type " + t.type + "; F32 and F64 are read");
+      if (size == 0) damaged(file, "tensor " + name + " has type " + t.type + "; F32, F64 and U8 are read");
       std::size_t expected = size;
       for (const std::size_t d : t.shape) {
         if (d != 0 && expected > data.size() / d)

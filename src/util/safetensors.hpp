@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <span>
@@ -12,7 +13,7 @@ namespace binade {
 /// A named array in a safetensors file.
 struct stored_tensor {
   std::string name;
-  std::string type;                  ///< "F32" or "F64"
+  std::string type;                  ///< "F32", "F64" or "U8"
   std::vector<std::size_t> shape;    ///< row-major; empty: one number
   std::span<const std::byte> bytes;  ///< little-endian, element size times the product of the shape
 
@@ -20,11 +21,13 @@ struct stored_tensor {
   /// The numbers.  @throws std::runtime_error if the type is another one
   std::span<const float> f32() const;
   std::span<const double> f64() const;
+  std::span<const std::uint8_t> u8() const;
 };
 
 /// A view of numbers as something to store.
 stored_tensor stored(std::string name, std::vector<std::size_t> shape, std::span<const float> values);
 stored_tensor stored(std::string name, std::vector<std::size_t> shape, std::span<const double> values);
+stored_tensor stored(std::string name, std::vector<std::size_t> shape, std::span<const std::uint8_t> values);
 
 /// Writes the tensors in the safetensors format, atomically.  The metadata gets one more entry, "xxh3": the hash of the
 /// whole file with that entry's 16 digits read as zeros, so that damage anywhere shows.
