@@ -87,19 +87,20 @@ class tape {
   /// @param backward  reads the gradient of the operation's result and adds to those of its operands
   void record(std::function<void()> backward) { steps_.push_back(std::move(backward)); }
 
-  /// Runs the steps from the last to the first, starting from d loss / d loss = 1.  A gradient's contributions are
+  /// Runs the steps from the last to the first, starting from the gradient of the loss.  A gradient's contributions are
   /// therefore added in the reverse order of the operations that read the variable, always the same one.  Each step is
   /// freed, with the tensors that it saved, before the next one runs; the tape is empty afterwards.
-  /// @param loss  a variable of one element that requires a gradient
+  /// @param loss      a variable of one element that requires a gradient
+  /// @param gradient  of the loss: 1, or what scales all gradients
   /// @throws std::invalid_argument if it is not
-  void backward(const variable<T>& loss, thread_pool& pool) {
+  void backward(const variable<T>& loss, thread_pool& pool, T gradient = T(1)) {
     if (!loss.requires_gradient() || loss.value().size() != 1)
       throw std::invalid_argument(
           "tape::backward: the loss must be one element that depends on a variable that requires a gradient; given "
           "is " +
           (loss ? "shape " + to_string(loss.shape()) : std::string("no variable")) +
           (loss && !loss.requires_gradient() ? ", which requires none" : ""));
-    loss.add_gradient(tensor<T>::full(loss.shape(), T(1)), pool);
+    loss.add_gradient(tensor<T>::full(loss.shape(), gradient), pool);
     while (!steps_.empty()) {
       const std::function<void()> step = std::move(steps_.back());
       steps_.pop_back();
@@ -168,7 +169,7 @@ class graph {
     return output;
   }
 
-  void backward(const variable<T>& loss) { tape_.backward(loss, pool_); }
+  void backward(const variable<T>& loss, T gradient = T(1)) { tape_.backward(loss, pool_, gradient); }
 
  private:
   thread_pool& pool_;

@@ -20,6 +20,7 @@
 
 #include "binade/elementary.hpp"
 #include "binade/version.hpp"
+#include "buffer_pool.hpp"
 #include "cli/commands.hpp"
 #include "cli/interruption.hpp"
 #include "cli/progress.hpp"
@@ -146,7 +147,7 @@ class train_observer final : public run_observer {
 };
 
 json summary_of(const run_settings& run, const data_source& source, const trial_settings& trial,
-                const std::string& recipe_label, std::size_t parameters, const run_result& r) {
+                const std::string& recipe_label, const trainer& t, const run_result& r) {
   json s{{"name", run.name},
          {"outcome", r.end == run_end::finished   ? "finished"
                      : r.end == run_end::diverged ? "diverged"
@@ -155,7 +156,7 @@ json summary_of(const run_settings& run, const data_source& source, const trial_
          {"recipe", recipe_label},
          {"learning_rate", trial.learning_rate},
          {"seed", trial.seed},
-         {"parameters", parameters},
+         {"parameters", t.parameter_count()},
          {"flops_per_step", run.model->flops_per_example() * static_cast<double>(run.train.batch)},
          {"data", source.description()},
          {"steps", r.steps_done()},
@@ -167,7 +168,10 @@ json summary_of(const run_settings& run, const data_source& source, const trial_
          {"unit", source.unit()}};
   if (r.validation_loss && source.unit() == "byte") s["bits_per_byte"] = *r.validation_loss / math::log(2.0);
   s["weights_digest"] = r.weights_digest;
+  if (run.train.loss_scaling.how != loss_scaling_settings::kind::none) s["skipped_steps"] = t.skipped_steps();
   s["seconds"] = r.seconds;
+  s["optimizer_state_bytes"] = t.optimizer_bytes();
+  s["peak_tensor_bytes"] = buffer_pool::instance().usage().peak;
   s["binade_version"] = version_and_commit;
   s["compiler"] = compiler_name();
   s["cpu"] = cpu_name();
@@ -209,7 +213,7 @@ int run_train(const train_options& options) {
   const auto source = open_source(file.run);
   const std::size_t threads =
       options.threads != 0 ? options.threads : std::max<std::size_t>(1, std::thread::hardware_concurrency());
-  const trial_settings trial{.formats = checked_recipe(file.recipe, file.file, *file.run.model),
+  const trial_settings trial{.formats = checked_recipe(file.recipe, file.file, file.run),
                              .learning_rate = file.learning_rate,
                              .seed = file.seed,
                              .threads = threads};
@@ -250,7 +254,7 @@ int run_train(const train_options& options) {
     if (result.end == run_end::finished) t.save(checkpoint, {.losses = result.losses, .seconds = result.seconds});
     if (result.end == run_end::finished && !options.weights.empty()) t.export_weights(options.weights);
   }
-  const json summary = summary_of(file.run, *source, trial, file.recipe, t.parameter_count(), result);
+  const json summary = summary_of(file.run, *source, trial, file.recipe, t, result);
   if (result.end != run_end::interrupted) write_atomically(out / "summary.json", summary.dump(2) + "\n");
   if (options.as_json)
     std::cout << summary.dump(2) << "\n";

@@ -68,6 +68,7 @@ recipe read_recipe_table(const toml_section& file, const std::string& name) {
   recipe result{.name = file.text("name", name), .description = file.text("description", std::string()), .rules = {}};
   const std::vector<toml_section> rules = file.sections("rule");
   for (const toml_section& section : rules) result.rules.push_back(read_rule(section));
+  result.optimizer = read_optimizer_formats(file.section("optimizer"));
   file.finish();
   // After finish(): a misspelt key is the likelier reason for an empty rule.
   for (std::size_t i = 0; i < rules.size(); ++i) {
@@ -110,7 +111,7 @@ std::optional<quantizer> recipe::resolve(std::string_view site, site_operand ope
 }
 
 std::string recipe::canonical_text() const {
-  if (rules.empty()) return "rule = []\n";
+  if (rules.empty()) return "rule = []\n" + optimizer.canonical_text();
   std::string text;
   for (const recipe_rule& rule : rules) {
     text += "[[rule]]\nlayers = [";
@@ -128,7 +129,7 @@ std::string recipe::canonical_text() const {
     }
     if (!gemm.empty()) text += " }\n";
   }
-  return text;
+  return text + optimizer.canonical_text();
 }
 
 std::string recipe::digest() const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "binade/quantizer.hpp"
+#include "recipe/optimizer_formats.hpp"
 #include "recipe/site_operand.hpp"
 
 namespace binade {
@@ -31,14 +32,15 @@ struct recipe_rule {
 struct recipe {
   std::string name;
   std::string description;
-  std::vector<recipe_rule> rules;  ///< in order: for each operand the last rule that says something holds
+  std::vector<recipe_rule> rules;    ///< in order: for each operand the last rule that says something holds
+  optimizer_formats optimizer = {};  ///< of weights, gradients and states between steps
   bool operator==(const recipe&) const = default;
 
   /// The quantizer of an operand; none: the operand is used as it is, in float32.
   std::optional<quantizer> resolve(std::string_view site, site_operand operand) const;
 
-  /// The rules as TOML with every choice spelled out.  A function of the rules alone, so that a new name or description
-  /// leaves it as it is; parse_recipe() reads it back to equal rules.
+  /// Rules and formats of the optimizer as TOML with every choice spelled out.  A function of these alone, so that a
+  /// new name or description leaves it as it is; parse_recipe() reads it back to equal ones.
   std::string canonical_text() const;
   /// 16 hexadecimal digits: XXH3 (64 bits) of canonical_text().
   std::string digest() const;

@@ -203,7 +203,8 @@ quantization_analysis analyse_quantization(const study_store& store, const std::
   for (std::size_t i : rate.trials) {
     std::vector<counter_record> last;
     store.for_each_quantization(trials[i].id, [&](const counter_record& row) {
-      result.totals.add(row);
+      if (row.gemm == loss_scale_row) return;              // no array
+      if (row.gemm != update_row) result.totals.add(row);  // what a rounding undid there is no share of elements
       result.by_step[row.step][{row.gemm, row.operand}].add(row);
       if (!last.empty() && last.back().step != row.step) last.clear();
       last.push_back(row);

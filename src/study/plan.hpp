@@ -46,8 +46,8 @@ struct study_plan {
 ///         is for no layer of this model
 study_plan make_plan(const study_file& file);
 
-/// The recipe that a reference in a file stands for, checked against a model.  @throws as make_plan
-recipe checked_recipe(const std::string& reference, const std::filesystem::path& file, const model_plan& model);
+/// The recipe that a reference in a file stands for, checked against model and optimizer.  @throws as make_plan
+recipe checked_recipe(const std::string& reference, const std::filesystem::path& file, const run_settings& run);
 
 /// What a study will take.
 struct study_cost {

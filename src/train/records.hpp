@@ -23,7 +23,13 @@ struct evaluation_record {
   double validation_loss = 0;
 };
 
-/// The counters of one operand of one GEMM in one step.
+/// The gemm of the rows that say what became of the changes of weights that are kept in a format.
+inline constexpr const char* update_row = "update";
+/// The gemm of the row that holds the scale of a loss: amax is the scale, saturated 1 where the step was skipped.
+inline constexpr const char* loss_scale_row = "loss_scale";
+
+/// The counters of one operand of one GEMM in one step; or of an update, a state or a gradient (see optimizer), where
+/// underflowed elements of gemm "update" are lost updates.
 struct counter_record {
   std::int64_t trial = 0, step = 0;
   std::string site, gemm, operand;  ///< e.g. blocks.0.mlp.up, input_gradient, grad_output

@@ -1,6 +1,7 @@
 #include "train/settings.hpp"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
@@ -12,21 +13,60 @@
 namespace binade {
 namespace {
 
+/// One of the names of an enumeration; the first if the key is not there.
+template <class Enum, std::size_t Count>
+Enum named(const toml_section& s, const char* key, const std::array<std::string_view, Count>& names) {
+  const std::string name = s.text(key, std::string(names[0]));
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found != names.end()) return static_cast<Enum>(found - names.begin());
+  std::string list;
+  for (const std::string_view n : names) list += (list.empty() ? "\"" : ", \"") + std::string(n) + "\"";
+  s.fail(key, "is \"" + name + "\"; valid are " + list);
+}
+
+loss_scaling_settings read_loss_scaling(const toml_section& s, bool is_there) {
+  loss_scaling_settings l;
+  if (!is_there) return l;
+  const std::string kind = s.text("kind");
+  if (kind != "static" && kind != "dynamic") s.fail("kind", "is \"" + kind + "\"; valid are \"static\", \"dynamic\"");
+  l.how = kind == "static" ? loss_scaling_settings::kind::fixed : loss_scaling_settings::kind::dynamic;
+  l.scale = s.number("scale", l.scale);
+  if (l.how == loss_scaling_settings::kind::dynamic) {
+    l.growth = s.number("growth", l.growth);
+    l.backoff = s.number("backoff", l.backoff);
+    l.interval = s.integer("interval", l.interval);
+  }
+  if (const auto defect = l.defect()) s.fail(defect->key, std::string(defect->why));
+  return l;
+}
+
 train_settings read_train(const toml_section& s) {
   constexpr std::int64_t most = 1'000'000'000;
   train_settings t;
   t.steps = read_whole(s, "steps", 1, most);
   t.batch = read_size(s, "batch", 1, 65536);
   t.warmup = read_whole(s, "warmup", 0, t.steps - 1, t.steps / 10);
-  t.weight_decay = read_real(s, "weight_decay", 0, bound::included, unlimited, bound::included, t.weight_decay);
+  t.accumulate = read_size(s, "accumulate", 1, 65536, 1);
+  if (t.batch % t.accumulate != 0)
+    s.fail("accumulate",
+           "is " + std::to_string(t.accumulate) + "; it must divide batch, which is " + std::to_string(t.batch));
+  if (t.steps > std::numeric_limits<std::uint32_t>::max() / static_cast<std::int64_t>(t.accumulate))
+    s.fail("accumulate", "times steps is more than 2^32 - 1, the number of passes that have noise of their own");
+  t.optimizer = read_optimizer(s);
   t.clip = read_real(s, "clip", 0, bound::included, unlimited, bound::included, t.clip);
-  const std::vector<double> betas = s.numbers("betas", std::vector{t.beta1, t.beta2});
-  if (betas.size() != 2 || !std::all_of(betas.begin(), betas.end(), [](double b) { return b >= 0 && b < 1; }))
-    s.fail("betas", "must be two numbers of at least 0 and less than 1, such as [0.9, 0.95]");
-  t.beta1 = betas[0];
-  t.beta2 = betas[1];
-  t.epsilon = read_positive(s, "epsilon", t.epsilon);
+  t.schedule = named<schedule_shape>(s, "schedule", schedule_names);
+  if (t.schedule == schedule_shape::constant && s.has("final_lr_fraction"))
+    s.fail("final_lr_fraction", "is given and schedule is \"constant\"; remove one of the two");
   t.final_lr_fraction = read_real(s, "final_lr_fraction", 0, bound::included, 1, bound::included, t.final_lr_fraction);
+  if (t.schedule == schedule_shape::wsd) {
+    t.decay = read_real(s, "decay", 0, bound::excluded, 1, bound::included, t.decay);
+    t.fall = named<decay_shape>(s, "decay_shape", decay_names);
+    const auto falling = static_cast<std::int64_t>(schedule_of(t, 1).decay_steps());
+    if (falling == 0 || t.warmup + falling > t.steps)
+      s.fail("decay", "gives " + std::to_string(falling) + " steps of " + std::to_string(t.steps) +
+                          "; valid are 1 to the " + std::to_string(t.steps - t.warmup) + " after the warm-up");
+  }
+  t.loss_scaling = read_loss_scaling(s.section("loss_scaling"), s.has("loss_scaling"));
   t.evaluate_every = read_whole(s, "evaluate_every", 0, most, t.evaluate_every);
   t.telemetry_every = read_whole(s, "telemetry_every", 0, most, t.telemetry_every);
   t.checkpoint_every = read_whole(s, "checkpoint_every", 1, most, t.checkpoint_every);
@@ -113,6 +153,16 @@ std::unique_ptr<data_source> open_source(run_settings& settings) {
   return source;
 }
 
+learning_rate_schedule schedule_of(const train_settings& train, double peak) {
+  return {.peak = peak,
+          .steps = static_cast<std::uint64_t>(train.steps),
+          .warmup = static_cast<std::uint64_t>(train.warmup),
+          .final_fraction = train.final_lr_fraction,
+          .shape = train.schedule,
+          .decay = train.decay,
+          .fall = train.fall};
+}
+
 std::string canonical_text(const run_settings& r, const data_source& source) {
   const auto quoted = [](const std::string& text) {
     std::string out = "\"";
@@ -127,14 +177,35 @@ std::string canonical_text(const run_settings& r, const data_source& source) {
   line("steps", std::to_string(r.train.steps));
   line("batch", std::to_string(r.train.batch));
   line("warmup", std::to_string(r.train.warmup));
-  line("weight_decay", exact_text(r.train.weight_decay));
-  line("clip", exact_text(r.train.clip));
-  line("betas", "[" + exact_text(r.train.beta1) + ", " + exact_text(r.train.beta2) + "]");
-  line("epsilon", exact_text(r.train.epsilon));
-  line("final_lr_fraction", exact_text(r.train.final_lr_fraction));
+  // What is not said keeps the text of a file, and so its identity, as it was before the key existed.
+  const train_settings& t = r.train;
+  if (t.accumulate != 1) line("accumulate", std::to_string(t.accumulate));
+  if (!std::holds_alternative<adamw_settings>(t.optimizer))
+    line("optimizer", quoted(std::string(name_of(t.optimizer))));
+  line("weight_decay", exact_text(weight_decay_of(t.optimizer)));
+  line("clip", exact_text(t.clip));
+  for (const auto& [key, value] : lines_of(t.optimizer)) line(std::string(key).c_str(), value);
+  if (t.schedule != schedule_shape::cosine)
+    line("schedule", quoted(std::string(schedule_names[static_cast<std::size_t>(t.schedule)])));
+  if (t.schedule != schedule_shape::constant) line("final_lr_fraction", exact_text(t.final_lr_fraction));
+  if (t.schedule == schedule_shape::wsd) {
+    line("decay", exact_text(t.decay));
+    line("decay_shape", quoted(std::string(decay_names[static_cast<std::size_t>(t.fall)])));
+  }
   line("evaluate_every", std::to_string(r.train.evaluate_every));
   line("telemetry_every", std::to_string(r.train.telemetry_every));
   line("checkpoint_every", std::to_string(r.train.checkpoint_every));
+  if (const loss_scaling_settings& l = t.loss_scaling; l.how != loss_scaling_settings::kind::none) {
+    const bool dynamic = l.how == loss_scaling_settings::kind::dynamic;
+    text += "\n[train.loss_scaling]\n";
+    line("kind", dynamic ? "\"dynamic\"" : "\"static\"");
+    line("scale", exact_text(l.scale));
+    if (dynamic) {
+      line("growth", exact_text(l.growth));
+      line("backoff", exact_text(l.backoff));
+      line("interval", std::to_string(l.interval));
+    }
+  }
   return text;
 }
 

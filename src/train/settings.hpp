@@ -11,6 +11,9 @@
 
 #include "data/data_kind.hpp"
 #include "model/model.hpp"
+#include "optim/loss_scale.hpp"
+#include "optim/optimizer_choice.hpp"
+#include "optim/schedule.hpp"
 
 namespace binade {
 
@@ -22,18 +25,24 @@ struct data_settings {
 
 /// [train], all but what a study varies
 struct train_settings {
-  std::int64_t steps = 0;               ///< optimizer steps, 1..10^9
-  std::size_t batch = 0;                ///< sequences per step, 1..65536
-  std::int64_t warmup = 0;              ///< steps of linear warm-up, below steps; default a tenth of the steps
-  double weight_decay = 0.1;            ///< >= 0, times the learning rate
-  double clip = 1;                      ///< largest gradient norm, >= 0; 0: no clipping
-  double beta1 = 0.9, beta2 = 0.95;     ///< 0 <= beta < 1
-  double epsilon = 1e-8;                ///< > 0
-  double final_lr_fraction = 0.1;       ///< the cosine ends at this share of the learning rate, 0..1
+  std::int64_t steps = 0;      ///< optimizer steps, 1..10^9
+  std::size_t batch = 0;       ///< sequences per step, 1..65536
+  std::size_t accumulate = 1;  ///< parts of a batch that go through the model one after the other; divides batch
+  std::int64_t warmup = 0;     ///< steps of linear warm-up, below steps; default a tenth of the steps
+  optimizer_choice optimizer;  ///< AdamW if nothing is said
+  double clip = 1;             ///< largest gradient norm, >= 0; 0: no clipping
+  schedule_shape schedule = schedule_shape::cosine;
+  double final_lr_fraction = 0.1;          ///< the schedule ends at this share of the learning rate, 0..1
+  double decay = 0.2;                      ///< wsd: share of the steps in which the rate falls, 0 excluded to 1
+  decay_shape fall = decay_shape::linear;  ///< wsd
+  loss_scaling_settings loss_scaling;
   std::int64_t evaluate_every = 0;      ///< steps between validations; 0: only after the last step
   std::int64_t telemetry_every = 10;    ///< steps between records of the quantizers' counters; 0: none
   std::int64_t checkpoint_every = 100;  ///< steps between checkpoints, >= 1
 };
+
+/// The learning rate of every step of such a run.
+learning_rate_schedule schedule_of(const train_settings& train, double peak);
 
 /// What every kind of run has.
 struct run_settings {

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
+#include <map>
 #include <stdexcept>
 #include <string_view>
 #include <tuple>
@@ -11,8 +14,10 @@
 #include "binade/version.hpp"
 #include "data/mix.hpp"
 #include "kernels/parallel.hpp"
-#include "optim/adamw.hpp"
+#include "model/model.hpp"
 #include "optim/clip.hpp"
+#include "optim/loss_scale.hpp"
+#include "optim/optimizer.hpp"
 #include "optim/schedule.hpp"
 #include "recipe/quantized_matmul.hpp"
 #include "report/number_text.hpp"
@@ -25,26 +30,63 @@ namespace {
 constexpr std::string_view checkpoint_format = "binade checkpoint 1";
 constexpr const char* loss_history = "history.loss";
 
-counter_record to_record(std::int64_t step, const quantization_record& q) {
-  const quantize_counters& c = q.counters;
+/// The scale of a loss, as the largest magnitude of one element that saturates where the step was skipped.
+counter_record scale_record(std::int64_t step, double scale, bool skipped) {
   return {.trial = 0,
           .step = step,
-          .site = std::string(q.site),
-          .gemm = std::string(q.gemm),
-          .operand = std::string(q.operand),
-          .count = static_cast<std::int64_t>(c.count),
-          .nonzero = static_cast<std::int64_t>(c.nonzero),
-          .saturated = static_cast<std::int64_t>(c.saturated),
-          .underflowed = static_cast<std::int64_t>(c.underflowed),
-          .amax = c.amax,
-          .sqnr_db = sqnr_db(c.sum_sq, c.sum_sq_error)};
+          .site = "loss",
+          .gemm = std::string(loss_scale_row),
+          .operand = "scale",
+          .count = 1,
+          .nonzero = 1,
+          .saturated = skipped ? 1 : 0,
+          .underflowed = 0,
+          .amax = scale,
+          .sqnr_db = std::numeric_limits<double>::infinity()};
 }
 
-bool all_finite(std::span<const parameter<float>> parameters) {
-  return std::all_of(parameters.begin(), parameters.end(), [](const parameter<float>& p) {
-    const auto values = p.value.value().values();
-    return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
-  });
+/// What the quantizers did in a step; the micro-batches of an operand are added up.
+class counter_rows {
+ public:
+  void add(const quantization_record& q) {
+    const auto [row, is_new] =
+        rows_.try_emplace({std::string(q.site), std::string(q.gemm), std::string(q.operand)}, q.counters);
+    if (!is_new) row->second.merge(q.counters);
+  }
+  /// In the order of site, GEMM, operand.
+  std::vector<counter_record> records(std::int64_t step) const {
+    std::vector<counter_record> result;
+    for (const auto& [key, c] : rows_) {
+      const auto& [site, gemm, operand] = key;
+      result.push_back({.trial = 0,
+                        .step = step,
+                        .site = site,
+                        .gemm = gemm,
+                        .operand = operand,
+                        .count = static_cast<std::int64_t>(c.count),
+                        .nonzero = static_cast<std::int64_t>(c.nonzero),
+                        .saturated = static_cast<std::int64_t>(c.saturated),
+                        .underflowed = static_cast<std::int64_t>(c.underflowed),
+                        .amax = c.amax,
+                        .sqnr_db = sqnr_db(c.sum_sq, c.sum_sq_error)});
+    }
+    return result;
+  }
+
+ private:
+  std::map<std::tuple<std::string, std::string, std::string>, quantize_counters> rows_;
+};
+
+bool all_finite(std::span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
+}
+bool weights_finite(std::span<const parameter<float>> parameters) {
+  return std::all_of(parameters.begin(), parameters.end(),
+                     [](const auto& p) { return all_finite(p.value.value().values()); });
+}
+bool gradients_finite(std::span<const parameter<float>> parameters) {
+  return std::all_of(parameters.begin(), parameters.end(),
+                     [](const auto& p) { return all_finite(std::as_const(p.value.gradient()).values()); });
 }
 
 std::vector<std::size_t> sizes_of(const extents& shape) {
@@ -63,8 +105,11 @@ struct trainer::state {
   thread_pool pool;
   std::unique_ptr<model<float>> network;
   bound_recipe formats;
-  adamw<float> optimizer;
+  binade::optimizer<float> optimizer;
   learning_rate_schedule schedule;
+  loss_scale scale;
+  std::uint64_t steps = 0;   // made, skipped ones included
+  std::int64_t skipped = 0;  // for overflow of the scaled loss
 
   state(const run_settings& r, const data_source& s, const trial_settings& t)
       : run(r),
@@ -74,21 +119,17 @@ struct trainer::state {
         pool(t.threads),
         network(r.model->make(seeds.initialization)),
         formats(t.formats, r.model->gemm_sites()),
-        optimizer(network->parameters(), {.beta1 = r.train.beta1,
-                                          .beta2 = r.train.beta2,
-                                          .epsilon = r.train.epsilon,
-                                          .weight_decay = r.train.weight_decay}),
-        schedule{.peak = t.learning_rate,
-                 .steps = static_cast<std::uint64_t>(r.train.steps),
-                 .warmup = static_cast<std::uint64_t>(r.train.warmup),
-                 .final_fraction = r.train.final_lr_fraction} {
+        optimizer(network->parameters(), r.train.optimizer, t.formats.optimizer, seeds.rounding),
+        schedule(schedule_of(r.train, t.learning_rate)),
+        scale(r.train.loss_scaling) {
     schedule.validate();
   }
 
-  quantization_context quantization() const {
+  /// @param part  of the batch, counted from 0
+  quantization_context quantization(std::size_t part = 0) const {
     return {.recipe = &formats,
             .seed = seeds.rounding,
-            .step = static_cast<std::uint32_t>(optimizer.steps()),
+            .step = static_cast<std::uint32_t>(steps * run.train.accumulate + part),
             .observer = {}};
   }
 };
@@ -101,37 +142,70 @@ std::size_t trainer::parameter_count() const {
   return count_parameters(state_->run.model->parameters()).total;
 }
 std::int64_t trainer::steps_done() const {
-  return static_cast<std::int64_t>(state_->optimizer.steps());
+  return static_cast<std::int64_t>(state_->steps);
+}
+std::int64_t trainer::skipped_steps() const {
+  return state_->skipped;
+}
+std::size_t trainer::optimizer_bytes() const {
+  return state_->optimizer.states_bytes();
 }
 
 trainer::step_result trainer::step(bool count) {
   state& s = *state_;
-  const auto number = s.optimizer.steps();
-  const data_batch batch = s.source.training_batch(s.seeds.data, number, s.run.train.batch);
+  const auto number = s.steps;
+  const std::size_t parts = s.run.train.accumulate;
+  const auto average = [parts](double sum) { return sum / static_cast<double>(parts); };
 
   step_result result;
   step_record& record = result.record;
   record.step = static_cast<std::int64_t>(number);
-  record.floor = floor_of(batch);
   record.learning_rate = s.schedule.at(number);
 
-  quantization_context quantization = s.quantization();
-  if (count)
-    quantization.observer = [&](const quantization_record& q) { result.counters.push_back(to_record(record.step, q)); };
-  graph<float> pass(s.pool, quantization);
+  counter_rows counters;
+  const std::function<void(const quantization_record&)> observer =
+      count ? [&](const quantization_record& q) { counters.add(q); }
+            : std::function<void(const quantization_record&)>();
   s.network->clear_gradients();
-  const model_loss<float> loss = s.network->loss(pass, batch);
-  record.loss = static_cast<double>(loss.mean.value()[0]);
-  pass.backward(loss.mean);
-  record.gradient_norm = gradient_norm(s.network->parameters(), s.pool);
-  const double factor = clip_factor(record.gradient_norm, s.run.train.clip);
-  record.clipped = factor < 1;
-  s.optimizer.step(record.learning_rate, factor, s.pool);
-  result.finite =
-      std::isfinite(record.loss) && std::isfinite(record.gradient_norm) && all_finite(s.network->parameters());
-  std::sort(result.counters.begin(), result.counters.end(), [](const counter_record& a, const counter_record& b) {
-    return std::tie(a.site, a.gemm, a.operand) < std::tie(b.site, b.gemm, b.operand);
-  });
+  double losses = 0, floors = 0;
+  bool floor_is_known = true;
+  for (std::size_t part = 0; part < parts; ++part) {
+    // Rows in parts have the numbers that they have in the whole batch.
+    const data_batch batch = s.source.training_batch(s.seeds.data, number * parts + part, s.run.train.batch / parts);
+    quantization_context quantization = s.quantization(part);
+    quantization.observer = observer;
+    graph<float> pass(s.pool, quantization);
+    const model_loss<float> loss = s.network->loss(pass, batch);
+    losses += static_cast<double>(loss.mean.value()[0]);
+    const std::optional<double> floor = floor_of(batch);
+    floor_is_known = floor_is_known && floor;
+    floors += floor.value_or(0);
+    pass.backward(loss.mean, static_cast<float>(average(s.scale.scale())));
+  }
+  record.loss = average(losses);
+  if (floor_is_known) record.floor = average(floors);
+
+  s.optimizer.round_gradients(s.pool, observer);
+  const double scaled_norm = gradient_norm(s.network->parameters(), s.pool);
+  record.gradient_norm = scaled_norm / s.scale.scale();
+  const bool overflowed =
+      s.scale.is_on() && (!std::isfinite(scaled_norm) || !gradients_finite(s.network->parameters()));
+  if (overflowed) {
+    ++s.skipped;
+    result.finite = std::isfinite(record.loss);
+  } else {
+    const double factor = clip_factor(record.gradient_norm, s.run.train.clip);
+    record.clipped = factor < 1;
+    s.optimizer.step(record.learning_rate, factor / s.scale.scale(), s.pool, observer);
+    result.finite =
+        std::isfinite(record.loss) && std::isfinite(record.gradient_norm) && weights_finite(s.network->parameters());
+  }
+  result.counters = counters.records(record.step);
+  if (s.scale.is_on()) {
+    result.counters.push_back(scale_record(record.step, s.scale.scale(), overflowed));
+    result.finite = s.scale.update(overflowed) && result.finite;
+  }
+  ++s.steps;
   return result;
 }
 
@@ -163,27 +237,26 @@ std::string trainer::identity() const {
 void trainer::save(const std::filesystem::path& file, const checkpoint_notes& notes) const {
   const state& s = *state_;
   std::vector<stored_tensor> tensors;
-  const auto parameters = s.network->parameters();
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const auto& [name, value] = parameters[i];
-    const auto sizes = sizes_of(value.shape());
-    tensors.push_back(stored(name, sizes, value.value().values()));
-    tensors.push_back(stored("first_moment." + name, sizes, s.optimizer.first_moments()[i].values()));
-    tensors.push_back(stored("second_moment." + name, sizes, s.optimizer.second_moments()[i].values()));
-  }
-  for (const auto& [name, value] : s.network->buffers())
-    tensors.push_back(stored(name, sizes_of(value.shape()), value.value().values()));
+  for (const auto& arrays : {s.network->parameters(), s.network->buffers()})
+    for (const auto& [name, value] : arrays)
+      tensors.push_back(stored(name, sizes_of(value.shape()), value.value().values()));
+  for (stored_tensor& t : s.optimizer.states()) tensors.push_back(std::move(t));
   tensors.push_back(stored(loss_history, {notes.losses.size()}, std::span(notes.losses)));
-  write_safetensors(file, tensors,
-                    {{"format", std::string(checkpoint_format)},
-                     {"identity", identity()},
-                     {"steps", std::to_string(s.optimizer.steps())},
-                     {"seconds", exact_text(notes.seconds)},
-                     {"settings", canonical_text(s.run, s.source)},
-                     {"recipe", s.trial.formats.canonical_text()},
-                     {"learning_rate", exact_text(s.trial.learning_rate)},
-                     {"seed", std::to_string(s.trial.seed)},
-                     {"binade_version", std::string(version_and_commit)}});
+  std::map<std::string, std::string> metadata{{"format", std::string(checkpoint_format)},
+                                              {"identity", identity()},
+                                              {"steps", std::to_string(s.steps)},
+                                              {"seconds", exact_text(notes.seconds)},
+                                              {"settings", canonical_text(s.run, s.source)},
+                                              {"recipe", s.trial.formats.canonical_text()},
+                                              {"learning_rate", exact_text(s.trial.learning_rate)},
+                                              {"seed", std::to_string(s.trial.seed)},
+                                              {"binade_version", std::string(version_and_commit)}};
+  if (s.scale.is_on()) {
+    metadata["skipped_steps"] = std::to_string(s.skipped);
+    metadata["loss_scale"] = exact_text(s.scale.scale());
+    metadata["steps_without_overflow"] = std::to_string(s.scale.steps_without_overflow());
+  }
+  write_safetensors(file, tensors, metadata);
 }
 
 void trainer::export_weights(const std::filesystem::path& file) const {
@@ -218,18 +291,15 @@ checkpoint_notes trainer::restore(const std::filesystem::path& file) {
 
   // Identity is equal and the checksum right, so that names and shapes can only fit; at() and from() check all the
   // same.
-  const auto parameters = s.network->parameters();
-  const auto load = [&](const std::string& name, const extents& shape) {
-    return tensor<float>::from(shape, saved.at(name).f32());
-  };
-  std::vector<tensor<float>> first, second;
-  for (const auto& [name, value] : parameters) {
-    value.mutable_value() = load(name, value.shape());
-    first.push_back(load("first_moment." + name, value.shape()));
-    second.push_back(load("second_moment." + name, value.shape()));
+  for (const auto& arrays : {s.network->parameters(), s.network->buffers()})
+    for (const auto& [name, value] : arrays)
+      value.mutable_value() = tensor<float>::from(value.shape(), saved.at(name).f32());
+  s.steps = std::stoull(note("steps"));
+  if (s.scale.is_on()) {
+    s.skipped = std::stoll(note("skipped_steps"));
+    s.scale.restore(std::stod(note("loss_scale")), std::stoll(note("steps_without_overflow")));
   }
-  for (const auto& [name, value] : s.network->buffers()) value.mutable_value() = load(name, value.shape());
-  s.optimizer.restore(std::stoull(note("steps")), first, second);
+  s.optimizer.restore(s.steps - static_cast<std::uint64_t>(s.skipped), saved);
   const auto losses = saved.at(loss_history).f64();
   return {.losses = {losses.begin(), losses.end()}, .seconds = std::stod(note("seconds"))};
 }

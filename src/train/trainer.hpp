@@ -43,16 +43,24 @@ class trainer {
   trainer& operator=(const trainer&) = delete;
 
   std::size_t parameter_count() const;
-  /// Optimizer steps made.
+  /// Optimizer steps made, skipped ones included.
   std::int64_t steps_done() const;
+  /// Those of them in which a scaled loss overflowed, so that weights and states were left as they were.
+  std::int64_t skipped_steps() const;
+  /// Bytes that hold the optimizer's states between steps.
+  std::size_t optimizer_bytes() const;
 
   struct step_result {
     step_record record;
     std::vector<counter_record>
-        counters;        ///< of the quantized operands, in the order of site, GEMM, operand; if asked for
-    bool finite = true;  ///< loss, gradients and updated weights; if not, the weights may be anything
+        counters;        ///< of the quantized operands, in the order of site, GEMM, operand, if asked for; then, with
+                         ///< a scaled loss, always the row "loss", loss_scale_row, "scale"
+    bool finite = true;  ///< loss, gradients and updated weights (of a skipped step, the loss); if not, the weights may
+                         ///< be anything
   };
-  /// Makes the next step.  @param count  take the quantizers' counters
+  /// Makes the next step: one pass per micro-batch, whose losses are averaged; then clipping and update.  A step in
+  /// which the scaled loss overflows is skipped.
+  /// @param count  take the quantizers' counters
   step_result step(bool count);
 
   /// Mean loss over the validation set, nat per token, with the recipe's quantizers, in batches of the training's size.

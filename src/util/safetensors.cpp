@@ -92,6 +92,9 @@ std::span<const float> stored_tensor::f32() const {
 std::span<const double> stored_tensor::f64() const {
   return numbers<double>(*this, "F64");
 }
+std::span<const std::uint8_t> stored_tensor::u8() const {
+  return numbers<std::uint8_t>(*this, "U8");
+}
 
 std::vector<float> stored_tensor::to_f32() const {
   if (type == "F32") return {f32().begin(), f32().end()};
@@ -113,6 +116,9 @@ stored_tensor stored(std::string name, std::vector<std::size_t> shape, std::span
 }
 stored_tensor stored(std::string name, std::vector<std::size_t> shape, std::span<const double> values) {
   return {std::move(name), "F64", std::move(shape), std::as_bytes(values)};
+}
+stored_tensor stored(std::string name, std::vector<std::size_t> shape, std::span<const std::uint8_t> values) {
+  return {std::move(name), "U8", std::move(shape), std::as_bytes(values)};
 }
 
 void write_safetensors(const std::filesystem::path& file, std::span<const stored_tensor> tensors,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <span>
@@ -23,11 +24,13 @@ struct stored_tensor {
   /// The numbers of a type that float32 holds: F32, F16, BF16, F8_E4M3, F8_E5M2.  Exact; a NaN is a NaN.
   /// @throws std::runtime_error if the type is another one
   std::vector<float> to_f32() const;
+  std::span<const std::uint8_t> u8() const;
 };
 
 /// A view of numbers as something to store.
 stored_tensor stored(std::string name, std::vector<std::size_t> shape, std::span<const float> values);
 stored_tensor stored(std::string name, std::vector<std::size_t> shape, std::span<const double> values);
+stored_tensor stored(std::string name, std::vector<std::size_t> shape, std::span<const std::uint8_t> values);
 
 /// Writes the tensors in the safetensors format, atomically.  The metadata gets one more entry, "xxh3": the hash of the
 /// whole file with that entry's 16 digits read as zeros, so that damage anywhere shows.

@@ -13,7 +13,7 @@ def metrics(folder):
 
 
 def without_times(summary):
-    return {key: value for key, value in summary.items() if key != "seconds"}
+    return {key: value for key, value in summary.items() if key not in ("seconds", "peak_tensor_bytes")}
 
 
 def test_a_training_run_writes_metrics_a_checkpoint_and_a_summary(binade, train_file, tmp_path):
@@ -97,6 +97,59 @@ def test_ctrl_c_keeps_everything_and_says_how_to_go_on(binade, program, tmp_path
     assert binade("train", train_file, "--out", "out", "--resume").returncode == 0
     assert binade("train", train_file, "--out", "undisturbed").returncode == 0
     assert metrics(tmp_path / "out") == metrics(tmp_path / "undisturbed")
+
+
+WIDE = """
+[model]
+layers = 1
+width = 256
+heads = 4
+context = 8
+[data]
+validation_documents = 1
+[train]
+steps = 3
+batch = 1
+learning_rate = 1e-3
+recipe = "{recipe}.toml"
+optimizer = "{optimizer}"
+"""
+STATES = """
+[optimizer]
+{states}
+packed = {packed}
+"""
+
+
+def test_packed_states_take_less_memory_and_give_the_same_bits(binade, tmp_path):
+    """The peak of all tensors, where a model has more parameters than activations; summary and CHANGELOG call it so."""
+    (tmp_path / "f32.toml").write_text("")
+    fp8 = 'first_moment = "e4m3fn@block(128)"\nsecond_moment = "e4m3fn@block(128)"'
+    for packed in ("true", "false"):
+        (tmp_path / f"packed_{packed}.toml").write_text(STATES.format(states=fp8, packed=packed))
+    summaries = {}
+    for recipe in ("f32", "packed_true", "packed_false"):
+        file = tmp_path / f"train_{recipe}.toml"
+        file.write_text(WIDE.format(recipe=recipe, optimizer="adamw"))
+        result = binade("train", file, "--out", recipe)
+        assert result.returncode == 0, result.stderr
+        summaries[recipe] = json.loads((tmp_path / recipe / "summary.json").read_text())
+    parameters = summaries["f32"]["parameters"]
+    assert summaries["f32"]["optimizer_state_bytes"] == summaries["packed_false"]["optimizer_state_bytes"] == 8 * parameters
+    assert 2 * parameters < summaries["packed_true"]["optimizer_state_bytes"] < 2.05 * parameters
+    assert summaries["packed_true"]["weights_digest"] == summaries["packed_false"]["weights_digest"]
+    assert summaries["packed_true"]["weights_digest"] != summaries["f32"]["weights_digest"]
+    saved = summaries["f32"]["peak_tensor_bytes"] - summaries["packed_true"]["peak_tensor_bytes"]
+    assert saved > 3 * parameters, summaries  # 6 bytes less to keep, and one array unpacked while it is updated
+
+
+def test_a_format_for_a_state_that_the_optimizer_has_not_is_an_error(binade, tmp_path):
+    (tmp_path / "wrong.toml").write_text(STATES.format(states='first_moment = "e8m7"', packed="false"))
+    file = tmp_path / "train.toml"
+    file.write_text(WIDE.format(recipe="wrong", optimizer="lion"))
+    result = binade("train", file, "--out", "out")
+    assert result.returncode == 2
+    assert "first_moment" in result.stderr and "lion keeps momentum alone" in result.stderr
 
 
 def test_a_run_is_never_overwritten(binade, train_file, tmp_path):

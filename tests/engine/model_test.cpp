@@ -14,8 +14,8 @@
 #include "kernels/cpu.hpp"
 #include "model/initialization.hpp"
 #include "model/transformer.hpp"
-#include "optim/adamw.hpp"
 #include "optim/clip.hpp"
+#include "optim/optimizer.hpp"
 #include "recipe/quantized_matmul.hpp"
 #include "recipe/recipe.hpp"
 
@@ -287,11 +287,11 @@ TEST_P(model_of_kind, training_with_the_float32_recipe_has_the_bits_of_training_
   std::vector<std::string> digests;
   for (const bound_recipe* formats : {&none, static_cast<const bound_recipe*>(nullptr)}) {
     const transformer<float> model(config, 11);
-    adamw<float> optimizer(model.parameters(), {});
+    optimizer<float> updates(model.parameters(), adamw_settings{});
     for (std::uint32_t step = 0; step < 3; ++step) {
       graph<float> pass(pool, {.recipe = formats, .step = step});
       pass.backward(model.loss(pass, data.tokens, data.targets, 8).mean);
-      optimizer.step(1e-2, 1, pool);
+      updates.step(1e-2, 1, pool);
       model.clear_gradients();
     }
     digests.push_back(weights_digest(model.parameters()));
@@ -301,14 +301,14 @@ TEST_P(model_of_kind, training_with_the_float32_recipe_has_the_bits_of_training_
 
 TEST_P(model_of_kind, training_takes_no_memory_from_the_system_after_the_first_steps) {
   const transformer<float> model({.kind = GetParam()}, 1);
-  adamw<float> optimizer(model.parameters(), {});
+  optimizer<float> updates(model.parameters(), adamw_settings{});
   thread_pool pool(1);
   const token_rows data = random_rows(4, 128, 260);
   std::uint64_t after_two = 0;
   for (int step = 0; step < 5; ++step) {
     graph<float> pass(pool);
     pass.backward(model.loss(pass, data.tokens, data.targets, 4).mean);
-    optimizer.step(1e-3, 1, pool);
+    updates.step(1e-3, 1, pool);
     model.clear_gradients();
     if (step == 1) after_two = buffer_pool::instance().usage().system_requests;
   }
@@ -317,7 +317,7 @@ TEST_P(model_of_kind, training_takes_no_memory_from_the_system_after_the_first_s
 
 TEST_P(model_of_kind, training_lowers_the_loss) {
   const transformer<float> model(small(), 1);
-  adamw<float> optimizer(model.parameters(), {});
+  optimizer<float> updates(model.parameters(), adamw_settings{});
   thread_pool pool(1);
   const token_rows data = random_rows(2, 11, 29);
   float first = 0, last = 0;
@@ -325,7 +325,7 @@ TEST_P(model_of_kind, training_lowers_the_loss) {
     graph<float> pass(pool);
     const auto loss = model.loss(pass, data.tokens, data.targets, 2);
     pass.backward(loss.mean);
-    optimizer.step(1e-2, 1, pool);
+    updates.step(1e-2, 1, pool);
     model.clear_gradients();
     last = loss.mean.value()[0];
     if (step == 0) first = last;

@@ -15,6 +15,7 @@
 #include "model/transformer.hpp"
 #include "optim/adamw.hpp"
 #include "optim/clip.hpp"
+#include "optim/optimizer.hpp"
 #include "recipe/quantized_matmul.hpp"
 #include "recipe/recipe.hpp"
 
@@ -103,13 +104,13 @@ template <class Loss>
 std::string digest_of_training(const model<float>& model, const std::vector<std::string>& sites,
                                const std::string& recipe_text, std::size_t threads, const Loss& loss) {
   const bound_recipe formats(find_recipe(recipe_text), sites);
-  adamw<float> optimizer(model.parameters(), {});
+  optimizer<float> updates(model.parameters(), adamw_settings{});
   thread_pool pool(threads);
   for (std::uint32_t step = 0; step < 3; ++step) {
     graph<float> pass(pool, {.recipe = &formats, .seed = 3, .step = step});
     pass.backward(loss(pass));
     const double norm = gradient_norm(model.parameters(), pool);
-    optimizer.step(1e-2, clip_factor(norm, 1), pool);
+    updates.step(1e-2, clip_factor(norm, 1), pool);
     model.clear_gradients();
   }
   return weights_digest(model.parameters());

@@ -330,5 +330,43 @@ TEST(recipe, fp8_hybrid_is_e4m3_forward_and_e5m2_for_gradients) {
         << names.gemm << " " << names.name;
 }
 
+// ---- formats of the optimizer
+// ----------------------------------------------------------------------------------------
+
+TEST(recipe, formats_of_the_optimizer_are_read_and_spelled_out_where_there_are_any) {
+  const recipe r = parse_recipe(std::string(mixed) +
+                                    "[optimizer]\nmaster_weights = \"bf16/sr\"\nfirst_moment = \"e4m3fn@block(128)\"\n"
+                                    "second_moment = \"none\"\npacked = true\n",
+                                "f");
+  EXPECT_EQ(r.optimizer.master_weights, some("e8m7/sr"));
+  EXPECT_EQ(r.optimizer.first_moment, some("e4m3fn@block(128)"));
+  EXPECT_EQ(r.optimizer.second_moment, std::nullopt);
+  EXPECT_TRUE(r.optimizer.packed);
+  EXPECT_FALSE(r.optimizer.flat);
+  const std::string text = r.canonical_text();
+  expect_part(text,
+              "[optimizer]\nmaster_weights = \"" + expanded(*r.optimizer.master_weights) + "\"\nfirst_moment = \"");
+  expect_part(text, "packed = true\nflat = false\nmatrices_only = false\n");
+  const recipe again = parse_recipe(text, "f");
+  EXPECT_EQ(again.optimizer, r.optimizer);
+  EXPECT_EQ(again.rules, r.rules);
+  EXPECT_EQ(parse_recipe(mixed, "f").canonical_text().find("optimizer"), std::string::npos);
+  const recipe states_alone = parse_recipe("[optimizer]\nmomentum = \"e8m7\"\n", "f");
+  EXPECT_EQ(parse_recipe(states_alone.canonical_text(), "f").optimizer, states_alone.optimizer);
+}
+
+TEST(recipe, formats_of_the_optimizer_that_cannot_be_are_refused_by_key) {
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {"first_moment = \"e4m3gn\"", "f:2: key \"optimizer.first_moment\""},
+      {"first_momentum = \"e8m7\"", "first_moment"},
+      {"packed = true", "no state has a format"},
+      {"packed = true\nmaster_weights = \"e8m7\"", "no state has a format"},
+      {"flat = true", "nothing has a format"},
+      {"packed = true\nmomentum = \"clamp(0.99)+e4m3fn@tensor\"", "optimizer.momentum\": has a clamp"},
+      {"matrices_only = 1", "matrices_only"}};
+  for (const auto& [lines, expected] : cases)
+    expect_part(error_of([&] { parse_recipe("[optimizer]\n" + lines + "\n", "f"); }), expected);
+}
+
 }  // namespace
 }  // namespace binade

@@ -14,8 +14,8 @@
 #include "data/zm_corpus.hpp"
 #include "kernels/parallel.hpp"
 #include "model/transformer.hpp"
-#include "optim/adamw.hpp"
 #include "optim/clip.hpp"
+#include "optim/optimizer.hpp"
 #include "optim/schedule.hpp"
 #include "util/safetensors.hpp"
 
@@ -54,7 +54,7 @@ void dump(const std::string& kind, const std::string& file) {
   const learning_rate_schedule schedule{.peak = 3e-3, .steps = steps, .warmup = 10, .final_fraction = 0.1};
   const adamw_settings optimizer_settings;
   const transformer<T> model(config, 1);
-  adamw<T> optimizer(model.parameters(), optimizer_settings);
+  optimizer<T> updates(model.parameters(), optimizer_settings);
   thread_pool pool(1);
 
   std::vector<tensor<T>> kept;  // what the stored views look into
@@ -76,7 +76,7 @@ void dump(const std::string& kind, const std::string& file) {
     if (step == 0)
       for (const parameter<T>& p : model.parameters()) keep("gradient/" + p.name, p.value.gradient());
     const double norm = gradient_norm(model.parameters(), pool);
-    optimizer.step(schedule.at(step), clip_factor(norm, clip), pool);
+    updates.step(schedule.at(step), clip_factor(norm, clip), pool);
     model.clear_gradients();
     losses.push_back(double(loss.mean.value()[0]));
     norms.push_back(norm);

@@ -91,7 +91,7 @@ TEST_F(settings, a_training_file_gives_what_it_says_and_the_documented_defaults)
   EXPECT_EQ(file.run.data.open()->validation_rows(), 4u);
   EXPECT_EQ(file.run.train.steps, 20);
   EXPECT_EQ(file.run.train.warmup, 2);  // a tenth
-  EXPECT_EQ(file.run.train.beta2, 0.95);
+  EXPECT_EQ(file.run.train.optimizer, optimizer_choice(adamw_settings{}));
   EXPECT_EQ(file.recipe, "f32");
   EXPECT_EQ(file.learning_rate, 1e-3);
   EXPECT_EQ(file.seed, 0);
@@ -129,6 +129,29 @@ TEST_F(settings, values_outside_their_range_are_refused_with_key_and_line) {
       {"steps = 20", "steps = 20\nfinal_lr_fraction = 1.5", "at most 1"},
       {"steps = 20", "steps = 20\ncheckpoint_every = 0", "train.checkpoint_every"},
       {"steps = 20", "steps = 20\nseed = -1", "train.seed"},
+      {"steps = 20", "steps = 20\noptimizer = \"adam\"",
+       "train.optimizer\": is \"adam\"; valid are adamw, sgd, lion, madam; nearest is adamw"},
+      {"steps = 20", "steps = 20\noptimizer = \"sgd\"\nmomentum = 1", "train.momentum\": is 1; valid is"},
+      {"steps = 20", "steps = 20\noptimizer = \"sgd\"\nbetas = [0.9, 0.99]", "betas"},
+      {"steps = 20", "steps = 20\nmomentum = 0.9", "momentum"},
+      {"steps = 20", "steps = 20\noptimizer = \"lion\"\nbetas = [0.9, 1]", "train.betas"},
+      {"steps = 20", "steps = 20\noptimizer = \"madam\"\nlargest_step = -1", "train.largest_step"},
+      {"steps = 20", "steps = 20\noptimizer = \"madam\"\nwhole_steps = 1", "train.whole_steps"},
+      {"steps = 20", "steps = 20\nschedule = \"step\"",
+       "train.schedule\": is \"step\"; valid are \"cosine\", \"linear\", \"constant\", \"wsd\""},
+      {"steps = 20", "steps = 20\ndecay = 0.5", "decay"},  // of wsd alone
+      {"steps = 20", "steps = 20\nschedule = \"wsd\"\ndecay = 0", "train.decay\": is 0"},
+      {"steps = 20", "steps = 20\nschedule = \"wsd\"\ndecay = 0.95", "valid are 1 to the 18 after the warm-up"},
+      {"steps = 20", "steps = 20\nschedule = \"wsd\"\ndecay_shape = \"sqrt\"", "\"1-sqrt\""},
+      {"steps = 20", "steps = 20\nschedule = \"constant\"\nfinal_lr_fraction = 0.1", "remove one of the two"},
+      {"steps = 20", "steps = 20\naccumulate = 3", "train.accumulate\": is 3; it must divide batch, which is 4"},
+      {"steps = 20", "steps = 20\naccumulate = 0", "train.accumulate\": is 0"},
+      {"steps = 20", "steps = 20\nloss_scaling = { kind = \"auto\" }", "kind\": is \"auto\"; valid are \"static\""},
+      {"steps = 20", "steps = 20\nloss_scaling = { kind = \"static\", scale = 1000 }", "power of two"},
+      {"steps = 20", "steps = 20\nloss_scaling = { kind = \"static\", growth = 2 }", "growth"},
+      {"steps = 20", "steps = 20\nloss_scaling = { kind = \"dynamic\", interval = 0 }",
+       "interval\": must be at least 1"},
+      {"steps = 20", "steps = 20\nloss_scaling = {}", "kind"},
       {"batch = 4", "batch = 0", "train.batch\": is 0; valid is 1..65536"},
       {"layers = 1", "layers = 0", "model.layers\": is 0"},
       {"width = 16", "width = 0", "model.width\": is 0"},
@@ -215,6 +238,37 @@ TEST_F(settings, the_canonical_text_spells_out_defaults_and_changes_with_every_v
            {"validation_documents = 4", "validation_documents = 4\nseed = 1"},
            {"validation_documents = 4", "validation_documents = 4\nbits = 7"}})
     EXPECT_NE(canonical(replaced(good_train, from, to)), base) << to;
+}
+
+TEST_F(settings, the_canonical_text_of_a_file_without_the_newer_keys_is_what_it_always_was) {
+  run_settings run = read_train_file(write(good_train)).run;
+  const auto source = open_source(run);
+  const std::string text = canonical_text(run, *source);
+  EXPECT_EQ(text.substr(text.find("[train]")),
+            "[train]\nsteps = 20\nbatch = 4\nwarmup = 2\nweight_decay = 0.1\nclip = 1\nbetas = [0.9, 0.95]\n"
+            "epsilon = 1e-08\nfinal_lr_fraction = 0.1\nevaluate_every = 0\ntelemetry_every = 10\n"
+            "checkpoint_every = 100\n");
+}
+
+TEST_F(settings, optimizer_schedule_accumulation_and_loss_scale_are_part_of_the_canonical_text) {
+  const auto canonical = [&](const std::string& lines) {
+    run_settings run = read_train_file(write(replaced(good_train, "steps = 20", "steps = 20\n" + lines))).run;
+    const std::string text = canonical_text(run, *open_source(run));
+    return text.substr(text.find("[train]"));
+  };
+  const std::string lion = canonical("optimizer = \"lion\"\nschedule = \"wsd\"\naccumulate = 2");
+  for (const char* line : {"accumulate = 2\noptimizer = \"lion\"\nweight_decay = 0.1\n", "betas = [0.9, 0.99]\n",
+                           "schedule = \"wsd\"\nfinal_lr_fraction = 0.1\ndecay = 0.2\ndecay_shape = \"linear\"\n"})
+    EXPECT_NE(lion.find(line), std::string::npos) << line << lion;
+  EXPECT_EQ(lion.find("epsilon"), std::string::npos);
+  const std::string madam = canonical("optimizer = \"madam\"\nloss_scaling = { kind = \"dynamic\" }");
+  for (const char* line : {"beta = 0.999\nlargest_step = 10\nwhole_steps = true\nweight_limit = 3\n",
+                           "\n[train.loss_scaling]\nkind = \"dynamic\"\nscale = 65536\ngrowth = 2\nbackoff = 0.5\n"
+                           "interval = 2000\n"})
+    EXPECT_NE(madam.find(line), std::string::npos) << line << madam;
+  EXPECT_NE(canonical("optimizer = \"sgd\"\nschedule = \"constant\"").find("momentum = 0.9\nnesterov = false\n"),
+            std::string::npos);
+  EXPECT_EQ(canonical("optimizer = \"adamw\"\nschedule = \"cosine\"\naccumulate = 1"), canonical(""));
 }
 
 TEST_F(settings, folders_and_missing_files_are_refused_by_name) {

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "kernels/parallel.hpp"
+#include "recipe/optimizer_formats.hpp"
+
+namespace binade {
+
+/// One array at its update.
+template <class T>
+struct update_target {
+  std::size_t index;  ///< of the parameter
+  bool is_matrix;     ///< two sizes or more; biases and weights of norms are none
+  std::span<const T> gradient;
+  std::span<T> weight;
+  std::span<const std::span<T>> states;  ///< in the order of update_rule::states()
+};
+
+/// The arithmetic of an optimizer, array by array: it keeps nothing that a checkpoint would have to hold.
+template <class T>
+class update_rule {
+ public:
+  virtual ~update_rule() = default;
+  /// The states of every array, of the weight's shape and zero at first; at most two.
+  virtual std::span<const optimizer_state> states() const = 0;
+  /// Works out the factors of a step: in double from these numbers alone, then rounded to T.
+  /// @param number           of the step, from 1
+  /// @param gradient_factor  multiplies every gradient first
+  virtual void begin(std::uint64_t number, double learning_rate, double gradient_factor) = 0;
+  /// Updates weight and states in place.
+  virtual void apply(thread_pool& pool, const update_target<T>& target) const = 0;
+};
+
+/// Why the settings of an optimizer are impossible: "KEY WHY".
+struct setting_defect {
+  std::string_view key;
+  std::string why;
+};
+
+/// @throws std::invalid_argument that names optimizer, setting, value and what is valid
+template <class Settings>
+void validate(const Settings& settings) {
+  if (const std::optional<setting_defect> d = settings.defect())
+    throw std::invalid_argument(std::string(Settings::name) + ": " + std::string(d->key) + " " + d->why);
+}
+
+/// Keys of a training file and their values, every default spelled out.
+using setting_lines = std::vector<std::pair<std::string_view, std::string>>;
+
+}  // namespace binade

@@ -1,0 +1,200 @@
+#include "train/trainer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "model/model_kinds.hpp"
+#include "train/settings.hpp"
+#include "util/toml_reader.hpp"
+
+namespace binade {
+namespace {
+
+run_settings small_run() {
+  run_settings run;
+  run.name = "small";
+  run.model = read_model(toml_section::parse("layers = 1\nwidth = 32\nheads = 2\ncontext = 16\n", "model"));
+  run.data.corpus = "zm";
+  run.data.validation_documents = 4;
+  run.train.steps = 8;
+  run.train.batch = 6;
+  return run;
+}
+
+/// A trainer with all that it needs.
+class training {
+ public:
+  explicit training(const run_settings& run, const recipe& formats = find_recipe("f32"), std::size_t threads = 1)
+      : run_(run), source_(open_source(run_)), trainer_(run_, *source_, trial(formats, threads)) {}
+
+  trainer& operator*() { return trainer_; }
+  trainer* operator->() { return &trainer_; }
+  std::vector<trainer::step_result> steps(int count, bool counts = false) {
+    std::vector<trainer::step_result> results;
+    for (int i = 0; i < count; ++i) results.push_back(trainer_.step(counts));
+    return results;
+  }
+
+ private:
+  static trial_settings trial(const recipe& formats, std::size_t threads) {
+    return {.formats = formats, .learning_rate = 0.01, .seed = 3, .threads = threads};
+  }
+
+  run_settings run_;
+  std::unique_ptr<data_source> source_;
+  trainer trainer_;
+};
+
+const counter_record& row(const trainer::step_result& result, const std::string& site, const std::string& gemm,
+                          const std::string& operand) {
+  for (const counter_record& r : result.counters)
+    if (r.site == site && r.gemm == gemm && r.operand == operand) return r;
+  throw std::logic_error("no row " + site + " " + gemm + " " + operand);
+}
+
+TEST(trainer, micro_batches_average_the_losses_and_gradients_of_the_same_batch) {
+  run_settings run = small_run();
+  training whole(run);
+  const auto expected = whole.steps(3);
+  for (const std::size_t parts : {2u, 3u, 6u}) {
+    run.train.accumulate = parts;
+    training split(run);
+    const auto given = split.steps(3);
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_NEAR(*given[i].record.floor, *expected[i].record.floor, 1e-12);  // the same sequences
+      EXPECT_NEAR(given[i].record.loss, expected[i].record.loss, 1e-5) << parts;
+      EXPECT_NEAR(given[i].record.gradient_norm / expected[i].record.gradient_norm, 1, 1e-3) << parts;
+    }
+    EXPECT_NE(split->weights_digest(), whole->weights_digest());  // sums in another order
+    EXPECT_NE(split->identity(), whole->identity());
+  }
+}
+
+TEST(trainer, micro_batches_have_noise_of_their_own_and_counters_together) {
+  run_settings run = small_run();
+  const recipe formats = find_recipe("e4m3fn/sr@tensor");
+  const auto one = training(run, formats).steps(1, true);
+  run.train.accumulate = 3;
+  const auto three = training(run, formats).steps(1, true);
+  ASSERT_EQ(one[0].counters.size(), three[0].counters.size());
+  for (std::size_t i = 0; i < one[0].counters.size(); ++i) {
+    const counter_record &a = one[0].counters[i], &b = three[0].counters[i];
+    EXPECT_EQ(a.site + a.gemm + a.operand, b.site + b.gemm + b.operand);
+    // A weight is quantized once per micro-batch, the rest in parts.
+    const bool weight = a.operand == "weight" && a.site.find("attention.scores") == a.site.npos &&
+                        a.site.find("attention.values") == a.site.npos;
+    EXPECT_EQ(b.count, weight ? 3 * a.count : a.count) << a.site << " " << a.operand;
+  }
+}
+
+TEST(trainer, a_loss_scale_that_is_a_power_of_two_changes_no_bit) {
+  run_settings run = small_run();
+  training plain(run);
+  const auto expected = plain.steps(4);
+  run.train.loss_scaling.how = loss_scaling_settings::kind::fixed;
+  run.train.loss_scaling.scale = 0x1p16;
+  training scaled(run);
+  const auto given = scaled.steps(4);
+  EXPECT_EQ(scaled->weights_digest(), plain->weights_digest());
+  EXPECT_EQ(scaled->skipped_steps(), 0);
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    EXPECT_EQ(given[i].record.gradient_norm, expected[i].record.gradient_norm);
+    EXPECT_EQ(row(given[i], "loss", loss_scale_row, "scale").amax, 0x1p16);
+    EXPECT_EQ(row(given[i], "loss", loss_scale_row, "scale").saturated, 0);
+  }
+}
+
+TEST(trainer, steps_whose_scaled_gradients_overflow_are_skipped_and_the_scale_comes_down) {
+  run_settings run = small_run();
+  run.train.loss_scaling = {
+      .how = loss_scaling_settings::kind::dynamic, .scale = 0x1p90, .growth = 4, .backoff = 0x1p-20, .interval = 2};
+  training t(run);
+  const std::string start = t->weights_digest();
+  std::vector<double> scales;
+  for (int i = 0; i < 7; ++i) {
+    const auto result = t->step(false);
+    EXPECT_TRUE(result.finite);
+    const counter_record& scale = row(result, "loss", loss_scale_row, "scale");
+    scales.push_back(scale.amax);
+    EXPECT_EQ(scale.saturated, i < 2);  // 2^90 and 2^70: the sum of squares is beyond float32
+    EXPECT_EQ(t->weights_digest() == start, i < 2);
+  }
+  EXPECT_EQ(scales, (std::vector<double>{0x1p90, 0x1p70, 0x1p50, 0x1p50, 0x1p52, 0x1p52, 0x1p54}));
+  EXPECT_EQ(t->skipped_steps(), 2);
+  EXPECT_EQ(t->steps_done(), 7);
+}
+
+struct optimizer_case {
+  optimizer_choice choice;
+  std::string table;
+};
+
+TEST(trainer, resumes_with_the_same_bits_under_every_optimizer_and_format_on_any_number_of_threads) {
+  const std::filesystem::path file = std::filesystem::temp_directory_path() / "binade_trainer_resumes.safetensors";
+  const std::vector<optimizer_case> cases{
+      {adamw_settings{}, ""},
+      {adamw_settings{},
+       "first_moment = \"expand(128)+e4m3fn@block(128,f32)\"\nsecond_moment = \"e5m2/sr@tensor\"\n"
+       "master_weights = \"e8m7/sr\"\ngradients = \"e5m2@tensor\"\npacked = true\n"},
+      {sgd_settings{}, "momentum = \"e4m3fn/sr@block(128)\"\nflat = true\n"},
+      {lion_settings{}, "momentum = \"e8m7\"\nmatrices_only = true\npacked = true\n"},
+      {madam_settings{}, "master_weights = \"lns16:gamma=1024:bias=28000:zero\"\n"}};
+  for (const optimizer_case& c : cases) {
+    run_settings run = small_run();
+    run.train.optimizer = c.choice;
+    run.train.accumulate = 2;
+    run.train.loss_scaling = {.how = loss_scaling_settings::kind::dynamic, .scale = 0x1p80, .interval = 2};
+    run.train.loss_scaling.backoff = 0x1p-30;
+    const recipe formats = parse_recipe(c.table.empty() ? "" : "[optimizer]\n" + c.table, "test");
+    std::string expected;
+    for (const std::size_t threads : {1u, 2u, 3u}) {
+      training straight(run, formats, threads);
+      straight.steps(6, true);
+      training first_half(run, formats, threads);
+      first_half.steps(3);
+      first_half->save(file, {.losses = {1, 2, 3}, .seconds = 4});
+      training second_half(run, formats, 4 - threads);
+      EXPECT_EQ(second_half->restore(file).losses.size(), 3u);
+      second_half.steps(3);
+      if (expected.empty()) expected = straight->weights_digest();
+      EXPECT_EQ(straight->weights_digest(), expected) << name_of(c.choice) << " " << c.table;
+      EXPECT_EQ(second_half->weights_digest(), expected) << name_of(c.choice) << " " << c.table;
+      EXPECT_EQ(second_half->skipped_steps(), straight->skipped_steps());
+      EXPECT_GT(straight->skipped_steps(), 0);
+      EXPECT_EQ(second_half->optimizer_bytes(), straight->optimizer_bytes());
+    }
+  }
+  std::filesystem::remove(file);
+}
+
+TEST(trainer, reports_lost_updates_and_the_rounding_of_states_where_there_are_formats) {
+  const recipe formats = parse_recipe(
+      "[optimizer]\nmaster_weights = \"e8m7\"\nfirst_moment = \"e4m3fn@tensor\"\n"
+      "gradients = \"e5m2@tensor\"\n",
+      "test");
+  training t(small_run(), formats);
+  const auto results = t.steps(2, true);
+  const counter_record& update = row(results[1], "blocks.0.mlp.up", update_row, "weight");
+  EXPECT_EQ(update.count, 32 * 128);
+  EXPECT_GT(update.nonzero, 0);
+  EXPECT_LT(update.underflowed, update.nonzero);
+  EXPECT_EQ(row(results[1], "blocks.0.mlp.up", "first_moment", "weight").count, 32 * 128);
+  EXPECT_EQ(row(results[1], "blocks.0.mlp.up", "gradients", "bias").count, 128);
+  training plain(small_run());
+  EXPECT_TRUE(plain.steps(1, true)[0].counters.empty());
+}
+
+TEST(trainer, a_format_for_a_state_that_the_optimizer_has_not_is_refused) {
+  run_settings run = small_run();
+  run.train.optimizer = lion_settings{};
+  const recipe formats = parse_recipe("[optimizer]\nfirst_moment = \"e8m7\"\n", "test");
+  EXPECT_THROW(training(run, formats), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace binade
