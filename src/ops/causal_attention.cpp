@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
 #include "kernels/elementwise.hpp"
-#include "kernels/gemm.hpp"
 #include "recipe/quantized_matmul.hpp"
 
 namespace binade {
@@ -25,48 +25,65 @@ struct attention_shape {
   axis_view along_queries() const { return {count, length, length}; }   ///< of scores
 };
 
+/// The products of one GEMM of a site, for all heads.
 template <class T>
-void run(const attention_shape& s, transpose a_form, transpose b_form, std::size_t m, std::size_t n, std::size_t k,
-         const T* a, std::size_t a_row, const T* b, std::size_t b_row, T* c, std::size_t c_row, thread_pool& pool) {
-  std::vector<gemm_operands<T>> batch(s.count);
-  for (std::size_t head = 0; head < s.count; ++head)
-    batch[head] = {a + head * s.length * a_row, b + head * s.length * b_row, c + head * s.length * c_row};
-  gemm_batched(a_form, b_form, m, n, k, batch, a_row, b_row, c_row, false, pool);
-}
+class head_products {
+ public:
+  head_products(const attention_shape& shape, const site_quantization<T>& site, site_gemm gemm)
+      : shape_(shape), site_(site), gemm_(gemm) {}
 
-/// scores = left right^T below the diagonal: rows of queries, as many keys as the last of them sees.
-template <class T>
-void vectors_to_scores(const attention_shape& s, const tensor<T>& left, const tensor<T>& right, tensor<T>& scores,
-                       thread_pool& pool) {
-  for (std::size_t first = 0; first < s.length; first += tile) {
-    const std::size_t last = std::min(first + tile, s.length);
-    run<T>(s, transpose::no, transpose::yes, last - first, last, s.width, left.data() + first * s.width, s.width,
-           right.data(), s.width, scores.data() + first * s.length, s.length, pool);
+  /// left right^T below the diagonal: rows of queries, as many keys as the last of them sees.
+  tensor<T> vectors_to_scores(const gemm_operand<T>& left, const gemm_operand<T>& right) {
+    // What no query sees is not written, and read where the whole array is rounded or transformed.
+    const bool is_read_whole = site_.rounds_result(gemm_) || site_.changes_gradient(site_operand::forward_input);
+    tensor<T> scores = is_read_whole ? tensor<T>::zeros(shape_.square()) : tensor<T>::uninitialized(shape_.square());
+    const auto [count, length, width] = shape_;
+    for (std::size_t first = 0; first < length; first += tile) {
+      const std::size_t last = std::min(first + tile, length);
+      run({transpose::no, transpose::yes, last - first, last, width, width, width, length}, left, first * width, right, 0,
+          scores, first * length);
+    }
+    return scores;
   }
-}
+  /// scores vectors, over the keys that a query sees.
+  tensor<T> scores_times_keys(const gemm_operand<T>& scores, const gemm_operand<T>& vectors, const extents& shape) {
+    tensor<T> result = tensor<T>::uninitialized(shape);
+    const auto [count, length, width] = shape_;
+    for (std::size_t first = 0; first < length; first += tile) {
+      const std::size_t last = std::min(first + tile, length);
+      run({transpose::no, transpose::no, last - first, width, last, length, width, width}, scores, first * length,
+          vectors, 0, result, first * width);
+    }
+    return result;
+  }
+  /// scores^T vectors, over the queries that see a key.
+  tensor<T> scores_times_queries(const gemm_operand<T>& scores, const gemm_operand<T>& vectors, const extents& shape) {
+    tensor<T> result = tensor<T>::uninitialized(shape);
+    const auto [count, length, width] = shape_;
+    for (std::size_t first = 0; first < length; first += tile) {
+      const std::size_t last = std::min(first + tile, length);
+      run({transpose::yes, transpose::no, last - first, width, length - first, length, width, width}, scores,
+          first * length + first, vectors, first * width, result, first * width);
+    }
+    return result;
+  }
 
-/// result = scores vectors, over the keys that a query sees.
-template <class T>
-void scores_times_keys(const attention_shape& s, const tensor<T>& scores, const tensor<T>& vectors, tensor<T>& result,
-                       thread_pool& pool) {
-  for (std::size_t first = 0; first < s.length; first += tile) {
-    const std::size_t last = std::min(first + tile, s.length);
-    run<T>(s, transpose::no, transpose::no, last - first, s.width, last, scores.data() + first * s.length, s.length,
-           vectors.data(), s.width, result.data() + first * s.width, s.width, pool);
+ private:
+  void run(const gemm_layout& layout, const gemm_operand<T>& a, std::size_t a_first, const gemm_operand<T>& b,
+           std::size_t b_first, tensor<T>& c, std::size_t c_first) {
+    std::vector<gemm_place> places(shape_.count);
+    for (std::size_t head = 0; head < shape_.count; ++head) {
+      const std::size_t row = head * shape_.length;
+      places[head] = {row * layout.lda + a_first, row * layout.ldb + b_first, row * layout.ldc + c_first};
+    }
+    noise_ = site_.multiply(gemm_, layout, a, b, c.data(), false, places, noise_);
   }
-}
 
-/// result = scores^T vectors, over the queries that see a key.
-template <class T>
-void scores_times_queries(const attention_shape& s, const tensor<T>& scores, const tensor<T>& vectors,
-                          tensor<T>& result, thread_pool& pool) {
-  for (std::size_t first = 0; first < s.length; first += tile) {
-    const std::size_t last = std::min(first + tile, s.length);
-    run<T>(s, transpose::yes, transpose::no, last - first, s.width, s.length - first,
-           scores.data() + first * s.length + first, s.length, vectors.data() + first * s.width, s.width,
-           result.data() + first * s.width, s.width, pool);
-  }
-}
+  attention_shape shape_;
+  const site_quantization<T>& site_;
+  site_gemm gemm_;
+  std::uint64_t noise_ = 0;  ///< where that of the next product begins
+};
 
 }  // namespace
 
@@ -86,14 +103,15 @@ variable<T> causal_attention(graph<T>& pass, std::string_view scores_site, std::
   const site_quantization<T> scoring(pass, scores_site), mixing(pass, values_site);
   gemm_operand<T> queries = scoring.quantize(forward_input, query.value(), s.along_width());
   gemm_operand<T> keys = scoring.quantize(forward_weight, key.value(), s.along_width());
-  tensor<T> probabilities = tensor<T>::uninitialized(s.square());
-  vectors_to_scores(s, queries.values, keys.values, probabilities, pool);
+  tensor<T> probabilities =
+      head_products<T>(s, scoring, site_gemm::forward).vectors_to_scores(queries, keys);
+  scoring.round_result(site_gemm::forward, probabilities);
   kernels::softmax_rows<T>(pool, probabilities.values(), s.count * s.length, s.length, scale, kernels::row_mask::causal,
                            probabilities.values());
   gemm_operand<T> weights = mixing.quantize(forward_input, probabilities, s.along_keys());
   gemm_operand<T> values = mixing.quantize(forward_weight, value.value(), s.along_positions());
-  tensor<T> mixed = tensor<T>::uninitialized(shape);
-  scores_times_keys(s, weights.values, values.values, mixed, pool);
+  tensor<T> mixed = head_products<T>(s, mixing, site_gemm::forward).scores_times_keys(weights, values, shape);
+  mixing.round_result(site_gemm::forward, mixed);
 
   if (!scoring.interchangeable(forward_input, weight_gradient_input)) queries = {};
   if (!scoring.interchangeable(forward_weight, input_gradient_weight)) keys = {};
@@ -108,15 +126,17 @@ variable<T> causal_attention(graph<T>& pass, std::string_view scores_site, std::
         const gemm_operand<T> arrived = mixing.quantize(input_gradient_grad_output, gradient, s.along_width());
         const gemm_operand<T> v =
             mixing.quantize_again(input_gradient_weight, value.value(), s.along_width(), forward_weight, values);
-        tensor<T> scores_gradient = tensor<T>::uninitialized(s.square());
-        vectors_to_scores(s, arrived.values, v.values, scores_gradient, pool);
+        tensor<T> scores_gradient =
+            head_products<T>(s, mixing, site_gemm::input_gradient).vectors_to_scores(arrived, v);
+        mixing.finish_gradient(forward_input, probabilities, s.along_keys(), scores_gradient);
         if (value.requires_gradient()) {
           const gemm_operand<T> g = mixing.quantize_again(weight_gradient_grad_output, gradient, s.along_positions(),
                                                           input_gradient_grad_output, arrived);
           const gemm_operand<T> p =
               mixing.quantize_again(weight_gradient_input, probabilities, s.along_queries(), forward_input, weights);
-          tensor<T> value_gradient = tensor<T>::uninitialized(shape);
-          scores_times_queries(s, p.values, g.values, value_gradient, pool);
+          tensor<T> value_gradient =
+              head_products<T>(s, mixing, site_gemm::weight_gradient).scores_times_queries(p, g, shape);
+          mixing.finish_gradient(forward_weight, value.value(), s.along_positions(), value_gradient);
           value.add_gradient(std::move(value_gradient), pool);
         }
 
@@ -128,8 +148,9 @@ variable<T> causal_attention(graph<T>& pass, std::string_view scores_site, std::
           d = scoring.quantize(input_gradient_grad_output, scores_gradient, s.along_keys());
           const gemm_operand<T> k =
               scoring.quantize_again(input_gradient_weight, key.value(), s.along_positions(), forward_weight, keys);
-          tensor<T> query_gradient = tensor<T>::uninitialized(shape);
-          scores_times_keys(s, d.values, k.values, query_gradient, pool);
+          tensor<T> query_gradient =
+              head_products<T>(s, scoring, site_gemm::input_gradient).scores_times_keys(d, k, shape);
+          scoring.finish_gradient(forward_input, query.value(), s.along_width(), query_gradient);
           query.add_gradient(std::move(query_gradient), pool);
         }
         if (key.requires_gradient()) {
@@ -137,8 +158,9 @@ variable<T> causal_attention(graph<T>& pass, std::string_view scores_site, std::
                                      input_gradient_grad_output, d);
           const gemm_operand<T> q =
               scoring.quantize_again(weight_gradient_input, query.value(), s.along_positions(), forward_input, queries);
-          tensor<T> key_gradient = tensor<T>::uninitialized(shape);
-          scores_times_queries(s, d.values, q.values, key_gradient, pool);
+          tensor<T> key_gradient =
+              head_products<T>(s, scoring, site_gemm::weight_gradient).scores_times_queries(d, q, shape);
+          scoring.finish_gradient(forward_weight, key.value(), s.along_width(), key_gradient);
           key.add_gradient(std::move(key_gradient), pool);
         }
       });
