@@ -21,16 +21,6 @@ std::string block_name(std::size_t layer) {
   return "blocks." + std::to_string(layer);
 }
 
-std::size_t count(const parameter_plan& plan) {
-  std::size_t total = 1;
-  for (const std::size_t size : plan.sizes) total *= size;
-  return total;
-}
-
-bool is_embedding(const parameter_plan& plan) {
-  return plan.name.find("_embedding.") != std::string::npos;
-}
-
 }  // namespace
 
 const architecture& find_architecture(std::string_view kind) {
@@ -116,19 +106,13 @@ std::vector<std::string> gemm_sites(const model_config& config) {
 }
 
 parameter_counts count_parameters(const model_config& config) {
-  parameter_counts counts{0, 0};
-  for (const parameter_plan& plan : parameter_plans(config)) {
-    counts.total += count(plan);
-    if (!is_embedding(plan)) counts.without_embeddings += count(plan);
-  }
-  return counts;
+  return count_parameters(parameter_plans(config));
 }
 
 double flops_per_token(const model_config& config) {
-  double weights = config.ties_head() ? double(config.padded_vocabulary()) * double(config.width) : 0;
-  for (const parameter_plan& plan : parameter_plans(config))
-    if (plan.sizes.size() == 2 && !is_embedding(plan)) weights += double(count(plan));
-  return 6 * weights + 12 * double(config.layers) * double(config.width) * double(config.context);
+  const double head = config.ties_head() ? double(config.padded_vocabulary()) * double(config.width) : 0;
+  return 6 * (head + double(count_matrix_elements(parameter_plans(config)))) +
+         12 * double(config.layers) * double(config.width) * double(config.context);
 }
 
 }  // namespace binade

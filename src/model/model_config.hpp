@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "model/parameter_plan.hpp"
+
 namespace binade {
 
 enum class normalization { layer_norm, rms_norm };
@@ -57,13 +59,6 @@ struct model_config {
   bool ties_head() const { return tied_head.value_or(shape().ties_head); }
 };
 
-/// A parameter before it has values.
-struct parameter_plan {
-  std::string name;
-  std::vector<std::size_t> sizes;
-  double initial_mean, initial_deviation;  ///< of a normal distribution; deviation 0: the mean everywhere
-};
-
 /// Every parameter in the order of the computation, a tied head once.
 ///
 /// Matrices start normal with deviation 0.02, the two of each block that write to the residual stream with 0.02 /
@@ -73,11 +68,6 @@ std::vector<parameter_plan> parameter_plans(const model_config& config);
 /// The GEMM sites in the order of the computation: what patterns of a recipe are matched against.
 std::vector<std::string> gemm_sites(const model_config& config);
 
-/// Numbers of parameters: all of them, and those outside the tables of token and position embeddings (a tied head is
-/// one).
-struct parameter_counts {
-  std::size_t total, without_embeddings;
-};
 parameter_counts count_parameters(const model_config& config);
 
 /// Floating-point operations of one training token at full context, forward and backward: 6 per weight of a linear

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 #include <utility>
+#include <variant>
 
-#include "model/initialization.hpp"
 #include "ops/add.hpp"
 #include "ops/causal_attention.hpp"
 #include "ops/embedding.hpp"
@@ -18,61 +18,31 @@
 namespace binade {
 
 template <class T>
-transformer<T>::transformer(const model_config& config, std::uint64_t seed) : config_(config), architecture_(nullptr) {
-  for (const parameter_plan& plan : parameter_plans(config_))
-    parameters_.push_back({plan.name, variable<T>(initial_value<T>(plan, seed), true)});
-  architecture_ = &config_.shape();
-  token_embedding_ = at("token_embedding.weight");
-  position_embedding_ = find("position_embedding.weight");
+transformer<T>::transformer(const model_config& config, std::uint64_t seed)
+    : model<T>(parameter_plans(config), {}, seed), config_(config), architecture_(&config_.shape()) {
+  token_embedding_ = this->at("token_embedding.weight");
+  position_embedding_ = this->find("position_embedding.weight");
   if (architecture_->positions == position_encoding::rotary)
     rotations_ = rotation_table<T>::make(config_.context, config_.head_width(), architecture_->rotary_base);
   for (std::size_t layer = 0; layer < config_.layers; ++layer) {
     const std::string name = "blocks." + std::to_string(layer);
-    blocks_.push_back({.attention_norm = find_norm(name + ".attention_norm"),
-                       .mlp_norm = find_norm(name + ".mlp_norm"),
-                       .query_key_value = find_linear(name + ".attention.query_key_value"),
-                       .output = find_linear(name + ".attention.output"),
-                       .gate = find_linear(name + ".mlp.gate"),
-                       .up = find_linear(name + ".mlp.up"),
-                       .down = find_linear(name + ".mlp.down"),
+    blocks_.push_back({.attention_norm = this->find_norm(name + ".attention_norm"),
+                       .mlp_norm = this->find_norm(name + ".mlp_norm"),
+                       .query_key_value = this->find_linear(name + ".attention.query_key_value"),
+                       .output = this->find_linear(name + ".attention.output"),
+                       .gate = architecture_->mlp == feed_forward::swiglu ? this->find_linear(name + ".mlp.gate")
+                                                                          : linear_parameters<T>{},
+                       .up = this->find_linear(name + ".mlp.up"),
+                       .down = this->find_linear(name + ".mlp.down"),
                        .scores_site = name + ".attention.scores",
                        .values_site = name + ".attention.values"});
   }
-  final_norm_ = find_norm("final_norm");
-  head_ = {"head", config_.ties_head() ? token_embedding_ : at("head.weight"), {}};
+  final_norm_ = this->find_norm("final_norm");
+  head_ = {"head", config_.ties_head() ? token_embedding_ : this->at("head.weight"), {}};
 }
 
 template <class T>
-variable<T> transformer<T>::find(const std::string& name) const {
-  for (const parameter<T>& p : parameters_)
-    if (p.name == name) return p.value;
-  return {};
-}
-
-template <class T>
-typename transformer<T>::norm_parameters transformer<T>::find_norm(const std::string& name) const {
-  return {find(name + ".weight"), find(name + ".bias")};
-}
-
-template <class T>
-typename transformer<T>::linear_parameters transformer<T>::find_linear(const std::string& name) const {
-  return {name, find(name + ".weight"), find(name + ".bias")};
-}
-
-template <class T>
-const variable<T>& transformer<T>::at(std::string_view name) const {
-  for (const parameter<T>& p : parameters_)
-    if (p.name == name) return p.value;
-  throw std::invalid_argument("transformer::at: no parameter is called '" + std::string(name) + "'");
-}
-
-template <class T>
-void transformer<T>::clear_gradients() const {
-  for (const parameter<T>& p : parameters_) p.value.clear_gradient();
-}
-
-template <class T>
-variable<T> transformer<T>::normalize(graph<T>& pass, const variable<T>& x, const norm_parameters& norm) const {
+variable<T> transformer<T>::normalize(graph<T>& pass, const variable<T>& x, const norm_parameters<T>& norm) const {
   return architecture_->norm == normalization::layer_norm
              ? layer_norm(pass, x, norm.weight, norm.bias, architecture_->epsilon)
              : rms_norm(pass, x, norm.weight, architecture_->epsilon);
@@ -80,7 +50,7 @@ variable<T> transformer<T>::normalize(graph<T>& pass, const variable<T>& x, cons
 
 template <class T>
 variable<T> transformer<T>::attend(graph<T>& pass, const variable<T>& x, const block& b) const {
-  const linear_parameters& joint = b.query_key_value;
+  const linear_parameters<T>& joint = b.query_key_value;
   attention_heads<T> heads = split_heads(pass, linear(pass, joint.site, x, joint.weight, joint.bias), config_.heads);
   if (architecture_->positions == position_encoding::rotary) {
     heads.query = rope(pass, heads.query, rotations_);
@@ -92,7 +62,7 @@ variable<T> transformer<T>::attend(graph<T>& pass, const variable<T>& x, const b
 
 template <class T>
 variable<T> transformer<T>::feed(graph<T>& pass, const variable<T>& x, const block& b) const {
-  const auto apply = [&pass](const linear_parameters& l, const variable<T>& input) {
+  const auto apply = [&pass](const linear_parameters<T>& l, const variable<T>& input) {
     return linear(pass, l.site, input, l.weight, l.bias);
   };
   if (architecture_->mlp == feed_forward::gelu) return apply(b.down, gelu(pass, apply(b.up, x)));
@@ -133,6 +103,14 @@ template <class T>
 language_model_loss<T> transformer<T>::loss(graph<T>& pass, std::span<const std::int32_t> tokens,
                                             std::span<const std::int32_t> targets, std::size_t rows) const {
   return cross_entropy(pass, logits(pass, tokens, rows), targets, config_.vocabulary);
+}
+
+template <class T>
+model_loss<T> transformer<T>::loss(graph<T>& pass, const data_batch& examples) const {
+  const auto* tokens = std::get_if<token_batch>(&examples);
+  if (tokens == nullptr)
+    throw std::invalid_argument("transformer: a decoder reads batches of tokens; the data give another kind");
+  return loss(pass, tokens->inputs, tokens->targets, tokens->rows);
 }
 
 template class transformer<float>;
