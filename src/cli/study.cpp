@@ -34,7 +34,7 @@ std::string size_text(const study_plan& plan) {
          counted(static_cast<std::int64_t>(plan.seeds.size()), "seed") + " = " +
          counted(static_cast<std::int64_t>(plan.trial_count()), "trial") + " of " +
          counted(plan.run.train.steps, "step") + ", " + count_text(static_cast<double>(plan.total_tokens())) +
-         " tokens in all\nmodel: " + plan.run.model.kind + ", " + count_text(static_cast<double>(plan.parameters)) +
+         " tokens in all\nmodel: " + plan.run.model->kind() + ", " + count_text(static_cast<double>(plan.parameters)) +
          " parameters\ndata: " + plan.source->description();
 }
 

@@ -142,7 +142,7 @@ class train_observer final : public run_observer {
   std::string validation_;
 };
 
-json summary_of(const run_settings& run, const token_source& source, const trial_settings& trial,
+json summary_of(const run_settings& run, const data_source& source, const trial_settings& trial,
                 const std::string& recipe_label, std::size_t parameters, const run_result& r) {
   json s{{"name", run.name},
          {"outcome", r.end == run_end::finished   ? "finished"
@@ -170,7 +170,7 @@ json summary_of(const run_settings& run, const token_source& source, const trial
   return s;
 }
 
-void print_summary(const json& s, const token_source& source, const fs::path& out) {
+void print_summary(const json& s, const data_source& source, const fs::path& out) {
   const auto number = [&](const char* key) {
     return s[key].is_number() ? std::optional(s[key].get<double>()) : std::nullopt;
   };
@@ -199,7 +199,7 @@ int run_train(const train_options& options) {
   const auto source = open_source(file.run);
   const std::size_t threads =
       options.threads != 0 ? options.threads : std::max<std::size_t>(1, std::thread::hardware_concurrency());
-  const trial_settings trial{.formats = checked_recipe(file.recipe, file.file, file.run.model),
+  const trial_settings trial{.formats = checked_recipe(file.recipe, file.file, *file.run.model),
                              .learning_rate = file.learning_rate,
                              .seed = file.seed,
                              .threads = threads};

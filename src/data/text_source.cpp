@@ -94,7 +94,7 @@ void text_source::write_row(token_batch& batch, std::size_t row, std::size_t fir
   }
 }
 
-token_batch text_source::training_batch(std::uint64_t data_seed, std::uint64_t step, std::size_t rows) const {
+token_batch text_source::training_tokens(std::uint64_t data_seed, std::uint64_t step, std::size_t rows) const {
   token_batch batch = empty_batch(rows);
   for (std::size_t r = 0; r < rows; ++r) {
     const std::uint64_t u = derived_seed(data_seed, step * rows + r);
@@ -106,9 +106,9 @@ token_batch text_source::training_batch(std::uint64_t data_seed, std::uint64_t s
   return batch;
 }
 
-token_batch text_source::validation_batch(std::size_t first, std::size_t rows) const {
+token_batch text_source::validation_tokens(std::size_t first, std::size_t rows) const {
   if (first + rows > validation_rows_)
-    throw std::invalid_argument("text_source::validation_batch: sequences up to " + std::to_string(first + rows) +
+    throw std::invalid_argument("text_source::validation_tokens: sequences up to " + std::to_string(first + rows) +
                                 " are asked for and there are " + std::to_string(validation_rows_));
   token_batch batch = empty_batch(rows);
   for (std::size_t r = 0; r < rows; ++r) {

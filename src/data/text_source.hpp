@@ -29,9 +29,10 @@ class text_source final : public token_source {
   text_source(const std::filesystem::path& file, std::size_t context, std::size_t validation_rows);
 
   std::size_t vocabulary() const override { return 257; }
-  token_batch training_batch(std::uint64_t data_seed, std::uint64_t step, std::size_t rows) const override;
+  std::size_t length() const override { return context_; }
+  token_batch training_tokens(std::uint64_t data_seed, std::uint64_t step, std::size_t rows) const override;
   std::size_t validation_rows() const override { return validation_rows_; }
-  token_batch validation_batch(std::size_t first, std::size_t rows) const override;
+  token_batch validation_tokens(std::size_t first, std::size_t rows) const override;
   std::optional<double> validation_floor() const override { return std::nullopt; }
   double unigram_entropy() const override { return unigram_entropy_; }
   std::string unit() const override { return "byte"; }

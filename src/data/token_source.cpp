@@ -4,7 +4,7 @@
 
 namespace binade {
 
-double entropy_of_counts(const std::vector<std::uint64_t>& counts) {
+double entropy_of_counts(std::span<const std::uint64_t> counts) {
   std::uint64_t total = 0;
   for (const std::uint64_t c : counts) total += c;
   double sum = 0;

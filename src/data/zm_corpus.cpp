@@ -167,13 +167,13 @@ token_batch zm_source::batch(zm_language::split which, std::uint64_t first, std:
   return result;
 }
 
-token_batch zm_source::training_batch(std::uint64_t data_seed, std::uint64_t step, std::size_t rows) const {
+token_batch zm_source::training_tokens(std::uint64_t data_seed, std::uint64_t step, std::size_t rows) const {
   return batch(zm_language::split::training, (data_seed << 32) + step * rows, rows);
 }
 
-token_batch zm_source::validation_batch(std::size_t first, std::size_t rows) const {
+token_batch zm_source::validation_tokens(std::size_t first, std::size_t rows) const {
   if (first + rows > validation_rows_)
-    throw std::invalid_argument("zm_source::validation_batch: documents up to " + std::to_string(first + rows) +
+    throw std::invalid_argument("zm_source::validation_tokens: documents up to " + std::to_string(first + rows) +
                                 " are asked for and there are " + std::to_string(validation_rows_));
   return batch(zm_language::split::validation, first, rows);
 }

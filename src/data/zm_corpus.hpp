@@ -75,9 +75,10 @@ class zm_source final : public token_source {
   zm_source(const zm_language& language, std::size_t validation_rows);
 
   std::size_t vocabulary() const override { return language_.vocabulary(); }
-  token_batch training_batch(std::uint64_t data_seed, std::uint64_t step, std::size_t rows) const override;
+  std::size_t length() const override { return language_.length(); }
+  token_batch training_tokens(std::uint64_t data_seed, std::uint64_t step, std::size_t rows) const override;
   std::size_t validation_rows() const override { return validation_rows_; }
-  token_batch validation_batch(std::size_t first, std::size_t rows) const override;
+  token_batch validation_tokens(std::size_t first, std::size_t rows) const override;
   std::optional<double> validation_floor() const override { return floor_; }
   double unigram_entropy() const override { return unigram_entropy_; }
   std::string unit() const override { return "token"; }

@@ -5,15 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "model/model.hpp"
 #include "model/model_config.hpp"
-#include "model/parameter.hpp"
-#include "ops/cross_entropy.hpp"
-#include "ops/rope.hpp"
+#include "model/transformer_block.hpp"
 #include "tape.hpp"
 
 namespace binade {
 
-/// A decoder that predicts the next token: GPT-2-style or Llama-style as its configuration says.
+/// A decoder that predicts the next token: of the style of GPT-2 or Llama, dense or with mixtures of experts, as its
+/// configuration says.
 ///
 ///     transformer<float> model({.kind = "llama", .vocabulary = 260}, seeds.initialization);
 ///     bound_recipe recipe(find_recipe("mxfp8_e4m3"), gemm_sites(model.config()));
@@ -21,60 +21,43 @@ namespace binade {
 ///     language_model_loss<float> loss = model.loss(pass, inputs, targets, rows);
 ///     pass.backward(loss.mean);
 template <class T>
-class transformer {
+class transformer final : public model<T> {
  public:
   /// Weights that depend on the configuration and the seed alone (see initialization.hpp).
   /// @throws std::invalid_argument as model_config::validate
   transformer(const model_config& config, std::uint64_t seed);
 
   const model_config& config() const { return config_; }
-  /// In the order of parameter_plans(); a tied head once.
-  std::span<const parameter<T>> parameters() const { return parameters_; }
-  /// @throws std::invalid_argument if there is none of that name
-  const variable<T>& at(std::string_view name) const;
-  void clear_gradients() const;
-
   /// The logits of every position; those from the vocabulary on are padding and mean nothing.
   /// @param tokens  (rows, length), row by row, ids below the vocabulary; length at most the context
   /// @return        (rows, length, padded vocabulary)
   /// @throws std::invalid_argument if the sizes do not fit or an id is outside the vocabulary
-  variable<T> logits(graph<T>& pass, std::span<const std::int32_t> tokens, std::size_t rows) const;
+  variable<T> logits(graph<T>& pass, std::span<const std::int32_t> tokens, std::size_t rows) const {
+    return outputs(pass, tokens, rows).logits;
+  }
 
-  /// The mean of -log p(target) over the positions that have one.
+  /// The mean of -log p(target) over the positions that have one, plus balance_loss times the load-balancing loss of
+  /// every mixture.
   /// @param tokens, targets  (rows, length); a target is the token that follows, or no_target
   language_model_loss<T> loss(graph<T>& pass, std::span<const std::int32_t> tokens,
                               std::span<const std::int32_t> targets, std::size_t rows) const;
 
+  /// @throws std::invalid_argument also for a batch that holds no tokens
+  model_loss<T> loss(graph<T>& pass, const data_batch& examples) const override;
+
  private:
-  struct norm_parameters {
-    variable<T> weight, bias;
+  struct decoded {
+    variable<T> logits;
+    std::vector<variable<T>> balances;  ///< of the mixtures
   };
-  struct linear_parameters {
-    std::string site;
-    variable<T> weight, bias;
-  };
-  struct block {
-    norm_parameters attention_norm, mlp_norm;
-    linear_parameters query_key_value, output, gate, up, down;
-    std::string scores_site, values_site;
-  };
-
-  variable<T> find(const std::string& name) const;
-  norm_parameters find_norm(const std::string& name) const;
-  linear_parameters find_linear(const std::string& name) const;
-
-  variable<T> normalize(graph<T>& pass, const variable<T>& x, const norm_parameters& norm) const;
-  variable<T> attend(graph<T>& pass, const variable<T>& x, const block& b) const;
-  variable<T> feed(graph<T>& pass, const variable<T>& x, const block& b) const;
+  decoded outputs(graph<T>& pass, std::span<const std::int32_t> tokens, std::size_t rows) const;
 
   model_config config_;
   const architecture* architecture_;
-  std::vector<parameter<T>> parameters_;
   variable<T> token_embedding_, position_embedding_;
-  rotation_table<T> rotations_;
-  std::vector<block> blocks_;
-  norm_parameters final_norm_;
-  linear_parameters head_;
+  std::vector<transformer_block<T>> blocks_;
+  norm_parameters<T> final_norm_;
+  linear_parameters<T> head_;
 };
 
 }  // namespace binade

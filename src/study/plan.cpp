@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "kernels/parallel.hpp"
-#include "model/model_config.hpp"
+#include "model/model.hpp"
 #include "recipe/quantized_matmul.hpp"
 #include "report/number_text.hpp"
 
@@ -54,16 +54,16 @@ trial_settings study_plan::settings(std::size_t i) const {
           .threads = 1};
 }
 
-recipe checked_recipe(const std::string& reference, const std::filesystem::path& file, const model_config& model) {
+recipe checked_recipe(const std::string& reference, const std::filesystem::path& file, const model_plan& model) {
   const auto refuse = [&](const std::string& why) { throw std::invalid_argument(file.string() + ": " + why); };
   recipe found;
   try {
     found = find_recipe(reference, file.parent_path());
-    bound_recipe(found, gemm_sites(model));  // refuses formats that cannot work here
+    bound_recipe(found, model.gemm_sites());  // refuses formats that cannot work here
   } catch (const std::invalid_argument& e) {
     refuse(e.what());
   }
-  for (const unmatched_layers& u : find_unmatched_layers(found, gemm_sites(model)))
+  for (const unmatched_layers& u : find_unmatched_layers(found, model.gemm_sites()))
     refuse("recipe " + reference + ": rule " + std::to_string(u.rule + 1) + " is for layers \"" + u.glob +
            "\", and this model has none of that name; the nearest is " + u.nearest_site);
   return found;
@@ -73,9 +73,9 @@ study_plan make_plan(const study_file& file) {
   study_plan plan;
   plan.run = file.run;
   plan.source = open_source(plan.run);
-  plan.parameters = count_parameters(plan.run.model).total;
+  plan.parameters = count_parameters(plan.run.model->parameters()).total;
   for (const std::string& reference : file.recipes) {
-    recipe formats = checked_recipe(reference, file.file, plan.run.model);
+    recipe formats = checked_recipe(reference, file.file, *plan.run.model);
     const std::string label = is_file_reference(reference) ? formats.name : reference;
     if (std::any_of(plan.recipes.begin(), plan.recipes.end(), [&](const auto& r) { return r.label == label; }))
       throw std::invalid_argument(file.file.string() + ": two recipes are called " + label +

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "data/token_source.hpp"
+#include "data/data_source.hpp"
 #include "recipe/recipe.hpp"
 #include "study/store.hpp"
 #include "train/settings.hpp"
@@ -23,7 +23,7 @@ struct labelled_recipe {
 /// A study, worked out: everything that running it needs, and nothing has been written yet.
 struct study_plan {
   run_settings run;
-  std::shared_ptr<const token_source> source;
+  std::shared_ptr<const data_source> source;
   std::vector<labelled_recipe> recipes;
   std::vector<double> learning_rates;
   std::vector<std::int64_t> seeds;
@@ -47,7 +47,7 @@ struct study_plan {
 study_plan make_plan(const study_file& file);
 
 /// The recipe that a reference in a file stands for, checked against a model.  @throws as make_plan
-recipe checked_recipe(const std::string& reference, const std::filesystem::path& file, const model_config& model);
+recipe checked_recipe(const std::string& reference, const std::filesystem::path& file, const model_plan& model);
 
 /// What a study will take.
 struct study_cost {

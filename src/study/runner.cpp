@@ -11,6 +11,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <thread>
+#include <variant>
 
 #include "binade/version.hpp"
 #include "report/number_text.hpp"
@@ -59,7 +60,7 @@ void create_store(const fs::path& folder, const study_plan& plan) {
   for (const char* suffix : {"", "-wal", "-shm"}) fs::remove(unfinished.string() + suffix);
   {
     study_store store = study_store::create(unfinished);
-    const token_source& source = *plan.source;
+    const data_source& source = *plan.source;
     const auto whole = [](auto value) { return std::to_string(value); };
     std::map<std::string, std::string> p{
         {"binade_version", std::string(version_and_commit)},
@@ -69,18 +70,19 @@ void create_store(const fs::path& folder, const study_plan& plan) {
         {"config_text", plan.config_text},
         {"config_hash", hash_of(plan.config_text)},
         {"data", source.description()},
-        {"unigram_entropy", exact_text(source.unigram_entropy())},
         {"validation_documents", whole(source.validation_rows())},
-        {"validation_tokens", whole(source.validation_rows() * source.validation_batch(0, 1).predicted)},
-        {"vocabulary", whole(source.vocabulary())},
+        {"validation_tokens", whole(source.validation_rows() * predictions_of(source.validation_batch(0, 1)))},
         {"unit", source.unit()},
         {"parameters", whole(plan.parameters)},
         {"steps", whole(plan.run.train.steps)},
         {"batch", whole(plan.run.train.batch)},
-        {"context", whole(plan.run.model.context)},
+        {"context", whole(plan.run.model->positions())},
         {"tokens_per_step", whole(plan.run.tokens_per_step())},
         {"baseline", plan.baseline},
         {"created", utc_now()}};
+    const data_shape shape = source.shape();
+    if (const auto* tokens = std::get_if<token_shape>(&shape)) p["vocabulary"] = whole(tokens->vocabulary);
+    if (const auto trivial = source.trivial_loss()) p["unigram_entropy"] = exact_text(*trivial);
     if (const auto floor = source.validation_floor()) p["floor"] = exact_text(*floor);
     store.set_properties(p);
     store_batch batch;

@@ -20,7 +20,7 @@ std::optional<std::string> divergence_monitor::observe(double loss, bool everyth
 
 std::optional<std::string> divergence_monitor::judge_finished() const {
   if (losses_.empty()) return std::nullopt;
-  if (*final_loss() >= unigram_entropy_ - stuck_nats) return "stuck";
+  if (trivial_loss_ && *final_loss() >= *trivial_loss_ - stuck_nats) return "stuck";
   if (smoothed_ > *best_smoothed_ + slow_nats) return "slow";
   return std::nullopt;
 }

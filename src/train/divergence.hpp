@@ -12,7 +12,7 @@ namespace binade {
 ///
 ///   nonfinite  NaN or infinity in the loss, the gradient norm or a weight: at once
 ///   blowup     loss > first loss + 1 nat in 20 consecutive steps after the warm-up
-///   stuck      mean of the last 10 % of the losses >= unigram entropy - 0.05 nat: context was never used
+///   stuck      mean of the last 10 % of the losses >= trivial loss - 0.05 nat: the input was never used
 ///   slow       smoothed loss at the end > best smoothed loss + 0.3 nat
 ///
 /// The first two end a run; the last two are judged at its end.  Smoothed: exponential mean with a time constant of
@@ -23,10 +23,10 @@ class divergence_monitor {
   static constexpr int blowup_steps = 20;
   static constexpr double smoothing = 49.0 / 50;
 
-  /// @param warmup           steps without blow-up detection
-  /// @param unigram_entropy  nat per token
-  divergence_monitor(std::int64_t warmup, double unigram_entropy)
-      : warmup_(warmup), unigram_entropy_(unigram_entropy) {}
+  /// @param warmup        steps without blow-up detection
+  /// @param trivial_loss  what a model reaches that ignores its input, nat; without it no run is stuck
+  divergence_monitor(std::int64_t warmup, std::optional<double> trivial_loss)
+      : warmup_(warmup), trivial_loss_(trivial_loss) {}
 
   /// Looks at the next step.  @returns the class if the run has diverged and must stop
   std::optional<std::string> observe(double loss, bool everything_finite);
@@ -39,7 +39,7 @@ class divergence_monitor {
 
  private:
   std::int64_t warmup_;
-  double unigram_entropy_;
+  std::optional<double> trivial_loss_;
   std::vector<double> losses_;
   int high_ = 0;  // consecutive steps above the blow-up line
   double mean_ = 0, mean_weight_ = 0, smoothed_ = 0;

@@ -6,12 +6,12 @@
 
 namespace binade {
 
-run_result run_training(trainer& t, const run_settings& settings, const token_source& source,
+run_result run_training(trainer& t, const run_settings& settings, const data_source& source,
                         const std::filesystem::path& checkpoint, run_observer& observer,
                         const std::function<bool()>& stop) {
   using clock = std::chrono::steady_clock;
   const train_settings& train = settings.train;
-  divergence_monitor monitor(train.warmup, source.unigram_entropy());
+  divergence_monitor monitor(train.warmup, source.trivial_loss());
   double seconds_before = 0;
   if (std::filesystem::exists(checkpoint)) {
     const checkpoint_notes notes = t.restore(checkpoint);

@@ -45,7 +45,7 @@ struct run_result {
 /// the end the file is still there as of its last writing; the caller keeps or removes it.
 ///
 /// @throws std::runtime_error as trainer::save and restore, and what the observer throws
-run_result run_training(trainer& t, const run_settings& settings, const token_source& source,
+run_result run_training(trainer& t, const run_settings& settings, const data_source& source,
                         const std::filesystem::path& checkpoint, run_observer& observer,
                         const std::function<bool()>& stop);
 

@@ -8,69 +8,13 @@
 
 #include "data/text_source.hpp"
 #include "data/zm_corpus.hpp"
+#include "model/model_kinds.hpp"
 #include "report/number_text.hpp"
+#include "util/toml_numbers.hpp"
 #include "util/toml_reader.hpp"
 
 namespace binade {
 namespace {
-
-std::string range_text(std::int64_t low, std::int64_t high) {
-  return std::to_string(low) + ".." + std::to_string(high);
-}
-
-std::int64_t whole(const toml_section& s, const char* key, std::int64_t low, std::int64_t high,
-                   std::optional<std::int64_t> fallback = {}) {
-  const std::int64_t value = s.integer(key, fallback);
-  if (value < low || value > high) s.fail(key, "is " + std::to_string(value) + "; valid is " + range_text(low, high));
-  return value;
-}
-
-std::size_t size(const toml_section& s, const char* key, std::int64_t low, std::int64_t high,
-                 std::optional<std::int64_t> fallback = {}) {
-  return static_cast<std::size_t>(whole(s, key, low, high, fallback));
-}
-
-enum class bound { included, excluded };
-
-double real(const toml_section& s, const char* key, double low, bound low_bound, double high, bound high_bound,
-            std::optional<double> fallback = {}) {
-  const double value = s.number(key, fallback);
-  const bool low_fits = low_bound == bound::included ? value >= low : value > low;
-  const bool high_fits = high_bound == bound::included ? value <= high : value < high;
-  if (low_fits && high_fits) return value;
-  std::string valid = (low_bound == bound::included ? "at least " : "more than ") + exact_text(low);
-  if (std::isfinite(high))
-    valid += (high_bound == bound::included ? " and at most " : " and less than ") + exact_text(high);
-  s.fail(key, "is " + exact_text(value) + "; valid is " + valid);
-}
-
-constexpr double unlimited = std::numeric_limits<double>::infinity();
-
-double positive(const toml_section& s, const char* key, std::optional<double> fallback = {}) {
-  return real(s, key, 0, bound::excluded, unlimited, bound::included, fallback);
-}
-
-model_config read_model(const toml_section& s) {
-  model_config m;
-  m.kind = s.text("kind", m.kind);
-  try {
-    find_architecture(m.kind);
-  } catch (const std::invalid_argument& e) {
-    s.fail("kind", e.what());
-  }
-  m.layers = size(s, "layers", 1, 256);
-  m.width = size(s, "width", 1, 65536);
-  m.heads = size(s, "heads", 1, 65536);
-  m.context = size(s, "context", 2, 65536);
-  m.hidden = size(s, "hidden", 1, 1 << 20, static_cast<std::int64_t>(m.hidden_width()));
-  m.tied_head = s.flag("tied_head", m.ties_head());
-  try {
-    m.validate();
-  } catch (const std::invalid_argument& e) {
-    s.fail("width", e.what());
-  }
-  return m;
-}
 
 // A path in a file is relative to that file, so that a study runs from any folder.
 std::filesystem::path beside(const std::filesystem::path& folder, const std::filesystem::path& path) {
@@ -89,9 +33,9 @@ data_settings read_data(const toml_section& s, const std::filesystem::path& fold
     s.fail("corpus",
            "is \"" + d.corpus + "\"; valid are \"zm\" (synthetic, with a known entropy) and \"text\" (a file)");
   if (has_text) d.text = beside(folder, s.text("text"));
-  d.bits = static_cast<int>(whole(s, "bits", 2, 14, d.bits));
-  d.seed = static_cast<std::uint64_t>(whole(s, "seed", 0, std::numeric_limits<std::int64_t>::max(), 0));
-  d.validation_documents = size(s, "validation_documents", 1, 1 << 20, 256);
+  d.bits = static_cast<int>(read_whole(s, "bits", 2, 14, d.bits));
+  d.seed = static_cast<std::uint64_t>(read_whole(s, "seed", 0, std::numeric_limits<std::int64_t>::max(), 0));
+  d.validation_documents = read_size(s, "validation_documents", 1, 1 << 20, 256);
   if (d.validation_documents > most_validation_tokens / context)
     s.fail("validation_documents", "is " + std::to_string(d.validation_documents) + " sequences of " +
                                        std::to_string(context) + "; valid are up to 2^24 tokens in all");
@@ -109,21 +53,21 @@ data_settings read_data(const toml_section& s, const std::filesystem::path& fold
 train_settings read_train(const toml_section& s) {
   constexpr std::int64_t most = 1'000'000'000;
   train_settings t;
-  t.steps = whole(s, "steps", 1, most);
-  t.batch = size(s, "batch", 1, 65536);
-  t.warmup = whole(s, "warmup", 0, t.steps - 1, t.steps / 10);
-  t.weight_decay = real(s, "weight_decay", 0, bound::included, unlimited, bound::included, t.weight_decay);
-  t.clip = real(s, "clip", 0, bound::included, unlimited, bound::included, t.clip);
+  t.steps = read_whole(s, "steps", 1, most);
+  t.batch = read_size(s, "batch", 1, 65536);
+  t.warmup = read_whole(s, "warmup", 0, t.steps - 1, t.steps / 10);
+  t.weight_decay = read_real(s, "weight_decay", 0, bound::included, unlimited, bound::included, t.weight_decay);
+  t.clip = read_real(s, "clip", 0, bound::included, unlimited, bound::included, t.clip);
   const std::vector<double> betas = s.numbers("betas", std::vector{t.beta1, t.beta2});
   if (betas.size() != 2 || !std::all_of(betas.begin(), betas.end(), [](double b) { return b >= 0 && b < 1; }))
     s.fail("betas", "must be two numbers of at least 0 and less than 1, such as [0.9, 0.95]");
   t.beta1 = betas[0];
   t.beta2 = betas[1];
-  t.epsilon = positive(s, "epsilon", t.epsilon);
-  t.final_lr_fraction = real(s, "final_lr_fraction", 0, bound::included, 1, bound::included, t.final_lr_fraction);
-  t.evaluate_every = whole(s, "evaluate_every", 0, most, t.evaluate_every);
-  t.telemetry_every = whole(s, "telemetry_every", 0, most, t.telemetry_every);
-  t.checkpoint_every = whole(s, "checkpoint_every", 1, most, t.checkpoint_every);
+  t.epsilon = read_positive(s, "epsilon", t.epsilon);
+  t.final_lr_fraction = read_real(s, "final_lr_fraction", 0, bound::included, 1, bound::included, t.final_lr_fraction);
+  t.evaluate_every = read_whole(s, "evaluate_every", 0, most, t.evaluate_every);
+  t.telemetry_every = read_whole(s, "telemetry_every", 0, most, t.telemetry_every);
+  t.checkpoint_every = read_whole(s, "checkpoint_every", 1, most, t.checkpoint_every);
   return t;
 }
 
@@ -133,7 +77,7 @@ run_settings read_run(const toml_section& file, const std::filesystem::path& pat
   if (r.name.empty() || std::any_of(r.name.begin(), r.name.end(), [](char c) { return c >= 0 && c < 32; }))
     file.fail("name", "must be a line of text");
   r.model = read_model(file.section("model"));
-  r.data = read_data(file.section("data"), path.parent_path(), data, r.model.context);
+  r.data = read_data(file.section("data"), path.parent_path(), data, r.model->positions());
   r.train = read_train(file.section("train"));
   return r;
 }
@@ -164,7 +108,7 @@ train_file read_train_file(const std::filesystem::path& path, const std::filesys
   result.run = read_run(file, path, data);
   const toml_section train = file.section("train");
   result.recipe = train.text("recipe", result.recipe);
-  result.learning_rate = positive(train, "learning_rate");
+  result.learning_rate = read_positive(train, "learning_rate");
   result.seed = train.integer("seed", 0);
   require_seed(train, "seed", result.seed);
   file.finish();
@@ -200,19 +144,19 @@ study_file read_study_file(const std::filesystem::path& path, const std::filesys
   return result;
 }
 
-std::unique_ptr<token_source> open_source(run_settings& settings) {
+std::unique_ptr<data_source> open_source(run_settings& settings) {
   const data_settings& d = settings.data;
-  const std::size_t context = settings.model.context;
-  std::unique_ptr<token_source> source;
+  const std::size_t context = settings.model->positions();
+  std::unique_ptr<data_source> source;
   if (d.corpus == "text")
     source = std::make_unique<text_source>(d.text, context, d.validation_documents);
   else
     source = std::make_unique<zm_source>(zm_language(d.bits, context, d.seed), d.validation_documents);
-  settings.model.vocabulary = source->vocabulary();
+  settings.model = settings.model->fitted_to(source->shape());
   return source;
 }
 
-std::string canonical_text(const run_settings& r, const token_source& source) {
+std::string canonical_text(const run_settings& r, const data_source& source) {
   const auto quoted = [](const std::string& text) {
     std::string out = "\"";
     for (const char c : text) out += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
@@ -220,14 +164,7 @@ std::string canonical_text(const run_settings& r, const token_source& source) {
   };
   std::string text = "name = " + quoted(r.name) + "\n";
   const auto line = [&](const char* key, const std::string& value) { text += std::string(key) + " = " + value + "\n"; };
-  text += "\n[model]\n";
-  line("kind", quoted(r.model.kind));
-  line("layers", std::to_string(r.model.layers));
-  line("width", std::to_string(r.model.width));
-  line("heads", std::to_string(r.model.heads));
-  line("context", std::to_string(r.model.context));
-  line("hidden", std::to_string(r.model.hidden_width()));
-  line("tied_head", r.model.ties_head() ? "true" : "false");
+  text += "\n[model]\n" + r.model->canonical_text();
   text += "\n[data]\n" + source.canonical_text();
   text += "\n[train]\n";
   line("steps", std::to_string(r.train.steps));

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "data/token_source.hpp"
-#include "model/model_config.hpp"
+#include "data/data_source.hpp"
+#include "model/model.hpp"
 
 namespace binade {
 
@@ -41,12 +41,12 @@ struct train_settings {
 /// What every kind of run has.
 struct run_settings {
   std::string name;
-  model_config model;  ///< its vocabulary is the data's: see open_source()
+  std::shared_ptr<const model_plan> model;  ///< fitted to the data by open_source()
   data_settings data;
   train_settings train;
 
   /// Positions that go through the model in one training step.
-  std::int64_t tokens_per_step() const { return static_cast<std::int64_t>(train.batch * model.context); }
+  std::int64_t tokens_per_step() const { return static_cast<std::int64_t>(train.batch * model->positions()); }
 };
 
 /// A training file: one run.
@@ -77,10 +77,10 @@ train_file read_train_file(const std::filesystem::path& file, const std::filesys
 study_file read_study_file(const std::filesystem::path& file, const std::filesystem::path& data = {});
 
 /// Opens the data that the settings name and sets the model's vocabulary to theirs.  @throws as text_source
-std::unique_ptr<token_source> open_source(run_settings& settings);
+std::unique_ptr<data_source> open_source(run_settings& settings);
 
 /// The settings with every default spelled out, as TOML; a function of the values alone.  Two runs with equal text,
 /// recipe, learning rate and seed are the same run.  Data are named by content, not by path.
-std::string canonical_text(const run_settings& settings, const token_source& source);
+std::string canonical_text(const run_settings& settings, const data_source& source);
 
 }  // namespace binade

@@ -11,7 +11,6 @@
 #include "binade/version.hpp"
 #include "data/mix.hpp"
 #include "kernels/parallel.hpp"
-#include "model/transformer.hpp"
 #include "optim/adamw.hpp"
 #include "optim/clip.hpp"
 #include "optim/schedule.hpp"
@@ -58,27 +57,27 @@ std::vector<std::size_t> sizes_of(const extents& shape) {
 
 struct trainer::state {
   run_settings run;
-  const token_source& source;
+  const data_source& source;
   trial_settings trial;
   trial_seeds seeds;
   thread_pool pool;
-  transformer<float> model;
+  std::unique_ptr<model<float>> network;
   bound_recipe formats;
   adamw<float> optimizer;
   learning_rate_schedule schedule;
 
-  state(const run_settings& r, const token_source& s, const trial_settings& t)
+  state(const run_settings& r, const data_source& s, const trial_settings& t)
       : run(r),
         source(s),
         trial(t),
         seeds(trial_seeds::from(static_cast<std::uint64_t>(t.seed))),
         pool(t.threads),
-        model(r.model, seeds.initialization),
-        formats(t.formats, gemm_sites(r.model)),
-        optimizer(model.parameters(), {.beta1 = r.train.beta1,
-                                       .beta2 = r.train.beta2,
-                                       .epsilon = r.train.epsilon,
-                                       .weight_decay = r.train.weight_decay}),
+        network(r.model->make(seeds.initialization)),
+        formats(t.formats, r.model->gemm_sites()),
+        optimizer(network->parameters(), {.beta1 = r.train.beta1,
+                                          .beta2 = r.train.beta2,
+                                          .epsilon = r.train.epsilon,
+                                          .weight_decay = r.train.weight_decay}),
         schedule{.peak = t.learning_rate,
                  .steps = static_cast<std::uint64_t>(r.train.steps),
                  .warmup = static_cast<std::uint64_t>(r.train.warmup),
@@ -94,12 +93,12 @@ struct trainer::state {
   }
 };
 
-trainer::trainer(const run_settings& run, const token_source& source, const trial_settings& trial)
+trainer::trainer(const run_settings& run, const data_source& source, const trial_settings& trial)
     : state_(std::make_unique<state>(run, source, trial)) {}
 trainer::~trainer() = default;
 
 std::size_t trainer::parameter_count() const {
-  return count_parameters(state_->run.model).total;
+  return count_parameters(state_->run.model->parameters()).total;
 }
 std::int64_t trainer::steps_done() const {
   return static_cast<std::int64_t>(state_->optimizer.steps());
@@ -108,27 +107,28 @@ std::int64_t trainer::steps_done() const {
 trainer::step_result trainer::step(bool count) {
   state& s = *state_;
   const auto number = s.optimizer.steps();
-  const token_batch batch = s.source.training_batch(s.seeds.data, number, s.run.train.batch);
+  const data_batch batch = s.source.training_batch(s.seeds.data, number, s.run.train.batch);
 
   step_result result;
   step_record& record = result.record;
   record.step = static_cast<std::int64_t>(number);
-  record.floor = batch.floor;
+  record.floor = floor_of(batch);
   record.learning_rate = s.schedule.at(number);
 
   quantization_context quantization = s.quantization();
   if (count)
     quantization.observer = [&](const quantization_record& q) { result.counters.push_back(to_record(record.step, q)); };
   graph<float> pass(s.pool, quantization);
-  s.model.clear_gradients();
-  const language_model_loss<float> loss = s.model.loss(pass, batch.inputs, batch.targets, batch.rows);
+  s.network->clear_gradients();
+  const model_loss<float> loss = s.network->loss(pass, batch);
   record.loss = static_cast<double>(loss.mean.value()[0]);
   pass.backward(loss.mean);
-  record.gradient_norm = gradient_norm(s.model.parameters(), s.pool);
+  record.gradient_norm = gradient_norm(s.network->parameters(), s.pool);
   const double factor = clip_factor(record.gradient_norm, s.run.train.clip);
   record.clipped = factor < 1;
   s.optimizer.step(record.learning_rate, factor, s.pool);
-  result.finite = std::isfinite(record.loss) && std::isfinite(record.gradient_norm) && all_finite(s.model.parameters());
+  result.finite =
+      std::isfinite(record.loss) && std::isfinite(record.gradient_norm) && all_finite(s.network->parameters());
   std::sort(result.counters.begin(), result.counters.end(), [](const counter_record& a, const counter_record& b) {
     return std::tie(a.site, a.gemm, a.operand) < std::tie(b.site, b.gemm, b.operand);
   });
@@ -141,17 +141,17 @@ double trainer::validation_loss() {
   std::size_t predicted = 0;
   const std::size_t rows = s.source.validation_rows();
   for (std::size_t first = 0; first < rows; first += s.run.train.batch) {
-    const token_batch batch = s.source.validation_batch(first, std::min(s.run.train.batch, rows - first));
+    const data_batch batch = s.source.validation_batch(first, std::min(s.run.train.batch, rows - first));
     graph<float> pass(s.pool, s.quantization(), false);
-    const auto loss = s.model.loss(pass, batch.inputs, batch.targets, batch.rows);
+    const auto loss = s.network->loss(pass, batch);
     for (const float x : loss.positions.values()) sum += static_cast<double>(x);
-    predicted += batch.predicted;
+    predicted += predictions_of(batch);
   }
   return sum / static_cast<double>(predicted);
 }
 
 std::string trainer::weights_digest() const {
-  return binade::weights_digest(state_->model.parameters());
+  return binade::weights_digest(state_->network->parameters());
 }
 
 std::string trainer::identity() const {
@@ -163,7 +163,7 @@ std::string trainer::identity() const {
 void trainer::save(const std::filesystem::path& file, const checkpoint_notes& notes) const {
   const state& s = *state_;
   std::vector<stored_tensor> tensors;
-  const auto parameters = s.model.parameters();
+  const auto parameters = s.network->parameters();
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const auto& [name, value] = parameters[i];
     const auto sizes = sizes_of(value.shape());
@@ -171,6 +171,8 @@ void trainer::save(const std::filesystem::path& file, const checkpoint_notes& no
     tensors.push_back(stored("first_moment." + name, sizes, s.optimizer.first_moments()[i].values()));
     tensors.push_back(stored("second_moment." + name, sizes, s.optimizer.second_moments()[i].values()));
   }
+  for (const auto& [name, value] : s.network->buffers())
+    tensors.push_back(stored(name, sizes_of(value.shape()), value.value().values()));
   tensors.push_back(stored(loss_history, {notes.losses.size()}, std::span(notes.losses)));
   write_safetensors(file, tensors,
                     {{"format", std::string(checkpoint_format)},
@@ -203,7 +205,7 @@ checkpoint_notes trainer::restore(const std::filesystem::path& file) {
 
   // Identity is equal and the checksum right, so that names and shapes can only fit; at() and from() check all the
   // same.
-  const auto parameters = s.model.parameters();
+  const auto parameters = s.network->parameters();
   const auto load = [&](const std::string& name, const extents& shape) {
     return tensor<float>::from(shape, saved.at(name).f32());
   };
@@ -213,6 +215,7 @@ checkpoint_notes trainer::restore(const std::filesystem::path& file) {
     first.push_back(load("first_moment." + name, value.shape()));
     second.push_back(load("second_moment." + name, value.shape()));
   }
+  for (const auto& [name, value] : s.network->buffers()) value.mutable_value() = load(name, value.shape());
   s.optimizer.restore(std::stoull(note("steps")), first, second);
   const auto losses = saved.at(loss_history).f64();
   return {.losses = {losses.begin(), losses.end()}, .seconds = std::stod(note("seconds"))};

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "data/token_source.hpp"
+#include "data/data_source.hpp"
 #include "recipe/recipe.hpp"
 #include "train/records.hpp"
 #include "train/settings.hpp"
@@ -37,7 +37,7 @@ class trainer {
  public:
   /// @param source  outlives the trainer
   /// @throws std::invalid_argument for a model that cannot be, or a recipe that does not fit it
-  trainer(const run_settings& run, const token_source& source, const trial_settings& trial);
+  trainer(const run_settings& run, const data_source& source, const trial_settings& trial);
   ~trainer();
   trainer(const trainer&) = delete;
   trainer& operator=(const trainer&) = delete;

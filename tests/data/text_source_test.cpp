@@ -47,7 +47,7 @@ class text_data : public testing::Test {
 
 TEST_F(text_data, a_sequence_begins_with_the_start_id_and_predicts_every_byte) {
   const text_source source(file(numbered(1000)), 16, 4);
-  const auto batch = source.training_batch(3, 0, 5);
+  const auto batch = source.training_tokens(3, 0, 5);
   EXPECT_EQ(batch.predicted, 80u);
   for (std::size_t r = 0; r < 5; ++r) {
     EXPECT_EQ(batch.inputs[r * 16], text_source::start);
@@ -61,33 +61,33 @@ TEST_F(text_data, a_sequence_begins_with_the_start_id_and_predicts_every_byte) {
 TEST_F(text_data, training_never_sees_the_last_tenth_and_validation_sees_nothing_else) {
   const text_source source(file(std::string(900, 'a') + std::string(100, 'b')), 10, 100);
   for (std::uint64_t step = 0; step < 200; ++step)
-    for (const std::int32_t x : source.training_batch(0, step, 4).targets) ASSERT_EQ(x, 'a');
+    for (const std::int32_t x : source.training_tokens(0, step, 4).targets) ASSERT_EQ(x, 'a');
   EXPECT_EQ(source.validation_rows(), 10u);  // all there are
-  for (const std::int32_t x : source.validation_batch(0, 10).targets) ASSERT_EQ(x, 'b');
+  for (const std::int32_t x : source.validation_tokens(0, 10).targets) ASSERT_EQ(x, 'b');
 }
 
 TEST_F(text_data, training_reaches_the_first_and_the_last_place) {
   const text_source source(file(numbered(100)), 8, 1);  // 90 bytes: places 0 .. 82
   std::set<std::int32_t> firsts;
-  for (std::uint64_t step = 0; step < 4000; ++step) firsts.insert(source.training_batch(1, step, 1).targets[0] - ' ');
+  for (std::uint64_t step = 0; step < 4000; ++step) firsts.insert(source.training_tokens(1, step, 1).targets[0] - ' ');
   EXPECT_EQ(firsts.size(), 83u);
   EXPECT_EQ(*firsts.rbegin(), 82);
 }
 
 TEST_F(text_data, validation_pieces_are_disjoint_and_spread_over_their_part) {
   const text_source source(file(numbered(950)), 5, 4);  // 95 bytes for validation: 19 pieces
-  const auto batch = source.validation_batch(0, 4);
+  const auto batch = source.validation_tokens(0, 4);
   for (std::size_t r = 0; r < 4; ++r)
     EXPECT_EQ(batch.targets[r * 5], ' ' + static_cast<std::int32_t>((855 + r * 19 / 4 * 5) % 95));
 }
 
 TEST_F(text_data, a_batch_is_a_function_of_data_seed_and_step_alone) {
   const text_source source(file(numbered(5000)), 16, 4);
-  const auto later = source.training_batch(9, 5, 4);
-  source.training_batch(9, 0, 4);
-  EXPECT_EQ(source.training_batch(9, 5, 4).inputs, later.inputs);
-  EXPECT_NE(source.training_batch(9, 6, 4).inputs, later.inputs);
-  EXPECT_NE(source.training_batch(10, 5, 4).inputs, later.inputs);
+  const auto later = source.training_tokens(9, 5, 4);
+  source.training_tokens(9, 0, 4);
+  EXPECT_EQ(source.training_tokens(9, 5, 4).inputs, later.inputs);
+  EXPECT_NE(source.training_tokens(9, 6, 4).inputs, later.inputs);
+  EXPECT_NE(source.training_tokens(10, 5, 4).inputs, later.inputs);
 }
 
 TEST_F(text_data, the_unigram_entropy_of_two_equal_letters_is_ln_2) {

@@ -148,24 +148,24 @@ TEST(zm_corpus, the_unigram_entropy_is_the_tabled_one) {
 TEST(zm_corpus, the_floor_belongs_to_the_documents_asked_for) {
   const zm_source some(zm_language(8, 128, 0), 64), more(zm_language(8, 128, 0), 256);
   EXPECT_NE(*some.validation_floor(), *more.validation_floor());
-  EXPECT_EQ(*more.validation_batch(0, 64).floor, *some.validation_floor());
+  EXPECT_EQ(*more.validation_tokens(0, 64).floor, *some.validation_floor());
 }
 
 TEST(zm_corpus, a_batch_is_a_function_of_data_seed_and_step_alone) {
   const zm_source source(zm_language(8, 128, 0), 1);
-  const auto later = source.training_batch(7, 3, 4);
-  source.training_batch(7, 0, 4);
-  const auto again = source.training_batch(7, 3, 4);
+  const auto later = source.training_tokens(7, 3, 4);
+  source.training_tokens(7, 0, 4);
+  const auto again = source.training_tokens(7, 3, 4);
   EXPECT_EQ(again.inputs, later.inputs);
   EXPECT_EQ(again.floor, later.floor);
-  EXPECT_NE(source.training_batch(7, 4, 4).inputs, later.inputs);
-  EXPECT_NE(source.training_batch(8, 3, 4).inputs, later.inputs);
+  EXPECT_NE(source.training_tokens(7, 4, 4).inputs, later.inputs);
+  EXPECT_NE(source.training_tokens(8, 3, 4).inputs, later.inputs);
 }
 
 TEST(zm_corpus, training_order_is_0_1_2_offset_by_the_data_seed_times_2_to_the_32) {
   const zm_language language(8, 128, 0);
   const zm_source source(language, 1);
-  const auto batch = source.training_batch(5, 2, 3);
+  const auto batch = source.training_tokens(5, 2, 3);
   for (std::uint64_t r = 0; r < 3; ++r) {
     const auto tokens = document(language, split::training, (std::uint64_t{5} << 32) + 6 + r);
     const auto row = std::span(batch.inputs).subspan(r * 128, 128);
@@ -174,7 +174,7 @@ TEST(zm_corpus, training_order_is_0_1_2_offset_by_the_data_seed_times_2_to_the_3
 }
 
 TEST(zm_corpus, targets_are_the_inputs_one_later_and_the_last_has_none) {
-  const auto batch = zm_source(zm_language(8, 128, 0), 3).validation_batch(1, 2);
+  const auto batch = zm_source(zm_language(8, 128, 0), 3).validation_tokens(1, 2);
   EXPECT_EQ(batch.predicted, 2u * 127u);
   for (std::size_t r = 0; r < 2; ++r) {
     for (std::size_t t = 0; t + 1 < 128; ++t) ASSERT_EQ(batch.targets[r * 128 + t], batch.inputs[r * 128 + t + 1]);

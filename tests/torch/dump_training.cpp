@@ -52,7 +52,7 @@ void dump(const std::string& kind, const std::string& file) {
 
   std::vector<double> tokens, targets, losses, norms;
   for (std::uint64_t step = 0; step < steps; ++step) {
-    const token_batch batch = source.training_batch(0, step, rows);
+    const token_batch batch = source.training_tokens(0, step, rows);
     tokens.insert(tokens.end(), batch.inputs.begin(), batch.inputs.end());
     targets.insert(targets.end(), batch.targets.begin(), batch.targets.end());
     graph<T> pass(pool);

@@ -39,13 +39,19 @@ TEST(divergence, blowup_is_not_looked_for_during_the_warm_up) {
   EXPECT_EQ(monitor.observe(9, true), "blowup");  // step 49: the 20th from step 30 on
 }
 
-TEST(divergence, a_loss_at_the_unigram_entropy_is_stuck) {
+TEST(divergence, a_loss_at_the_trivial_loss_is_stuck) {
   divergence_monitor monitor(0, entropy);
   for (int i = 0; i < 100; ++i) monitor.observe(i < 90 ? 5.5 : entropy - 0.049, true);
   EXPECT_EQ(monitor.judge_finished(), "stuck");
   divergence_monitor below(0, entropy);
   for (int i = 0; i < 100; ++i) below.observe(i < 90 ? 5.5 : entropy - 0.051, true);
   EXPECT_EQ(below.judge_finished(), std::nullopt);
+}
+
+TEST(divergence, where_nobody_knows_the_trivial_loss_no_run_is_stuck) {
+  divergence_monitor monitor(0, std::nullopt);
+  for (int i = 0; i < 100; ++i) monitor.observe(5.5, true);
+  EXPECT_EQ(monitor.judge_finished(), std::nullopt);
 }
 
 TEST(divergence, a_loss_that_creeps_up_is_slow) {
