@@ -12,6 +12,7 @@ std::span<const model_kind> model_kinds() {
   static constexpr model_kind kinds[] = {
       {"gpt2", read_decoder},
       {"llama", read_decoder},
+      {"moe", read_decoder},
   };
   return kinds;
 }

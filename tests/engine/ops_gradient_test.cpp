@@ -2,16 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
-#include <functional>
-#include <string>
+#include <span>
 #include <vector>
 
+#include "engine/central_differences.hpp"
 #include "engine/random_values.hpp"
 #include "ops/add.hpp"
-#include "ops/causal_attention.hpp"
+#include "ops/attention.hpp"
 #include "ops/cross_entropy.hpp"
 #include "ops/embedding.hpp"
 #include "ops/gelu.hpp"
@@ -25,61 +23,11 @@
 namespace binade {
 namespace {
 
+using test::expect_gradients_match;
+using test::inputs;
+using test::random_tensors;
 using test::random_values;
-using inputs = std::vector<variable<double>>;
-using operation = std::function<variable<double>(graph<double>&, const inputs&)>;
-
-/// sum of weights * x: makes any result a loss whose derivative by every element is another number.
-variable<double> weighted_sum(graph<double>& pass, const variable<double>& x, const tensor<double>& weights) {
-  double sum = 0;
-  for (std::size_t i = 0; i < weights.size(); ++i) sum += weights[i] * x.value()[i];
-  return pass.result(tensor<double>::full({1}, sum), {&x}, [&pass, x, weights](const tensor<double>& gradient) {
-    tensor<double> scaled = weights.clone();
-    for (double& value : scaled.values()) value *= gradient[0];
-    x.add_gradient(std::move(scaled), pass.pool());
-  });
-}
-
-/// Compares the gradients of all inputs with (f(x + h) - f(x - h)) / 2h.  h = 2^-17: the truncation error of a smooth
-/// function is about h^2 = 6e-11, the rounding error 1e-16 / h = 1e-11 of its values.
-void expect_gradients_match(const std::vector<tensor<double>>& values, const operation& f, double tolerance = 1e-8) {
-  thread_pool pool(2);
-  inputs variables;
-  for (const tensor<double>& value : values) variables.emplace_back(value.clone(), true);
-  tensor<double> weights;
-  const auto loss = [&](bool backward) {
-    graph<double> pass(pool, {}, backward);
-    const variable<double> result = f(pass, variables);
-    if (weights.empty()) weights = random_values(99).values<double>(result.shape());
-    const variable<double> sum = weighted_sum(pass, result, weights);
-    if (backward) pass.backward(sum);
-    return sum.value()[0];
-  };
-  loss(true);
-  constexpr double h = 0x1p-17;
-  for (std::size_t input = 0; input < variables.size(); ++input) {
-    ASSERT_EQ(variables[input].gradient().shape(), variables[input].shape()) << "input " << input;
-    for (std::size_t i = 0; i < values[input].size(); ++i) {
-      double& x = variables[input].mutable_value()[i];
-      const double original = x;
-      x = original + h;
-      const double above = loss(false);
-      x = original - h;
-      const double below = loss(false);
-      x = original;
-      const double expected = (above - below) / (2 * h), given = std::as_const(variables[input].gradient())[i];
-      ASSERT_NEAR(given, expected, tolerance * std::max(1.0, std::abs(expected)))
-          << "input " << input << ", element " << i;
-    }
-  }
-}
-
-std::vector<tensor<double>> random_tensors(const std::vector<extents>& shapes, double scale = 1) {
-  random_values random(7);
-  std::vector<tensor<double>> values;
-  for (const extents& shape : shapes) values.push_back(random.values<double>(shape, scale));
-  return values;
-}
+using test::weighted_sum;
 
 TEST(gradient, of_add_matches_central_differences) {
   expect_gradients_match(random_tensors({{3, 5}, {3, 5}}),
@@ -152,14 +100,15 @@ TEST(gradient, of_a_constant_input_is_left_out) {
 
 TEST(gradient, of_splitting_and_merging_heads_matches_central_differences) {
   expect_gradients_match(random_tensors({{2, 5, 18}}), [](auto& pass, const inputs& x) {
-    const attention_heads<double> heads = split_heads(pass, x[0], 2);
+    const attention_heads<double> heads = split_heads(pass, x[0], 2, 2);
     return merge_heads(pass, add(pass, add(pass, heads.query, heads.value), add(pass, heads.key, heads.value)));
   });
 }
 
 TEST(gradient, of_an_unused_head_part_is_zero) {
-  expect_gradients_match(random_tensors({{2, 3, 6}}),
-                         [](auto& pass, const inputs& x) { return merge_heads(pass, split_heads(pass, x[0], 1).key); });
+  expect_gradients_match(random_tensors({{2, 3, 6}}), [](auto& pass, const inputs& x) {
+    return merge_heads(pass, split_heads(pass, x[0], 1, 1).key);
+  });
 }
 
 TEST(gradient, of_rope_matches_central_differences) {
@@ -174,7 +123,7 @@ INSTANTIATE_TEST_SUITE_P(sizes, gradient_of_length, testing::Values(1, 2, 7, 31,
 TEST_P(gradient_of_length, of_causal_attention_matches_central_differences) {
   const extents shape{1, 2, GetParam(), 3};
   expect_gradients_match(random_tensors({shape, shape, shape}, 2), [](auto& pass, const inputs& x) {
-    return causal_attention(pass, "scores", "values", attention_heads<double>{x[0], x[1], x[2]});
+    return attention(pass, "scores", "values", attention_heads<double>{x[0], x[1], x[2]});
   });
 }
 
