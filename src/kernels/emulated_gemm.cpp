@@ -82,8 +82,8 @@ void emulated_gemm(const accumulator& sum, std::size_t m, std::size_t n, std::si
   const binade::detail::scaled_operand left{gathered(a, m, k), a_scales}, right{gathered(b, k, n), b_scales};
   place(m, n, c, ldc, accumulate, [&](std::span<float> out) {
     binade::detail::check_product(left.elements, right.elements, {m, k, n}, sum, noise, out);
-    binade::detail::multiply_unscaled(left, right, {{m, k, n}, sum, noise, binade::detail::chunk_ends(k, sum.stages[0].chunk)}, out,
-                              bands_of(pool));
+    binade::detail::multiply_unscaled(
+        left, right, {{m, k, n}, sum, noise, binade::detail::chunk_ends(k, sum.stages[0].chunk)}, out, bands_of(pool));
   });
 }
 

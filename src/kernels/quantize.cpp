@@ -78,8 +78,8 @@ std::optional<cutting> cut(thread_pool& pool, std::span<const float> x, const ax
   return result;
 }
 
-/// Calls visit(rows, count) with pieces of the rows along the axis, each a whole number of blocks; what it leaves in them
-/// goes to out.
+/// Calls visit(rows, count) with pieces of the rows along the axis, each a whole number of blocks; what it leaves in
+/// them goes to out.
 template <class Visit>
 void visit_blocks(thread_pool& pool, std::size_t block, const axis_view& view, std::span<const float> x,
                   std::span<float> out, Visit visit) {

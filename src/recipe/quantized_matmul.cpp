@@ -66,9 +66,8 @@ bool has_clamp(const std::optional<quantizer>& q) {
 }
 
 bool has_varying_scales(const std::optional<quantizer>& q) {
-  return q && std::any_of(q->scalings.begin(), q->scalings.begin() + q->levels, [](const scaling& s) {
-    return s.per == granularity::tile || s.per == granularity::col;
-  });
+  return q && std::any_of(q->scalings.begin(), q->scalings.begin() + q->levels,
+                          [](const scaling& s) { return s.per == granularity::tile || s.per == granularity::col; });
 }
 
 /// Why the quantizer of an operand or of a result cannot be used; empty if it can.
@@ -121,7 +120,8 @@ void check_gemm(const std::string& recipe, const gemm_site& site, site_gemm whic
     throw std::invalid_argument(where + ": residual = \"product\" is for a clamp of one operand, and both have one");
   if (gemm.sum.stages[0].order == summation::mx && !has_varying_scales(*operands[0]) &&
       !has_varying_scales(*operands[1]))
-    throw std::invalid_argument(where + " has the accumulator mx, which sums in the blocks of its operands' scales, and " +
+    throw std::invalid_argument(where +
+                                " has the accumulator mx, which sums in the blocks of its operands' scales, and " +
                                 names[0] + " and " + names[1] + "; give one block scales, or use exact");
   if (!gemm.result) return;
   std::string why = quantizer_defect(*gemm.result);
@@ -299,7 +299,8 @@ gemm_operand<T> site_quantization<T>::quantize(site_operand operand, const tenso
       scales = std::move(split.scales);
     }
     if (has_parts)
-      result.parts = std::make_shared<const operand_parts>(operand_parts{view, std::move(scales), std::move(cut), plain});
+      result.parts =
+          std::make_shared<const operand_parts>(operand_parts{view, std::move(scales), std::move(cut), plain});
     observe(gemm_of(operand), operand_name(operand), result.counters);
     return result;
   }
@@ -345,7 +346,8 @@ std::uint64_t site_quantization<T>::multiply(site_gemm gemm, const gemm_layout& 
                                 " has accumulator " + to_string(rules->sum) +
                                 ", but emulated sums are of float32 numbers: use float, or a recipe without it");
   } else {
-    const std::uint64_t noise_step = noise_bits(rules->sum) == 0 ? 0 : l.m * matmul_noise_per_row({l.m, l.k, l.n}, rules->sum);
+    const std::uint64_t noise_step =
+        noise_bits(rules->sum) == 0 ? 0 : l.m * matmul_noise_per_row({l.m, l.k, l.n}, rules->sum);
     // The row along k and the place on it of an element of an operand.
     const auto row_of = [](const axis_view& view, std::size_t at) {
       return at / (view.length * view.inner) * view.inner + at % view.inner;
@@ -460,8 +462,7 @@ template <class T>
 void site_quantization<T>::observe(site_gemm gemm, std::string_view operand,
                                    const std::optional<quantize_counters>& counters) const {
   if (counters)
-    pass_->quantization().observer(
-        {pass_->quantization().step, site_->name, gemm_name(gemm), operand, *counters});
+    pass_->quantization().observer({pass_->quantization().step, site_->name, gemm_name(gemm), operand, *counters});
 }
 
 template class site_quantization<float>;

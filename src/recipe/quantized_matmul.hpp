@@ -83,9 +83,9 @@ struct quantization_record {
 /// What some products want to know of an operand beside its values.
 struct operand_parts {
   axis_view view;
-  detail::operand_scales scales;      ///< of values that are elements without their scales
-  std::vector<residual_entry> cut;    ///< what the product adds as a sparse one; index = row length + place on the axis
-  tensor<float> plain;                ///< the operand before rounding: what the residual of the other one multiplies
+  detail::operand_scales scales;    ///< of values that are elements without their scales
+  std::vector<residual_entry> cut;  ///< what the product adds as a sparse one; index = row length + place on the axis
+  tensor<float> plain;              ///< the operand before rounding: what the residual of the other one multiplies
 };
 
 /// An operand as a matrix product takes it.
@@ -115,16 +115,16 @@ class site_quantization {
   /// @throws std::invalid_argument if the recipe of the pass was not made for the site
   site_quantization(const graph<T>& pass, std::string_view site);
 
-  /// The operand quantized; x itself, not a copy, where the recipe has no quantizer for it.  Hadamard transforms stay in
-  /// it: both operands of a product have the same ones.
+  /// The operand quantized; x itself, not a copy, where the recipe has no quantizer for it.  Hadamard transforms stay
+  /// in it: both operands of a product have the same ones.
   /// @param view  its axis is the one that the product sums over
   /// @throws std::invalid_argument for a quantizer on doubles: emulated values are float32 numbers; and for a delayed
   ///         scale in a pass without histories
   gemm_operand<T> quantize(site_operand operand, const tensor<T>& x, axis_view view) const;
 
   /// True if quantizing an array for either operand gives the same values, whatever the axis: the quantizers are equal
-  /// and have no transforms, the rounding draws no noise, no part of the array has a scale of its own, and both products
-  /// take operands in the same form.
+  /// and have no transforms, the rounding draws no noise, no part of the array has a scale of its own, and both
+  /// products take operands in the same form.
   bool interchangeable(site_operand first, site_operand second) const;
 
   /// quantize(operand, x, view), or what that gave for another operand where the two are interchangeable.

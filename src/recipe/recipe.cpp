@@ -214,9 +214,8 @@ std::optional<quantizer> recipe::resolve(std::string_view site, site_operand ope
 
 gemm_choice recipe::resolve(std::string_view site, site_gemm gemm, std::uint32_t step) const {
   const auto choice = [&](auto member, auto otherwise) {
-    return last_choice(*this, site, step, otherwise, [&](const recipe_rule& rule) {
-      return rule.gemms[static_cast<std::size_t>(gemm)].*member;
-    });
+    return last_choice(*this, site, step, otherwise,
+                       [&](const recipe_rule& rule) { return rule.gemms[static_cast<std::size_t>(gemm)].*member; });
   };
   return {.sum = choice(&gemm_choice::sum, accumulator{}),
           .result = choice(&gemm_choice::result, operand_choice{}),

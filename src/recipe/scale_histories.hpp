@@ -35,7 +35,7 @@ class scale_histories {
  private:
   struct history {
     std::vector<float> past = {};  ///< the newest last
-    std::uint32_t steps = 0;  ///< how many are kept
+    std::uint32_t steps = 0;       ///< how many are kept
     std::optional<float> now = {};
   };
   std::map<std::string, history, std::less<>> histories_;

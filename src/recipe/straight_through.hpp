@@ -24,8 +24,8 @@ enum class gradient_rule : std::uint8_t {
 /// The text form: `plain`, `clip`, `trust(0.5)`, `dge(5,3)` for k = 5 and a cap of 3.
 struct straight_through {
   gradient_rule rule = gradient_rule::plain;
-  double threshold = 0;     ///< of trust: more than 0
-  double k = 1, cap = 0;    ///< of differentiable: k of 1 or more, cap more than 0; the defaults otherwise
+  double threshold = 0;   ///< of trust: more than 0
+  double k = 1, cap = 0;  ///< of differentiable: k of 1 or more, cap more than 0; the defaults otherwise
   bool operator==(const straight_through&) const = default;
 };
 

@@ -123,13 +123,13 @@ TEST(site_products, sum_as_the_accumulator_says_with_the_bits_of_the_library_for
   layer given;
   for (const char* sum : {"f32", "f32:chunk=8", "f64", "exact", "exact:chunk=16->f32", "mx", "kahan", "pairwise",
                           "e8m13/rtz:chunk=16->f32", "e5m10:mul=e8m7", "e8m10/sr:8", "e8m12:chunk=4->kahan"})
-    for (const char* operand : {"e8m23", "mxfp8_e4m3", "e4m3fn@tensor", "e4m3fn@row", "nvfp4", "e4m3fn@tile(16,8,f32)"}) {
+    for (const char* operand :
+         {"e8m23", "mxfp8_e4m3", "e4m3fn@tensor", "e4m3fn@row", "nvfp4", "e4m3fn@tile(16,8,f32)"}) {
       const quantizer q = parse_quantizer(operand);
       if (parse_accumulator(sum).stages[0].order == summation::mx && std::string(operand).find("fp") != 2 &&
           std::string(operand).find("tile") == std::string::npos)
         continue;
-      const bound_recipe formats =
-          bound("operands = \"" + std::string(operand) + "\"\naccumulator = \"" + sum + "\"");
+      const bound_recipe formats = bound("operands = \"" + std::string(operand) + "\"\naccumulator = \"" + sum + "\"");
       for (const std::size_t threads : {1u, 2u, 3u}) {
         given.run({.recipe = &formats, .seed = 5, .step = 9}, threads);
         expect_library_products(given, q, parse_accumulator(sum), 5, 9, std::string(sum) + " " + operand);
@@ -140,8 +140,9 @@ TEST(site_products, sum_as_the_accumulator_says_with_the_bits_of_the_library_for
 TEST(site_products, take_an_accumulator_for_each_gemm) {
   layer plain, given;
   plain.run("operands = \"mxfp4\"");
-  given.run("operands = \"mxfp4\"\naccumulator = \"e5m4\"\nforward = { accumulator = \"f32\" }\n"
-            "weight_gradient = { accumulator = \"f32\" }");
+  given.run(
+      "operands = \"mxfp4\"\naccumulator = \"e5m4\"\nforward = { accumulator = \"f32\" }\n"
+      "weight_gradient = { accumulator = \"f32\" }");
   expect_same_bits(given.y, plain.y, "forward");
   expect_same_bits(given.weight_gradient, plain.weight_gradient, "weight gradient");
   EXPECT_NE(given.x_gradient, plain.x_gradient);
@@ -200,10 +201,10 @@ TEST(site_products, leave_a_hadamard_transform_along_the_summed_axis_in_both_ope
   for (const transform& t : {hadamard_transform(16), random_hadamard_transform(16, 11)}) {
     given.run("operands = \"" + std::string(t.seed == 0 ? "hadamard(16)" : "rht(16,11)") + "+mxfp4\"");
     expect_same_bits(given.y, product_of_rows(by_hand(x, inputs, t, q), by_hand(w, inputs, t, q), inputs), "forward");
-    expect_same_bits(given.x_gradient,
-                     product_of_rows(by_hand(g, outputs, t, q), by_hand(transposed(w, outputs, inputs), outputs, t, q),
-                                     outputs),
-                     "input gradient");
+    expect_same_bits(
+        given.x_gradient,
+        product_of_rows(by_hand(g, outputs, t, q), by_hand(transposed(w, outputs, inputs), outputs, t, q), outputs),
+        "input gradient");
     expect_same_bits(given.weight_gradient,
                      product_of_rows(by_hand(transposed(g, rows, outputs), rows, t, q),
                                      by_hand(transposed(x, rows, inputs), rows, t, q), rows),
@@ -242,9 +243,10 @@ TEST(site_products, draw_fresh_signs_in_every_step_and_share_them_between_the_op
 }
 
 TEST(site_products, refuse_transforms_that_differ) {
-  expect_part(error_of([] { bound("forward = { input = \"hadamard(16)+mxfp4\", weight = \"mxfp4\" }"); }),
-              "recipe 'test': site/forward: the input has hadamard(16)+mxfp4 and the weight has mxfp4: both operands of "
-              "a product must have the same Hadamard transforms");
+  expect_part(
+      error_of([] { bound("forward = { input = \"hadamard(16)+mxfp4\", weight = \"mxfp4\" }"); }),
+      "recipe 'test': site/forward: the input has hadamard(16)+mxfp4 and the weight has mxfp4: both operands of "
+      "a product must have the same Hadamard transforms");
   expect_part(error_of([] { bound("forward = { input = \"hadamard(16)+mxfp4\" }"); }), "the weight has no quantizer");
   expect_part(error_of([] { bound("operands = \"rht(16,3)+mxfp4\"\nforward = { weight = \"rht(16,4)+mxfp4\" }"); }),
               "must have the same Hadamard transforms");
@@ -306,9 +308,11 @@ TEST(site_products, round_their_results_with_the_bias_in) {
   const bound_recipe formats = bound("result = \"e8m7\"\ninput_gradient = { result = \"e4m3fn@tensor\" }");
   plain.run({}, 1, bias);
   std::vector<std::string> seen;
-  given.run({.recipe = &formats,
-             .observer = [&](const quantization_record& r) { seen.push_back(std::string(r.gemm) + "/" + std::string(r.operand)); }},
-            2, bias);
+  given.run(
+      {.recipe = &formats,
+       .observer =
+           [&](const quantization_record& r) { seen.push_back(std::string(r.gemm) + "/" + std::string(r.operand)); }},
+      2, bias);
   const auto rounded = [](const matrix& x, const char* text, std::size_t columns) {
     matrix result(x.size());
     quantize(x, {x.size() / columns, columns, 1}, parse_quantizer(text), {}, result);
@@ -348,7 +352,8 @@ matrix factors(const matrix& x, const element& e, float scale, const std::string
 
 TEST(site_products, pass_gradients_through_quantizers_as_the_recipe_says) {
   layer plain(4), given(4);
-  const std::string operands = "operands = \"e2m1fn@tensor(static=0.5)\"\n";
+  const std::string operands =
+      "forward = { input = \"e2m1fn@tensor(static=0.5)\", weight = \"e2m1fn@tensor(static=0.5)\" }\n";
   plain.run(operands);
   const element e = parse_quantizer("e2m1fn").elem;
   for (const std::string rule : {"plain", "clip", "trust(0.2)", "dge(5,3)"}) {
@@ -364,7 +369,8 @@ TEST(site_products, pass_gradients_through_quantizers_as_the_recipe_says) {
       EXPECT_EQ(changed == 0, rule == "plain") << rule;
     };
     expect_scaled(given.x_gradient, plain.x_gradient, factors(plain.input(), e, 0.5f, rule));
-    if (rule != "clip") expect_scaled(given.weight_gradient, plain.weight_gradient, factors(plain.weights(), e, 0.5f, rule));
+    if (rule != "clip")
+      expect_scaled(given.weight_gradient, plain.weight_gradient, factors(plain.weights(), e, 0.5f, rule));
   }
 }
 
@@ -384,7 +390,8 @@ TEST(site_products, the_plain_gradient_is_the_formula) {
 
 TEST(site_products, mask_gradients_where_the_quantizer_works_which_is_after_a_hadamard_transform) {
   layer plain(4), given(4);
-  const std::string operands = "operands = \"hadamard(16)+e2m1fn@tensor(static=0.5)\"\n";
+  const std::string operands =
+      "forward = { input = \"hadamard(16)+e2m1fn@tensor(static=0.5)\", weight = \"hadamard(16)+f32\" }\n";
   plain.run(operands);
   given.run(operands + "straight_through = { input = \"clip\" }");
   matrix x = plain.input(), expected = plain.x_gradient;
