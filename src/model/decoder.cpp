@@ -2,15 +2,104 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
 #include "model/model_config.hpp"
 #include "model/transformer.hpp"
+#include "report/number_text.hpp"
 #include "util/toml_numbers.hpp"
 
 namespace binade {
 namespace {
+
+/// A word of a file for each value of an enumeration.
+template <class Value>
+struct word {
+  std::string_view text;
+  Value value;
+};
+constexpr word<position_encoding> position_words[] = {{"learned", position_encoding::learned},
+                                                      {"rotary", position_encoding::rotary},
+                                                      {"alibi", position_encoding::alibi},
+                                                      {"none", position_encoding::none}};
+constexpr word<attention_kind> attention_words[] = {{"multi_head", attention_kind::multi_head},
+                                                    {"latent", attention_kind::latent}};
+constexpr word<router_gate> gate_words[] = {{"softmax", router_gate::softmax}, {"sigmoid", router_gate::sigmoid}};
+constexpr word<smoothing> smoothing_words[] = {{"channel", smoothing::channel}, {"token", smoothing::token}};
+
+template <class Value, std::size_t Count>
+std::string text_of(const word<Value> (&words)[Count], Value value) {
+  for (const word<Value>& w : words)
+    if (w.value == value) return "\"" + std::string(w.text) + "\"";
+  throw std::logic_error("decoder: a value has no word");
+}
+template <class Value, std::size_t Count>
+Value read_word(const toml_section& table, const char* key, const word<Value> (&words)[Count]) {
+  const std::string text = table.text(key);
+  std::string valid;
+  for (const word<Value>& w : words) {
+    if (w.text == text) return w.value;
+    valid += (valid.empty() ? "" : ", ") + std::string(w.text);
+  }
+  table.fail(key, "is \"" + text + "\"; valid are " + valid);
+}
+
+/// The lines of what differs from the plain decoder of that kind.
+std::string text_of_parts(const model_config& c) {
+  const model_config plain;
+  std::string text;
+  const auto line = [&text](const char* key, const std::string& value) {
+    text += std::string(key) + " = " + value + "\n";
+  };
+  if (c.position_kind() != c.shape().positions) line("positions", text_of(position_words, c.position_kind()));
+  if (c.attention == attention_kind::latent) {
+    line("attention", text_of(attention_words, c.attention));
+    line("kv_latent", std::to_string(c.kv_latent_width()));
+    line("query_latent", std::to_string(c.query_latent));
+    line("rotary_width", std::to_string(c.rotated_width()));
+  }
+  if (c.kv_head_count() != c.heads) line("kv_heads", std::to_string(c.kv_head_count()));
+  if (c.qk_norm) line("qk_norm", "true");
+  if (c.residual_scale != plain.residual_scale) line("residual_scale", exact_text(c.residual_scale));
+  if (c.smooth_swiglu) {
+    line("smooth_swiglu", text_of(smoothing_words, c.smooth_swiglu->per));
+    line("smooth_power_of_two", c.smooth_swiglu->power_of_two ? "true" : "false");
+  }
+  if (c.expert_count() != c.shape().experts || c.expert_count() != 0) line("experts", std::to_string(c.expert_count()));
+  if (c.expert_count() != 0) {
+    line("top_k", std::to_string(c.experts_per_token()));
+    line("shared_experts", std::to_string(c.shared_experts));
+    line("gate", text_of(gate_words, c.gate));
+    line("balance_loss", exact_text(c.balance_loss));
+  }
+  return text;
+}
+
+void read_attention(const toml_section& table, model_config& m) {
+  if (table.has("positions")) m.positions = read_word(table, "positions", position_words);
+  if (table.has("attention")) m.attention = read_word(table, "attention", attention_words);
+  if (m.attention == attention_kind::latent) {
+    m.kv_latent = read_size(table, "kv_latent", 0, 65536, 0);
+    m.query_latent = read_size(table, "query_latent", 0, 65536, 0);
+    m.rotary_width = read_size(table, "rotary_width", 0, 65536, 0);
+  } else {
+    m.kv_heads = read_size(table, "kv_heads", 1, 65536, static_cast<std::int64_t>(m.heads));
+    m.qk_norm = table.flag("qk_norm", false);
+  }
+}
+
+void read_mlp(const toml_section& table, model_config& m) {
+  if (table.has("smooth_swiglu") && table.text("smooth_swiglu") != "none")
+    m.smooth_swiglu = {read_word(table, "smooth_swiglu", smoothing_words), table.flag("smooth_power_of_two", false)};
+  m.experts = read_size(table, "experts", 0, 4096, static_cast<std::int64_t>(m.expert_count()));
+  if (m.expert_count() == 0) return;
+  m.top_k = read_size(table, "top_k", 1, 4096, static_cast<std::int64_t>(m.experts_per_token()));
+  m.shared_experts = read_size(table, "shared_experts", 0, 4096, 0);
+  if (table.has("gate")) m.gate = read_word(table, "gate", gate_words);
+  m.balance_loss = read_real(table, "balance_loss", 0, bound::included, unlimited, bound::included, m.balance_loss);
+}
 
 class decoder_plan final : public model_plan {
  public:
@@ -22,7 +111,7 @@ class decoder_plan final : public model_plan {
     return "kind = \"" + c.kind + "\"\nlayers = " + std::to_string(c.layers) + "\nwidth = " + std::to_string(c.width) +
            "\nheads = " + std::to_string(c.heads) + "\ncontext = " + std::to_string(c.context) +
            "\nhidden = " + std::to_string(c.hidden_width()) + "\ntied_head = " + (c.ties_head() ? "true" : "false") +
-           "\n";
+           "\n" + text_of_parts(c);
   }
   std::size_t positions() const override { return config_.context; }
   std::shared_ptr<const model_plan> fitted_to(const data_shape& data) const override {
@@ -57,6 +146,9 @@ std::shared_ptr<const model_plan> read_decoder(const toml_section& table) {
   m.context = read_size(table, "context", 2, 65536);
   m.hidden = read_size(table, "hidden", 1, 1 << 20, static_cast<std::int64_t>(m.hidden_width()));
   m.tied_head = table.flag("tied_head", m.ties_head());
+  read_attention(table, m);
+  read_mlp(table, m);
+  m.residual_scale = read_positive(table, "residual_scale", m.residual_scale);
   try {
     m.validate();
   } catch (const std::invalid_argument& e) {

@@ -13,8 +13,8 @@ namespace binade {
 
 std::span<const model_kind> model_kinds() {
   static constexpr model_kind kinds[] = {
-      {"gpt2", read_decoder},  {"llama", read_decoder},       {"mlp", read_mlp},
-      {"resnet", read_resnet}, {"mobilenet", read_mobilenet},
+      {"gpt2", read_decoder}, {"llama", read_decoder}, {"moe", read_decoder},
+      {"mlp", read_mlp},      {"resnet", read_resnet}, {"mobilenet", read_mobilenet},
   };
   return kinds;
 }

@@ -6,14 +6,9 @@
 #include <variant>
 
 #include "ops/add.hpp"
-#include "ops/causal_attention.hpp"
 #include "ops/embedding.hpp"
-#include "ops/gelu.hpp"
-#include "ops/heads.hpp"
-#include "ops/layer_norm.hpp"
 #include "ops/linear.hpp"
-#include "ops/rms_norm.hpp"
-#include "ops/swiglu.hpp"
+#include "ops/scale.hpp"
 
 namespace binade {
 
@@ -22,56 +17,18 @@ transformer<T>::transformer(const model_config& config, std::uint64_t seed)
     : model<T>(parameter_plans(config), {}, seed), config_(config), architecture_(&config_.shape()) {
   token_embedding_ = this->at("token_embedding.weight");
   position_embedding_ = this->find("position_embedding.weight");
-  if (architecture_->positions == position_encoding::rotary)
-    rotations_ = rotation_table<T>::make(config_.context, config_.head_width(), architecture_->rotary_base);
-  for (std::size_t layer = 0; layer < config_.layers; ++layer) {
-    const std::string name = "blocks." + std::to_string(layer);
-    blocks_.push_back({.attention_norm = this->find_norm(name + ".attention_norm"),
-                       .mlp_norm = this->find_norm(name + ".mlp_norm"),
-                       .query_key_value = this->find_linear(name + ".attention.query_key_value"),
-                       .output = this->find_linear(name + ".attention.output"),
-                       .gate = architecture_->mlp == feed_forward::swiglu ? this->find_linear(name + ".mlp.gate")
-                                                                          : linear_parameters<T>{},
-                       .up = this->find_linear(name + ".mlp.up"),
-                       .down = this->find_linear(name + ".mlp.down"),
-                       .scores_site = name + ".attention.scores",
-                       .values_site = name + ".attention.values"});
-  }
+  rotation_table<T> rotations;
+  if (config_.rotated_width() != 0)
+    rotations = rotation_table<T>::make(config_.context, config_.rotated_width(), architecture_->rotary_base);
+  for (std::size_t layer = 0; layer < config_.layers; ++layer)
+    blocks_.emplace_back(config_, layer, this->parameters(), rotations);
   final_norm_ = this->find_norm("final_norm");
   head_ = {"head", config_.ties_head() ? token_embedding_ : this->at("head.weight"), {}};
 }
 
 template <class T>
-variable<T> transformer<T>::normalize(graph<T>& pass, const variable<T>& x, const norm_parameters<T>& norm) const {
-  return architecture_->norm == normalization::layer_norm
-             ? layer_norm(pass, x, norm.weight, norm.bias, architecture_->epsilon)
-             : rms_norm(pass, x, norm.weight, architecture_->epsilon);
-}
-
-template <class T>
-variable<T> transformer<T>::attend(graph<T>& pass, const variable<T>& x, const block& b) const {
-  const linear_parameters<T>& joint = b.query_key_value;
-  attention_heads<T> heads = split_heads(pass, linear(pass, joint.site, x, joint.weight, joint.bias), config_.heads);
-  if (architecture_->positions == position_encoding::rotary) {
-    heads.query = rope(pass, heads.query, rotations_);
-    heads.key = rope(pass, heads.key, rotations_);
-  }
-  const variable<T> mixed = merge_heads(pass, causal_attention(pass, b.scores_site, b.values_site, heads));
-  return linear(pass, b.output.site, mixed, b.output.weight, b.output.bias);
-}
-
-template <class T>
-variable<T> transformer<T>::feed(graph<T>& pass, const variable<T>& x, const block& b) const {
-  const auto apply = [&pass](const linear_parameters<T>& l, const variable<T>& input) {
-    return linear(pass, l.site, input, l.weight, l.bias);
-  };
-  if (architecture_->mlp == feed_forward::gelu) return apply(b.down, gelu(pass, apply(b.up, x)));
-  const variable<T> gate = apply(b.gate, x);
-  return apply(b.down, swiglu(pass, gate, apply(b.up, x)));
-}
-
-template <class T>
-variable<T> transformer<T>::logits(graph<T>& pass, std::span<const std::int32_t> tokens, std::size_t rows) const {
+typename transformer<T>::decoded transformer<T>::outputs(graph<T>& pass, std::span<const std::int32_t> tokens,
+                                                         std::size_t rows) const {
   if (rows == 0 || tokens.empty() || tokens.size() % rows != 0)
     throw std::invalid_argument("transformer: " + std::to_string(tokens.size()) + " tokens given in " +
                                 std::to_string(rows) + " rows; there must be at least 1 row, all of one length");
@@ -87,22 +44,29 @@ variable<T> transformer<T>::logits(graph<T>& pass, std::span<const std::int32_t>
 
   const extents stream{rows, length, config_.width};
   variable<T> x = embedding(pass, token_embedding_, tokens, stream);
-  if (architecture_->positions == position_encoding::learned) {
+  if (position_embedding_) {
     std::vector<std::int32_t> positions(tokens.size());
     for (std::size_t i = 0; i < positions.size(); ++i) positions[i] = std::int32_t(i % length);
     x = add(pass, x, embedding<T>(pass, position_embedding_, positions, stream));
   }
-  for (const block& b : blocks_) {
-    x = add(pass, x, attend(pass, normalize(pass, x, b.attention_norm), b));
-    x = add(pass, x, feed(pass, normalize(pass, x, b.mlp_norm), b));
+  decoded result;
+  for (const transformer_block<T>& block : blocks_) {
+    const block_result<T> passed = block.forward(pass, x, kernels::row_mask::causal);
+    x = passed.x;
+    if (passed.balance) result.balances.push_back(passed.balance);
   }
-  return linear(pass, head_.site, normalize(pass, x, final_norm_), head_.weight, head_.bias);
+  result.logits = linear(pass, head_.site, apply_norm(pass, *architecture_, x, final_norm_), head_.weight, head_.bias);
+  return result;
 }
 
 template <class T>
 language_model_loss<T> transformer<T>::loss(graph<T>& pass, std::span<const std::int32_t> tokens,
                                             std::span<const std::int32_t> targets, std::size_t rows) const {
-  return cross_entropy(pass, logits(pass, tokens, rows), targets, config_.vocabulary);
+  const decoded result = outputs(pass, tokens, rows);
+  language_model_loss<T> loss = cross_entropy(pass, result.logits, targets, config_.vocabulary);
+  for (const variable<T>& balance : result.balances)
+    loss.mean = add(pass, loss.mean, scale(pass, balance, config_.balance_loss));
+  return loss;
 }
 
 template <class T>

@@ -7,12 +7,13 @@
 
 #include "model/model.hpp"
 #include "model/model_config.hpp"
-#include "ops/rope.hpp"
+#include "model/transformer_block.hpp"
 #include "tape.hpp"
 
 namespace binade {
 
-/// A decoder that predicts the next token: GPT-2-style or Llama-style as its configuration says.
+/// A decoder that predicts the next token: of the style of GPT-2 or Llama, dense or with mixtures of experts, as its
+/// configuration says.
 ///
 ///     transformer<float> model({.kind = "llama", .vocabulary = 260}, seeds.initialization);
 ///     bound_recipe recipe(find_recipe("mxfp8_e4m3"), gemm_sites(model.config()));
@@ -31,9 +32,12 @@ class transformer final : public model<T> {
   /// @param tokens  (rows, length), row by row, ids below the vocabulary; length at most the context
   /// @return        (rows, length, padded vocabulary)
   /// @throws std::invalid_argument if the sizes do not fit or an id is outside the vocabulary
-  variable<T> logits(graph<T>& pass, std::span<const std::int32_t> tokens, std::size_t rows) const;
+  variable<T> logits(graph<T>& pass, std::span<const std::int32_t> tokens, std::size_t rows) const {
+    return outputs(pass, tokens, rows).logits;
+  }
 
-  /// The mean of -log p(target) over the positions that have one.
+  /// The mean of -log p(target) over the positions that have one, plus balance_loss times the load-balancing loss of
+  /// every mixture.
   /// @param tokens, targets  (rows, length); a target is the token that follows, or no_target
   language_model_loss<T> loss(graph<T>& pass, std::span<const std::int32_t> tokens,
                               std::span<const std::int32_t> targets, std::size_t rows) const;
@@ -42,21 +46,16 @@ class transformer final : public model<T> {
   model_loss<T> loss(graph<T>& pass, const data_batch& examples) const override;
 
  private:
-  struct block {
-    norm_parameters<T> attention_norm, mlp_norm;
-    linear_parameters<T> query_key_value, output, gate, up, down;
-    std::string scores_site, values_site;
+  struct decoded {
+    variable<T> logits;
+    std::vector<variable<T>> balances;  ///< of the mixtures
   };
-
-  variable<T> normalize(graph<T>& pass, const variable<T>& x, const norm_parameters<T>& norm) const;
-  variable<T> attend(graph<T>& pass, const variable<T>& x, const block& b) const;
-  variable<T> feed(graph<T>& pass, const variable<T>& x, const block& b) const;
+  decoded outputs(graph<T>& pass, std::span<const std::int32_t> tokens, std::size_t rows) const;
 
   model_config config_;
   const architecture* architecture_;
   variable<T> token_embedding_, position_embedding_;
-  rotation_table<T> rotations_;
-  std::vector<block> blocks_;
+  std::vector<transformer_block<T>> blocks_;
   norm_parameters<T> final_norm_;
   linear_parameters<T> head_;
 };

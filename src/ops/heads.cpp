@@ -1,8 +1,9 @@
 #include "ops/heads.hpp"
 
 #include <algorithm>
-#include <array>
 #include <string>
+
+#include "kernels/elementwise.hpp"
 
 namespace binade {
 namespace {
@@ -31,31 +32,51 @@ void copy_heads(thread_pool& pool, const extents& heads_shape, Heads* heads, Joi
 }  // namespace
 
 template <class T>
-attention_heads<T> split_heads(graph<T>& pass, const variable<T>& joint, std::size_t heads) {
-  require_rank("split_heads", "joint", joint.shape(), 3);
+std::vector<variable<T>> split_columns(graph<T>& pass, const variable<T>& joint,
+                                       std::initializer_list<head_columns> parts) {
+  require_rank("split_columns", "joint", joint.shape(), 3);
   const std::size_t batch = joint.shape()[0], length = joint.shape()[1], columns = joint.shape()[2];
-  if (heads == 0 || columns % (3 * heads) != 0)
-    throw std::invalid_argument("split_heads: the last size of joint is " + std::to_string(columns) + "; for " +
-                                std::to_string(heads) + " heads it must be a multiple of 3 heads");
-  const extents shape{batch, heads, length, columns / (3 * heads)};
+  std::size_t needed = 0;
+  for (const head_columns& part : parts) needed += part.heads * part.width;
+  if (needed != columns)
+    throw std::invalid_argument("split_columns: the last size of joint is " + std::to_string(columns) +
+                                "; the parts have " + std::to_string(needed) + " columns");
   const bool differentiates = pass.differentiates({&joint});
-  std::array<variable<T>, 3> parts;
-  for (std::size_t part = 0; part < parts.size(); ++part) {
-    tensor<T> value = tensor<T>::uninitialized(shape);
-    copy_heads<direction::to_heads>(pass.pool(), shape, value.data(), joint.value().data(), columns,
-                                    part * columns / 3);
-    parts[part] = variable<T>(std::move(value), differentiates);
+  std::vector<variable<T>> arrays;
+  std::size_t first = 0;
+  for (const head_columns& part : parts) {
+    tensor<T> value = tensor<T>::uninitialized({batch, part.heads, length, part.width});
+    copy_heads<direction::to_heads>(pass.pool(), value.shape(), value.data(), joint.value().data(), columns, first);
+    arrays.emplace_back(std::move(value), differentiates);
+    first += part.heads * part.width;
   }
   if (differentiates)
-    pass.record([&pool = pass.pool(), joint, parts, shape, columns] {
+    pass.record([&pool = pass.pool(), joint, arrays, columns] {
       tensor<T> gradient = tensor<T>::uninitialized(joint.shape());
-      for (std::size_t part = 0; part < parts.size(); ++part) {
-        const tensor<T>& arrived = parts[part].gradient();
-        const tensor<T> source = arrived.empty() ? tensor<T>::zeros(shape) : arrived;
-        copy_heads<direction::from_heads>(pool, shape, source.data(), gradient.data(), columns, part * columns / 3);
+      std::size_t column = 0;
+      for (const variable<T>& array : arrays) {
+        const tensor<T>& arrived = array.gradient();
+        const tensor<T> source = arrived.empty() ? tensor<T>::zeros(array.shape()) : arrived;
+        copy_heads<direction::from_heads>(pool, array.shape(), source.data(), gradient.data(), columns, column);
+        column += array.shape()[1] * array.shape()[3];
       }
       joint.add_gradient(std::move(gradient), pool);
     });
+  return arrays;
+}
+
+template <class T>
+attention_heads<T> split_heads(graph<T>& pass, const variable<T>& joint, std::size_t heads,
+                               std::size_t key_value_heads) {
+  require_rank("split_heads", "joint", joint.shape(), 3);
+  const std::size_t columns = joint.shape()[2], all = heads + 2 * key_value_heads;
+  if (heads == 0 || key_value_heads == 0 || columns % all != 0)
+    throw std::invalid_argument("split_heads: the last size of joint is " + std::to_string(columns) + "; for " +
+                                std::to_string(heads) + " heads of queries and " + std::to_string(key_value_heads) +
+                                " of keys and values it must be a multiple of " + std::to_string(all) +
+                                ", and neither number 0");
+  const head_columns query{heads, columns / all}, shared{key_value_heads, columns / all};
+  const std::vector<variable<T>> parts = split_columns(pass, joint, {query, shared, shared});
   return {parts[0], parts[1], parts[2]};
 }
 
@@ -73,9 +94,52 @@ variable<T> merge_heads(graph<T>& pass, const variable<T>& x) {
   });
 }
 
-template attention_heads<float> split_heads(graph<float>&, const variable<float>&, std::size_t);
-template attention_heads<double> split_heads(graph<double>&, const variable<double>&, std::size_t);
-template variable<float> merge_heads(graph<float>&, const variable<float>&);
-template variable<double> merge_heads(graph<double>&, const variable<double>&);
+template <class T>
+variable<T> concatenate_widths(graph<T>& pass, const variable<T>& left, const variable<T>& right) {
+  require_rank("concatenate_widths", "left", left.shape(), 4);
+  require_rank("concatenate_widths", "right", right.shape(), 4);
+  const extents a = left.shape(), b = right.shape();
+  if (a[0] != b[0] || a[1] % b[1] != 0 || a[2] != b[2])
+    throw std::invalid_argument("concatenate_widths: right has shape " + to_string(b) + " and left " + to_string(a) +
+                                "; batch and length must be equal and the heads of left a multiple of those of right");
+  const std::size_t length = a[2], group = a[1] / b[1], left_width = a[3], right_width = b[3];
+  const std::size_t width = left_width + right_width;
+  tensor<T> joined = tensor<T>::uninitialized({a[0], a[1], length, width});
+  kernels::for_each_row(pass.pool(), a[0] * a[1] * length, width,
+                        [=, x = left.value().data(), y = right.value().data(), out = joined.data()](std::size_t row)
+                            BINADE_KERNEL_BODY {
+                              const std::size_t shared = row / length / group * length + row % length;
+                              std::copy_n(x + row * left_width, left_width, out + row * width);
+                              std::copy_n(y + shared * right_width, right_width, out + row * width + left_width);
+                            });
+  return pass.result(std::move(joined), {&left, &right}, [=, &pool = pass.pool()](const tensor<T>& gradient) {
+    tensor<T> left_gradient = tensor<T>::uninitialized(left.shape());
+    tensor<T> right_gradient = tensor<T>::uninitialized(right.shape());
+    kernels::for_each_row(pool, left_gradient.size() / left_width, left_width,
+                          [=, d = gradient.data(), dx = left_gradient.data()](std::size_t row)
+                              BINADE_KERNEL_BODY { std::copy_n(d + row * width, left_width, dx + row * left_width); });
+    kernels::for_each_row(pool, right_gradient.size() / right_width, right_width,
+                          [=, d = gradient.data(), dy = right_gradient.data()](std::size_t row) BINADE_KERNEL_BODY {
+                            T* const sum = dy + row * right_width;
+                            for (std::size_t member = 0; member < group; ++member) {
+                              const std::size_t reader = (row / length * group + member) * length + row % length;
+                              const T* const from = d + reader * width + left_width;
+                              for (std::size_t j = 0; j < right_width; ++j)
+                                sum[j] = member == 0 ? from[j] : sum[j] + from[j];
+                            }
+                          });
+    left.add_gradient(std::move(left_gradient), pool);
+    right.add_gradient(std::move(right_gradient), pool);
+  });
+}
+
+#define BINADE_INSTANTIATE(T)                                                                                          \
+  template std::vector<variable<T>> split_columns(graph<T>&, const variable<T>&, std::initializer_list<head_columns>); \
+  template attention_heads<T> split_heads(graph<T>&, const variable<T>&, std::size_t, std::size_t);                    \
+  template variable<T> merge_heads(graph<T>&, const variable<T>&);                                                     \
+  template variable<T> concatenate_widths(graph<T>&, const variable<T>&, const variable<T>&);
+BINADE_INSTANTIATE(float)
+BINADE_INSTANTIATE(double)
+#undef BINADE_INSTANTIATE
 
 }  // namespace binade

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <stdexcept>
 #include <string_view>
 #include <tuple>
@@ -24,6 +25,7 @@ namespace {
 
 constexpr std::string_view checkpoint_format = "binade checkpoint 1";
 constexpr const char* loss_history = "history.loss";
+constexpr std::string_view amax_history = "history.amax.";  // before the name of an array
 
 counter_record to_record(std::int64_t step, const quantization_record& q) {
   const quantize_counters& c = q.counters;
@@ -63,6 +65,7 @@ struct trainer::state {
   thread_pool pool;
   std::unique_ptr<model<float>> network;
   bound_recipe formats;
+  scale_histories histories;
   adamw<float> optimizer;
   learning_rate_schedule schedule;
 
@@ -85,10 +88,12 @@ struct trainer::state {
     schedule.validate();
   }
 
-  quantization_context quantization() const {
+  quantization_context quantization() {
     return {.recipe = &formats,
             .seed = seeds.rounding,
             .step = static_cast<std::uint32_t>(optimizer.steps()),
+            .optimizer_step = static_cast<std::uint32_t>(optimizer.steps()),
+            .histories = &histories,
             .observer = {}};
   }
 };
@@ -127,6 +132,7 @@ trainer::step_result trainer::step(bool count) {
   const double factor = clip_factor(record.gradient_norm, s.run.train.clip);
   record.clipped = factor < 1;
   s.optimizer.step(record.learning_rate, factor, s.pool);
+  s.histories.advance();
   result.finite =
       std::isfinite(record.loss) && std::isfinite(record.gradient_norm) && all_finite(s.network->parameters());
   std::sort(result.counters.begin(), result.counters.end(), [](const counter_record& a, const counter_record& b) {
@@ -171,6 +177,9 @@ void trainer::save(const std::filesystem::path& file, const checkpoint_notes& no
     tensors.push_back(stored("first_moment." + name, sizes, s.optimizer.first_moments()[i].values()));
     tensors.push_back(stored("second_moment." + name, sizes, s.optimizer.second_moments()[i].values()));
   }
+  const std::map<std::string, std::vector<float>> amax = s.histories.past();
+  for (const auto& [name, values] : amax)
+    tensors.push_back(stored(std::string(amax_history) + name, {values.size()}, std::span(values)));
   for (const auto& [name, value] : s.network->buffers())
     tensors.push_back(stored(name, sizes_of(value.shape()), value.value().values()));
   tensors.push_back(stored(loss_history, {notes.losses.size()}, std::span(notes.losses)));
@@ -217,6 +226,13 @@ checkpoint_notes trainer::restore(const std::filesystem::path& file) {
   }
   for (const auto& [name, value] : s.network->buffers()) value.mutable_value() = load(name, value.shape());
   s.optimizer.restore(std::stoull(note("steps")), first, second);
+  std::map<std::string, std::vector<float>> amax;
+  for (const stored_tensor& t : saved.tensors())
+    if (t.name.starts_with(amax_history)) {
+      const std::span<const float> values = t.f32();
+      amax.emplace(t.name.substr(amax_history.size()), std::vector<float>(values.begin(), values.end()));
+    }
+  s.histories.restore(amax);
   const auto losses = saved.at(loss_history).f64();
   return {.losses = {losses.begin(), losses.end()}, .seconds = std::stod(note("seconds"))};
 }

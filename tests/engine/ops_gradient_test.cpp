@@ -9,7 +9,7 @@
 #include "engine/central_differences.hpp"
 #include "engine/random_values.hpp"
 #include "ops/add.hpp"
-#include "ops/causal_attention.hpp"
+#include "ops/attention.hpp"
 #include "ops/cross_entropy.hpp"
 #include "ops/embedding.hpp"
 #include "ops/gelu.hpp"
@@ -100,14 +100,15 @@ TEST(gradient, of_a_constant_input_is_left_out) {
 
 TEST(gradient, of_splitting_and_merging_heads_matches_central_differences) {
   expect_gradients_match(random_tensors({{2, 5, 18}}), [](auto& pass, const inputs& x) {
-    const attention_heads<double> heads = split_heads(pass, x[0], 2);
+    const attention_heads<double> heads = split_heads(pass, x[0], 2, 2);
     return merge_heads(pass, add(pass, add(pass, heads.query, heads.value), add(pass, heads.key, heads.value)));
   });
 }
 
 TEST(gradient, of_an_unused_head_part_is_zero) {
-  expect_gradients_match(random_tensors({{2, 3, 6}}),
-                         [](auto& pass, const inputs& x) { return merge_heads(pass, split_heads(pass, x[0], 1).key); });
+  expect_gradients_match(random_tensors({{2, 3, 6}}), [](auto& pass, const inputs& x) {
+    return merge_heads(pass, split_heads(pass, x[0], 1, 1).key);
+  });
 }
 
 TEST(gradient, of_rope_matches_central_differences) {
@@ -122,7 +123,7 @@ INSTANTIATE_TEST_SUITE_P(sizes, gradient_of_length, testing::Values(1, 2, 7, 31,
 TEST_P(gradient_of_length, of_causal_attention_matches_central_differences) {
   const extents shape{1, 2, GetParam(), 3};
   expect_gradients_match(random_tensors({shape, shape, shape}, 2), [](auto& pass, const inputs& x) {
-    return causal_attention(pass, "scores", "values", attention_heads<double>{x[0], x[1], x[2]});
+    return attention(pass, "scores", "values", attention_heads<double>{x[0], x[1], x[2]});
   });
 }
 

@@ -10,7 +10,7 @@
 
 #include "engine/random_values.hpp"
 #include "ops/add.hpp"
-#include "ops/causal_attention.hpp"
+#include "ops/attention.hpp"
 #include "ops/cross_entropy.hpp"
 #include "ops/embedding.hpp"
 #include "ops/gelu.hpp"
@@ -105,7 +105,7 @@ TYPED_TEST(operation, linear_multiplies_by_the_transposed_weight_and_adds_the_bi
 TYPED_TEST(operation, splitting_takes_queries_then_keys_then_values_head_by_head) {
   const std::size_t batch = 2, length = 3, heads = 2, width = 5, columns = 3 * heads * width;
   const auto joint = this->random({batch, length, columns});
-  const auto parts = split_heads(this->pass_, joint, heads);
+  const auto parts = split_heads(this->pass_, joint, heads, heads);
   const auto merged = merge_heads(this->pass_, parts.key).value();
   for (std::size_t b = 0; b < batch; ++b)
     for (std::size_t t = 0; t < length; ++t)
@@ -139,7 +139,7 @@ TYPED_TEST(operation, causal_attention_mixes_the_values_of_a_position_and_those_
     const std::size_t width = 5;
     const attention_heads<TypeParam> heads{this->random({2, 1, length, width}, 3),
                                            this->random({2, 1, length, width}, 3), this->random({2, 1, length, width})};
-    const auto y = causal_attention(this->pass_, "scores", "values", heads).value();
+    const auto y = attention(this->pass_, "scores", "values", heads).value();
     for (std::size_t b = 0; b < 2; ++b)
       for (std::size_t i = 0; i < length; ++i) {
         const auto at = [&](const variable<TypeParam>& v, std::size_t t, std::size_t j) {
@@ -163,13 +163,13 @@ TYPED_TEST(operation, causal_attention_mixes_the_values_of_a_position_and_those_
 TYPED_TEST(operation, causal_attention_lets_nothing_of_a_later_position_through_not_even_infinity_or_nan) {
   const extents shape{1, 1, 40, 4};
   attention_heads<TypeParam> heads{this->random(shape), this->random(shape), this->random(shape)};
-  const auto before = causal_attention(this->pass_, "scores", "values", heads).value();
+  const auto before = attention(this->pass_, "scores", "values", heads).value();
   // Position 34 is in the second tile of 32.
   for (std::size_t j = 0; j < 4; ++j) {
     heads.key.mutable_value()[34 * 4 + j] = std::numeric_limits<TypeParam>::quiet_NaN();
     heads.value.mutable_value()[34 * 4 + j] = std::numeric_limits<TypeParam>::infinity();
   }
-  const auto after = causal_attention(this->pass_, "scores", "values", heads).value();
+  const auto after = attention(this->pass_, "scores", "values", heads).value();
   for (std::size_t i = 0; i < 32 * 4; ++i) ASSERT_EQ(after[i], before[i]);
   for (std::size_t i = 34 * 4; i < 40 * 4; ++i) ASSERT_TRUE(std::isnan(after[i]));
 }
@@ -225,13 +225,13 @@ TYPED_TEST(operation, wrong_shapes_are_refused) {
   EXPECT_THROW(linear(pass, "site", a, b, c), std::invalid_argument);
   EXPECT_THROW(linear(pass, "site", a, a, c), std::invalid_argument);
   EXPECT_THROW(linear(pass, "site", a, c, c), std::invalid_argument);
-  EXPECT_THROW(split_heads(pass, this->random({1, 2, 10}), 2), std::invalid_argument);
-  EXPECT_THROW(split_heads(pass, this->random({1, 2, 12}), 0), std::invalid_argument);
+  EXPECT_THROW(split_heads(pass, this->random({1, 2, 10}), 2, 2), std::invalid_argument);
+  EXPECT_THROW(split_heads(pass, this->random({1, 2, 12}), 0, 2), std::invalid_argument);
   EXPECT_THROW(merge_heads(pass, a), std::invalid_argument);
   EXPECT_THROW(rope(pass, four, rotation_table<TypeParam>::make(2, 4, 100)), std::invalid_argument);
   EXPECT_THROW(rotation_table<TypeParam>::make(2, 5, 100), std::invalid_argument);
   EXPECT_THROW(rotation_table<TypeParam>::make(2, 4, 1), std::invalid_argument);
-  EXPECT_THROW(causal_attention(pass, "s", "v", attention_heads<TypeParam>{four, four, this->random({1, 2, 4, 4})}),
+  EXPECT_THROW(attention(pass, "s", "v", attention_heads<TypeParam>{four, four, this->random({1, 2, 4, 4})}),
                std::invalid_argument);
 }
 

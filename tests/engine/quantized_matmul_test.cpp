@@ -11,7 +11,7 @@
 
 #include "binade/text.hpp"
 #include "engine/random_values.hpp"
-#include "ops/causal_attention.hpp"
+#include "ops/attention.hpp"
 #include "ops/linear.hpp"
 #include "recipe/recipe.hpp"
 
@@ -277,7 +277,7 @@ class quantized_attention : public testing::Test {
   tensor<float> run(const quantization_context& context) {
     thread_pool pool(2);
     graph<float> pass(pool, context);
-    const variable<float> result = causal_attention(pass, "scores", "values", heads_);
+    const variable<float> result = attention(pass, "scores", "values", heads_);
     for (const variable<float>* v : {&heads_.query, &heads_.key, &heads_.value}) v->clear_gradient();
     pass.backward(pass.result(tensor<float>::zeros({1}), {&result},
                               [&](const tensor<float>&) { result.add_gradient(gradient_.clone(), pool); }));
