@@ -8,13 +8,21 @@
 #include "model/mlp.hpp"
 #include "model/mobilenet.hpp"
 #include "model/resnet.hpp"
+#include "model/vit.hpp"
 
 namespace binade {
 
 std::span<const model_kind> model_kinds() {
   static constexpr model_kind kinds[] = {
-      {"gpt2", read_decoder}, {"llama", read_decoder}, {"moe", read_decoder},
-      {"mlp", read_mlp},      {"resnet", read_resnet}, {"mobilenet", read_mobilenet},
+      // language
+      {"gpt2", read_decoder},
+      {"llama", read_decoder},
+      {"moe", read_decoder},
+      // images
+      {"vit", read_vit},
+      {"mlp", read_mlp},
+      {"resnet", read_resnet},
+      {"mobilenet", read_mobilenet},
   };
   return kinds;
 }

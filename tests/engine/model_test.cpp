@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "engine/random_values.hpp"
+#include "engine/training.hpp"
 #include "kernels/cpu.hpp"
 #include "model/initialization.hpp"
 #include "model/transformer.hpp"
@@ -22,7 +22,10 @@
 namespace binade {
 namespace {
 
+using test::expect_model_gradients_match;
+using test::random_rows;
 using test::random_values;
+using test::token_rows;
 
 // ---- sizes
 // -------------------------------------------------------------------------------------------------------------
@@ -79,7 +82,7 @@ TEST(model_config, impossible_models_are_refused_and_the_message_names_the_field
     return "";
   };
   EXPECT_EQ(refusal({}), "");
-  EXPECT_EQ(refusal({.kind = "gpt3"}), "model: unknown kind 'gpt3'; valid: gpt2, llama");
+  EXPECT_EQ(refusal({.kind = "gpt3"}), "model: unknown kind 'gpt3'; valid: gpt2, llama, moe");
   EXPECT_EQ(refusal({.layers = 0}), "model: layers is 0; it must be 1 to 2147483648");
   EXPECT_NE(refusal({.width = 0}).find("width is 0"), std::string::npos);
   EXPECT_NE(refusal({.heads = 0}).find("heads is 0"), std::string::npos);
@@ -92,20 +95,7 @@ TEST(model_config, impossible_models_are_refused_and_the_message_names_the_field
 }
 
 TEST(model_config, every_matrix_of_a_block_is_a_site_and_attention_has_two_more) {
-  for (const std::string kind : {"gpt2", "llama"}) {
-    const model_config config{.kind = kind, .layers = 2};
-    std::set<std::string> expected{"head"};
-    for (const parameter_plan& plan : parameter_plans(config))
-      if (plan.sizes.size() == 2 && plan.name.find("embedding") == std::string::npos)
-        expected.insert(plan.name.substr(0, plan.name.rfind(".weight")));
-    for (const std::string block : {"blocks.0.attention.", "blocks.1.attention."}) {
-      expected.insert(block + "scores");
-      expected.insert(block + "values");
-    }
-    const std::vector<std::string> sites = gemm_sites(config);
-    EXPECT_EQ(std::set<std::string>(sites.begin(), sites.end()), expected);
-    EXPECT_EQ(sites.size(), expected.size());
-  }
+  for (const std::string kind : {"gpt2", "llama"}) test::expect_sites_of_all_matrices({.kind = kind, .layers = 2});
 }
 
 // ---- first values
@@ -161,16 +151,6 @@ TEST(initialization, spreads_are_those_of_gpt2) {
 // ---- loss and gradients
 // ------------------------------------------------------------------------------------------------
 
-struct token_rows {
-  std::vector<std::int32_t> tokens, targets;
-};
-token_rows random_rows(std::size_t rows, std::size_t length, std::size_t vocabulary) {
-  random_values random(17);
-  token_rows result{random.ids(rows * length, vocabulary), random.ids(rows * length, vocabulary)};
-  for (std::size_t row = 0; row < rows; ++row) result.targets[(row + 1) * length - 1] = no_target;
-  return result;
-}
-
 class model_of_kind : public testing::TestWithParam<std::string> {
  protected:
   /// Odd sizes everywhere that a kind allows them.
@@ -189,36 +169,10 @@ TEST_P(model_of_kind, starts_near_the_loss_of_a_uniform_guess) {
 }
 
 TEST_P(model_of_kind, gradients_of_the_whole_model_match_central_differences) {
-  thread_pool pool(2);
   const transformer<double> model(small(), 5);
-  for (const auto& p : model.parameters()) {
-    // Larger than at the start, so that attention and norms do something.
-    random_values random(p.name.size());
-    for (double& v : p.value.mutable_value().values()) v += 0.3 * random.next();
-  }
   const token_rows data = random_rows(2, 9, 29);
-  const auto loss = [&](bool backward) {
-    graph<double> pass(pool, {}, backward);
-    const auto result = model.loss(pass, data.tokens, data.targets, 2);
-    if (backward) pass.backward(result.mean);
-    return result.mean.value()[0];
-  };
-  loss(true);
-  random_values random(31);
-  for (const auto& p : model.parameters()) {
-    ASSERT_FALSE(p.value.gradient().empty()) << p.name;
-    for (int sample = 0; sample < 6; ++sample) {
-      const std::size_t i = random.below(p.value.value().size());
-      double& x = p.value.mutable_value()[i];
-      const double original = x, h = 0x1p-17;
-      x = original + h;
-      const double above = loss(false);
-      x = original - h;
-      const double below = loss(false);
-      x = original;
-      EXPECT_NEAR(p.value.gradient()[i], (above - below) / (2 * h), 1e-9) << p.name << " " << i;
-    }
-  }
+  expect_model_gradients_match(
+      model, [&](graph<double>& pass) { return model.loss(pass, data.tokens, data.targets, 2).mean; });
 }
 
 TEST_P(model_of_kind, float_follows_double) {
@@ -247,17 +201,7 @@ TEST_P(model_of_kind, float_follows_double) {
 }
 
 TEST_P(model_of_kind, a_position_sees_no_later_token) {
-  thread_pool pool(1);
-  const transformer<float> model(small(), 5);
-  token_rows data = random_rows(2, 11, 29);
-  graph<float> pass(pool, {}, false);
-  const tensor<float> before = model.logits(pass, data.tokens, 2).value();
-  data.tokens[7] = (data.tokens[7] + 1) % 29;  // row 0, position 7
-  const tensor<float> after = model.logits(pass, data.tokens, 2).value();
-  const std::size_t columns = before.shape()[2];
-  for (std::size_t i = 0; i < 7 * columns; ++i) ASSERT_EQ(before[i], after[i]);
-  for (std::size_t i = 11 * columns; i < 22 * columns; ++i) ASSERT_EQ(before[i], after[i]);
-  EXPECT_FALSE(std::equal(after.data() + 7 * columns, after.data() + 11 * columns, before.data() + 7 * columns));
+  test::expect_no_position_sees_a_later_token(small());
 }
 
 TEST_P(model_of_kind, a_forward_pass_alone_has_the_bits_of_the_training_pass) {
@@ -296,38 +240,26 @@ TEST_P(model_of_kind, impossible_tokens_are_refused_with_their_place) {
 // ---- the same bits
 // -----------------------------------------------------------------------------------------------------
 
-/// The weights after three whole training steps, large enough that every kernel uses several tiles.
-std::string digest_of_training(const std::string& kind, const std::string& recipe_text, std::size_t threads) {
-  const model_config config{.kind = kind, .layers = 2, .width = 48, .heads = 3, .context = 65, .vocabulary = 100};
-  const transformer<float> model(config, 11);
-  const bound_recipe formats(find_recipe(recipe_text), gemm_sites(config));
-  adamw<float> optimizer(model.parameters(), {});
-  thread_pool pool(threads);
-  const token_rows data = random_rows(8, 65, 100);
-  for (std::uint32_t step = 0; step < 3; ++step) {
-    graph<float> pass(pool, {.recipe = &formats, .seed = 3, .step = step});
-    pass.backward(model.loss(pass, data.tokens, data.targets, 8).mean);
-    const double norm = gradient_norm(model.parameters(), pool);
-    optimizer.step(1e-2, clip_factor(norm, 1), pool);
-    model.clear_gradients();
-  }
-  return weights_digest(model.parameters());
+/// Large enough that every kernel uses several tiles.
+std::string digest_of(const std::string& kind, const std::string& recipe_text, std::size_t threads) {
+  return test::digest_of_training(
+      {.kind = kind, .layers = 2, .width = 48, .heads = 3, .context = 65, .vocabulary = 100}, recipe_text, threads);
 }
 
 TEST_P(model_of_kind, training_has_the_same_bits_for_any_number_of_threads) {
   for (const std::string recipe_text : {"f32", "mxfp4", "e4m3fn/sr@tensor"}) {
-    const std::string expected = digest_of_training(GetParam(), recipe_text, 1);
+    const std::string expected = digest_of(GetParam(), recipe_text, 1);
     for (const std::size_t threads : {2u, 3u, 7u})
-      EXPECT_EQ(digest_of_training(GetParam(), recipe_text, threads), expected) << recipe_text << " " << threads;
+      EXPECT_EQ(digest_of(GetParam(), recipe_text, threads), expected) << recipe_text << " " << threads;
   }
 }
 
 TEST_P(model_of_kind, training_has_the_same_bits_for_every_instruction_set) {
-  const std::string expected = digest_of_training(GetParam(), "e4m3fn/sr@tensor", 1);
+  const std::string expected = digest_of(GetParam(), "e4m3fn/sr@tensor", 1);
   for (const kernels::isa level : {kernels::isa::portable, kernels::isa::x86_64_v3, kernels::isa::x86_64_v4}) {
     if (level > kernels::detected_isa()) continue;
     const kernels::isa_scope scope(level);
-    EXPECT_EQ(digest_of_training(GetParam(), "e4m3fn/sr@tensor", 1), expected) << kernels::to_string(level);
+    EXPECT_EQ(digest_of(GetParam(), "e4m3fn/sr@tensor", 1), expected) << kernels::to_string(level);
   }
 }
 
@@ -343,7 +275,7 @@ TEST_P(model_of_kind, training_has_the_bits_that_other_compilers_and_machines_ga
   for (const auto& [key, digest] : digests) {
     const auto& [kind, recipe_text] = key;
     if (kind != GetParam()) continue;
-    EXPECT_EQ(digest_of_training(kind, recipe_text, 1), digest) << recipe_text;
+    EXPECT_EQ(digest_of(kind, recipe_text, 1), digest) << recipe_text;
   }
 }
 

@@ -1,5 +1,6 @@
-// dump_sequence FILE: attention and a mixture of experts in double on random numbers, with their results and the
-// gradients of sum(weights * result) by every input.  Read by test_sequence.py, which has PyTorch do the same.
+// dump_sequence FILE: attention, mixtures of experts and vision transformers in double on random numbers, with their
+// results and the gradients of sum(weights * result) by every input.  Read by test_sequence.py, which has PyTorch do
+// the same.
 
 #include <cstdint>
 #include <cstdio>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "engine/random_values.hpp"
+#include "model/vit.hpp"
 #include "ops/attention.hpp"
 #include "ops/dispatch.hpp"
 #include "ops/linear.hpp"
@@ -31,6 +33,8 @@ class dump {
     return variable<double>(random_.values<double>(shape, scale), true);
   }
 
+  std::vector<std::int32_t> ids(std::size_t count, std::size_t bound) { return random_.ids(count, bound); }
+
   /// Runs f, then backward from sum(weights * result), and keeps all of it under the name of the case.
   template <class F>
   void run(const std::string& name, const std::string& note, const named_variables& inputs, const F& f) {
@@ -42,7 +46,7 @@ class dump {
                               [&pool, result, weights](const tensor<double>&) { result.add_gradient(weights, pool); }));
     for (const auto& [input, x] : inputs) {
       keep(name + "/input/" + input, x.value());
-      keep(name + "/gradient/" + input, x.gradient());
+      if (x.requires_gradient()) keep(name + "/gradient/" + input, x.gradient());
     }
     keep(name + "/result", result.value());
     keep(name + "/weights", weights);
@@ -106,6 +110,33 @@ void dump_mixture(dump& out, const std::string& name, router_gate gate) {
           [&](graph<double>& pass) { return routed(pass).balance; });
 }
 
+void dump_vit(dump& out, const std::string& name, vit_pooling pooling) {
+  const vit_config config{.layers = 2,
+                          .width = 12,
+                          .heads = 3,
+                          .hidden = 20,
+                          .patch = 3,
+                          .pooling = pooling,
+                          .channels = 2,
+                          .image_height = 6,
+                          .image_width = 9,
+                          .classes = 5};
+  const vision_transformer<double> network(config, 1);
+  image_batch images{.rows = 4, .channels = 2, .height = 6, .width = 9, .pixels = {}, .labels = {}, .floor = {}};
+  tensor<double> pixels = tensor<double>::uninitialized({4, 2, 6, 9});
+  for (double& pixel : pixels.values()) {
+    pixel = double(out.ids(1, 256)[0]) / 64;  // a number that float has too
+    images.pixels.push_back(float(pixel));
+  }
+  named_variables inputs{{"images", variable<double>(pixels)}};
+  for (const auto& p : network.parameters()) {
+    for (double& value : p.value.mutable_value().values()) value += 0.3 * std::as_const(out.random({1}).value())[0];
+    inputs.emplace_back(p.name, p.value);
+  }
+  out.run("vit/" + name, pooling == vit_pooling::mean ? "mean" : "class_token", inputs,
+          [&](graph<double>& pass) { return network.logits(pass, images); });
+}
+
 }  // namespace
 }  // namespace binade
 
@@ -124,6 +155,8 @@ int main(int argc, char** argv) {
     binade::dump_attention(out, "full_grouped_alibi", 8, 1, {row_mask::none, true});
     binade::dump_mixture(out, "softmax", binade::router_gate::softmax);
     binade::dump_mixture(out, "sigmoid", binade::router_gate::sigmoid);
+    binade::dump_vit(out, "class_token", binade::vit_pooling::class_token);
+    binade::dump_vit(out, "mean", binade::vit_pooling::mean);
     out.write(argv[1]);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "dump_sequence: %s\n", error.what());

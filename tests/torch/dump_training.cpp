@@ -1,7 +1,7 @@
-// dump_training KIND float|double FILE: trains a small model on the synthetic corpus without quantization and writes
+// dump_training NAME float|double FILE: trains a small model on the synthetic corpus without quantization and writes
 // everything that another implementation needs to do the same: sizes and settings (metadata), first weights, tokens and
-// targets of every step, gradients of the first step, and the loss and gradient norm of every step.  Read by
-// test_parity.py.
+// targets of every step, gradients of the first step, and the loss and gradient norm of every step.  The name is gpt2,
+// llama, or one of the models with other parts below.  Read by test_parity.py.
 
 #include <cstdint>
 #include <cstdio>
@@ -31,11 +31,25 @@ std::vector<std::size_t> sizes(const extents& shape) {
   return result;
 }
 
+model_config config_of(const std::string& name, std::size_t vocabulary) {
+  model_config c{.kind = name, .layers = 2, .width = 64, .heads = 4, .context = 64, .vocabulary = vocabulary};
+  if (name == "moe") {
+    c.kv_heads = 2;
+    c.qk_norm = true;
+    c.experts = 4;
+    c.shared_experts = 1;
+  } else if (name == "latent") {
+    c.kind = "llama";
+    c.attention = attention_kind::latent;
+    c.query_latent = 24;
+  }
+  return c;
+}
+
 template <class T>
 void dump(const std::string& kind, const std::string& file) {
   const zm_source source(zm_language(8, 64, 0), 1);
-  const model_config config{
-      .kind = kind, .layers = 2, .width = 64, .heads = 4, .context = 64, .vocabulary = source.vocabulary()};
+  const model_config config = config_of(kind, source.vocabulary());
   const learning_rate_schedule schedule{.peak = 3e-3, .steps = steps, .warmup = 10, .final_fraction = 0.1};
   const adamw_settings optimizer_settings;
   const transformer<T> model(config, 1);
@@ -86,6 +100,12 @@ void dump(const std::string& kind, const std::string& file) {
                      {"vocabulary", std::to_string(config.vocabulary)},
                      {"padded_vocabulary", std::to_string(config.padded_vocabulary())},
                      {"hidden", std::to_string(config.hidden_width())},
+                     {"kv_heads", std::to_string(config.kv_head_count())},
+                     {"kv_latent", std::to_string(config.kv_latent_width())},
+                     {"rotary_width", std::to_string(config.rotated_width())},
+                     {"experts", std::to_string(config.expert_count())},
+                     {"top_k", std::to_string(config.experts_per_token())},
+                     {"balance_loss", text(config.balance_loss)},
                      {"learning_rate", text(schedule.peak)},
                      {"warmup", std::to_string(schedule.warmup)},
                      {"final_fraction", text(schedule.final_fraction)},
@@ -102,7 +122,7 @@ void dump(const std::string& kind, const std::string& file) {
 int main(int argc, char** argv) {
   const std::string scalar = argc == 4 ? argv[2] : "";
   if (scalar != "float" && scalar != "double") {
-    std::fputs("usage: dump_training KIND float|double FILE\n", stderr);
+    std::fputs("usage: dump_training NAME float|double FILE\n", stderr);
     return 2;
   }
   try {
