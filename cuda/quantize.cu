@@ -17,6 +17,10 @@ namespace {
 void require(const std::string& name, const axis_view& view, const quantizer& q, const noise_source& noise) {
   if (const std::string_view why = defect(q); !why.empty())
     throw std::invalid_argument(name + ": q: " + std::string(why));
+  if (is_delayed(q))
+    throw std::invalid_argument(name +
+                                ": q has a delayed scale, which follows from arrays seen before; give amax, exact, or "
+                                "static=X with the scale that the history gives");
   if (q.transform_count > 0 || (q.levels > 0 && q.scalings[0].rule == scale_rule::four_over_six))
     throw std::invalid_argument(name +
                                 ": q has a transform or the scale rule 4over6, which this release has on the "

@@ -119,6 +119,7 @@ enum class pass_mode {
 };
 
 class bound_recipe;          // recipe/quantized_matmul.hpp
+class scale_histories;       // recipe/scale_histories.hpp
 struct quantization_record;  // recipe/quantized_matmul.hpp
 
 /// What the quantized operands of a step draw on.
@@ -126,6 +127,8 @@ struct quantization_context {
   const bound_recipe* recipe = nullptr;  ///< none: nothing is quantized
   std::uint64_t seed = 0;                ///< of stochastic rounding and dropout
   std::uint32_t step = 0;                ///< number of the forward and backward pass, counted over micro-batches too
+  std::uint32_t optimizer_step = 0;      ///< number of the optimizer's step: recipes may change with it
+  scale_histories* histories = nullptr;  ///< of delayed scales; a pass that records notes its arrays there
   /// Receives the counters of every quantized operand; empty: none are taken.
   std::function<void(const quantization_record&)> observer = {};
 };
@@ -151,6 +154,7 @@ class graph {
 
   thread_pool& pool() const { return pool_; }
   const quantization_context& quantization() const { return quantization_; }
+  bool records() const { return records_; }
   bool is_training() const { return mode_ == pass_mode::training; }
   /// True if an operation on these operands has to record its backward step.
   bool differentiates(std::initializer_list<const variable<T>*> operands) const {

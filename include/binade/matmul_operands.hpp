@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <stdexcept>
 #include <utility>
@@ -19,12 +20,21 @@ class operand_scales {
  public:
   /// @param inner, outer  one scale per group of each level, as scaled_walk has them
   operand_scales(const quantizer& q, const axis_view& view, std::vector<float> inner, std::vector<float> outer) {
-    if (q.levels > 0) levels_.push_back(level_of(q.scalings[0], view, std::move(inner)));
-    if (q.levels > 1) levels_.push_back(level_of(q.scalings[1], view, std::move(outer)));
+    std::vector<level> levels;
+    if (q.levels > 0) levels.push_back(level_of(q.scalings[0], view, std::move(inner)));
+    if (q.levels > 1) levels.push_back(level_of(q.scalings[1], view, std::move(outer)));
+    levels_ = std::make_shared<const std::vector<level>>(std::move(levels));
+  }
+  /// The same scales, of the part of the array whose first row and first element are these.
+  operand_scales part(std::size_t row, std::size_t p) const {
+    operand_scales s = *this;
+    s.first_row_ += row;
+    s.first_ += p;
+    return s;
   }
 
   bool vary() const {
-    return std::any_of(levels_.begin(), levels_.end(), [](const level& l) { return l.varies; });
+    return std::any_of(levels_->begin(), levels_->end(), [](const level& l) { return l.varies; });
   }
   /// The scale of element p of a row, of the levels that vary; 1 if none does.
   double varying(std::size_t row, std::size_t p) const { return product(row, p, true); }
@@ -32,8 +42,8 @@ class operand_scales {
   double constant(std::size_t row) const { return product(row, 0, false); }
   /// True where a varying scale may change between elements p - 1 and p.
   bool changes_at(std::size_t p) const {
-    return std::any_of(levels_.begin(), levels_.end(),
-                       [&](const level& l) { return l.varies && p % l.grid.tile_cols == 0; });
+    return std::any_of(levels_->begin(), levels_->end(),
+                       [&](const level& l) { return l.varies && (first_ + p) % l.grid.tile_cols == 0; });
   }
 
  private:
@@ -49,12 +59,13 @@ class operand_scales {
   /// Exact: an element and its two scales have 53 bits at most (defect() of a quantizer).
   double product(std::size_t row, std::size_t p, bool varying) const {
     double s = 1;
-    for (const level& l : levels_)
-      if (l.varies == varying) s *= double(l.scales[l.grid.index(row, p / l.grid.tile_cols)]);
+    for (const level& l : *levels_)
+      if (l.varies == varying) s *= double(l.scales[l.grid.index(first_row_ + row, (first_ + p) / l.grid.tile_cols)]);
     return s;
   }
 
-  std::vector<level> levels_;
+  std::shared_ptr<const std::vector<level>> levels_;
+  std::size_t first_row_ = 0, first_ = 0;
 };
 
 /// An array quantized, in two parts.

@@ -59,6 +59,10 @@ inline void check_arguments(const std::string& verb, std::size_t elements, const
                                 "; give the view of the whole array");
   if (const std::string_view why = defect(q); !why.empty())
     throw std::invalid_argument(verb + ": the quantizer is impossible: " + std::string(why));
+  if (is_delayed(q))
+    throw std::invalid_argument(verb +
+                                ": a delayed scale follows from arrays seen before, which this call does not know; "
+                                "give amax, exact, or static=X with the scale that the history gives");
   if (noise != nullptr && is_stochastic(q.elem.rounding)) {
     const std::uint64_t capacity = noise_capacity(q.elem.noise_bits);
     if (noise->first > capacity || elements > capacity - noise->first)

@@ -87,6 +87,11 @@ constexpr std::string_view pair_defect(const quantizer& q) {
 
 }  // namespace detail
 
+/// True if the scale of the tensor follows from the amax of arrays before.
+constexpr bool is_delayed(const quantizer& q) {
+  return q.levels > 0 && q.scalings[std::size_t(q.levels - 1)].history != 0;
+}
+
 /// Why a quantizer is impossible; empty if it is not.
 constexpr std::string_view defect(const quantizer& q) {
   if (const std::string_view why = defect(q.elem); !why.empty()) return why;
@@ -116,6 +121,9 @@ constexpr std::string_view defect(const quantizer& q) {
       if (q.scalings[1].format != float_storage) return "this order is for an outer scale in float32";
       break;
   }
+  if (q.levels == 2 && q.scalings[0].history != 0) return "of two scales the outer one can be delayed";
+  if (is_delayed(q) && q.order != operation_order::standard) return "a delayed scale has the standard order";
+  if (is_delayed(q) && q.transform_count != 0) return "a delayed scale is of the array as it is: leave out transforms";
   if (q.transform_count < 0 || q.transform_count > int(q.transforms.size()))
     return "a quantizer has at most four transforms";
   for (int k = 0; k < int(q.transforms.size()); ++k) {

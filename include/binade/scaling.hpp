@@ -67,6 +67,10 @@ struct scaling {
   float least_amax = 0;    ///< amax counts as this where it is less
   special_rule nan = special_rule::element, infinity = special_rule::element;
   zero_rule zero = zero_rule::one;
+  /// Delayed: amax is the largest that the array had in this many steps before, not that of the array itself; 0: it is
+  /// that of the array.  Whoever quantizes keeps those amax; the verbs, which have none, refuse.
+  std::uint32_t history = 0;
+  std::uint32_t margin = 0;  ///< of a delayed scale: amax counts as 2^margin times itself
 
   bool operator==(const scaling&) const = default;
 };
@@ -114,6 +118,10 @@ constexpr std::string_view defect(const scaling& s) {
   if ((s.nan == special_rule::group || s.infinity == special_rule::group) && !s.format.has_nan())
     return "a group becomes NaN by its scale, and the scale format has no NaN";
   if (s.zero == zero_rule::zero && !s.format.has_zero) return "the scale format has no zero for a group of zeros";
+  if (s.history != 0 && (s.per != granularity::tensor || !needs_only_amax(s) || s.rule == scale_rule::static_scale))
+    return "a delayed scale is of the whole tensor and follows from amax alone: no static=, nan=, inf=, zero= or min=";
+  if (s.history == 0 && s.margin != 0) return "a margin is for a delayed scale";
+  if (s.margin > 64) return "a margin is 0 to 64";
   if (s.rule == scale_rule::four_over_six && s.power_of_two)
     return "4over6 chooses between scales that are no powers of two";
   if (s.rule != scale_rule::static_scale) return s.static_value == 0 ? "" : "a scale value is only for static scales";

@@ -215,7 +215,7 @@ class quantizer_reader : public format_reader {
     binade::scaling s = default_scaling(per->value);
     const std::size_t sizes = per->value != granularity::tile ? 0 : name == block_word ? 1 : 2;
     std::vector<std::uint32_t> given_sizes;
-    bool has_format = false, has_rule = false;
+    bool has_format = false, has_rule = false, has_history = false, has_margin = false;
     std::array<bool, scaling_keys.size()> has_key{};
     std::size_t defect_at = start;
     if (take('(')) {
@@ -239,8 +239,17 @@ class quantizer_reader : public format_reader {
             s.static_value = real("a static scale", true);
           }
         } else if (item == delayed_word) {
-          fail(item_at, "a delayed scale follows from arrays seen before, which a quantizer without state has not",
-               "amax, exact, or static=X with the scale that the history gives");
+          once(has_history, item_at, item);
+          at_ += item.size();
+          take_equals(delayed_word);
+          defect_at = item_at;
+          s.history = std::uint32_t(number("a length of the history", 1, 1 << 20));
+        } else if (item == margin_word) {
+          once(has_margin, item_at, item);
+          at_ += item.size();
+          take_equals(margin_word);
+          defect_at = item_at;
+          s.margin = std::uint32_t(number("a margin", 0, 64));
         } else if (key < scaling_keys.size()) {
           once(has_key[key], item_at, item);
           at_ += item.size();
@@ -281,9 +290,10 @@ class quantizer_reader : public format_reader {
  private:
   static constexpr std::string_view valid_item =
       "sizes of block and tile, a scale format (f32, pow2, e8m0fnu, any format), a rule (amax, exact, nearest, floor, "
-      "ceil, even, rceil, 4over6, static=X), min=X, nan=element|group, inf=element|group|largest, "
+      "ceil, even, rceil, 4over6, static=X), delayed=N, margin=M, min=X, nan=element|group, inf=element|group|largest, "
       "zero=one|lowest|zero, order=standard|reciprocal|te|torchao";
-  static constexpr std::string_view block_word = "block", static_word = "static", delayed_word = "delayed";
+  static constexpr std::string_view block_word = "block", static_word = "static", delayed_word = "delayed",
+                                    margin_word = "margin";
   static constexpr std::array<std::string_view, 5> scaling_keys{"min", "nan", "inf", "zero", "order"};
 
   void read_scaling_key(std::size_t key, binade::scaling& s, binade::quantizer& q) {
@@ -479,6 +489,8 @@ inline std::string scaling_text(const scaling& s, operation_order order, bool ev
     if (every_choice || !is_usual) items.push_back(std::string(name) + "=" + std::string(value));
   };
   const bool looks_at_data = s.rule != scale_rule::static_scale;
+  if (s.history != 0) items.push_back("delayed=" + std::to_string(s.history));
+  if (s.margin != 0) items.push_back("margin=" + std::to_string(s.margin));
   if (s.least_amax != 0) items.push_back("min=" + float_text(s.least_amax));
   if (looks_at_data) {
     key("nan", word_of(nan_rule_words, s.nan), s.nan == special_rule::element);

@@ -33,16 +33,6 @@ struct cutting {
   }
 };
 
-/// Largest finite magnitude of an array.
-float amax_of(thread_pool& pool, std::span<const float> x) {
-  std::vector<float> amax((x.size() + smallest_part - 1) / smallest_part);
-  pool.parallel_ranges(x.size(), smallest_part, [&](std::size_t begin, std::size_t end) {
-    detail::run_best<detail::amax_blocks_body>(x.data() + begin, end - begin, end - begin,
-                                               &amax[begin / smallest_part]);
-  });
-  return *std::max_element(amax.begin(), amax.end());
-}
-
 /// A scaling that has this scale whatever the data: it is a float32, whatever format it is stored in.
 scaling known(float scale) {
   return {.rule = scale_rule::static_scale, .static_value = scale};
@@ -58,9 +48,7 @@ std::optional<cutting> cut(thread_pool& pool, std::span<const float> x, const ax
   if (outermost.per == granularity::tensor) {
     if (outermost.rule != scale_rule::static_scale) {
       if (!needs_only_amax(outermost) || q.order != operation_order::standard) return std::nullopt;
-      const scale_levels levels(q);
-      const float amax = amax_of(pool, x);
-      outermost = known(q.levels == 1 ? levels.inner(amax) : levels.outer(amax).scale);
+      result.q = with_tensor_scale(q, amax(pool, x));
     }
     if (q.levels == 1) return result;
   } else if (q.levels == 2) {
@@ -90,7 +78,70 @@ std::optional<cutting> cut(thread_pool& pool, std::span<const float> x, const ax
   return result;
 }
 
+/// Calls visit(rows, count) with pieces of the rows along the axis, each a whole number of blocks; what it leaves in
+/// them goes to out.
+template <class Visit>
+void visit_blocks(thread_pool& pool, std::size_t block, const axis_view& view, std::span<const float> x,
+                  std::span<float> out, Visit visit) {
+  if (view.inner == 1) {
+    const std::size_t piece = std::max(block, smallest_part);
+    return pool.parallel_ranges(x.size(), piece, [&](std::size_t begin, std::size_t end) {
+      if (x.data() != out.data()) std::copy(x.data() + begin, x.data() + end, out.data() + begin);
+      visit(out.subspan(begin, end - begin));
+    });
+  }
+  constexpr std::size_t band = 16;  // columns at a time: a line of the cache
+  const std::size_t bands = (view.inner + band - 1) / band, step = std::max<std::size_t>(block, 256);
+  pool.parallel_for(view.outer * bands, [&](std::size_t task) {
+    const std::size_t first_column = task % bands * band, columns = std::min(band, view.inner - first_column);
+    std::vector<float> rows(columns * step);
+    for (std::size_t first = 0; first < view.length; first += step) {
+      const std::size_t count = std::min(step, view.length - first);
+      const std::size_t at = (task / bands * view.length + first) * view.inner + first_column;
+      for (std::size_t j = 0; j < count; ++j)
+        for (std::size_t i = 0; i < columns; ++i) rows[i * count + j] = x[at + j * view.inner + i];
+      visit(std::span(rows).first(columns * count));
+      for (std::size_t j = 0; j < count; ++j)
+        for (std::size_t i = 0; i < columns; ++i) out[at + j * view.inner + i] = rows[i * count + j];
+    }
+  });
+}
+
 }  // namespace
+
+float amax(thread_pool& pool, std::span<const float> x) {
+  std::vector<float> largest((x.size() + smallest_part - 1) / smallest_part);
+  pool.parallel_ranges(x.size(), smallest_part, [&](std::size_t begin, std::size_t end) {
+    detail::run_best<detail::amax_blocks_body>(x.data() + begin, end - begin, end - begin,
+                                               &largest[begin / smallest_part]);
+  });
+  return largest.empty() ? 0 : *std::max_element(largest.begin(), largest.end());
+}
+
+quantizer with_tensor_scale(const quantizer& q, float amax) {
+  const scale_levels levels(q);
+  quantizer result = q;
+  result.scalings[std::size_t(q.levels - 1)] = known(q.levels == 1 ? levels.inner(amax) : levels.outer(amax).scale);
+  return result;
+}
+
+void hadamard(thread_pool& pool, std::span<const transform> transforms, const axis_view& view, std::span<const float> x,
+              std::span<float> out) {
+  for (const transform& t : transforms) {
+    detail::check_transform("hadamard", t, x.size(), view.length);
+    visit_blocks(pool, t.block, view, x, out, [&](std::span<float> rows) { apply(t, rows.size(), rows, rows); });
+    x = out;
+  }
+}
+
+void inverse_hadamard(thread_pool& pool, std::span<const transform> transforms, const axis_view& view,
+                      std::span<float> x) {
+  for (std::size_t i = transforms.size(); i-- > 0;) {
+    detail::check_transform("inverse_hadamard", transforms[i], x.size(), view.length);
+    visit_blocks(pool, transforms[i].block, view, x, x,
+                 [&](std::span<float> rows) { undo(transforms[i], {}, rows.size(), rows); });
+  }
+}
 
 void quantize(thread_pool& pool, std::span<const float> x, const axis_view& view, const quantizer& q,
               const noise_source& source, std::span<float> out, quantize_counters* counters) {

@@ -17,4 +17,21 @@ namespace binade::kernels {
 void quantize(thread_pool& pool, std::span<const float> x, const axis_view& view, const quantizer& q,
               const noise_source& source, std::span<float> out, quantize_counters* counters = nullptr);
 
+/// Largest finite magnitude of an array; 0 for an empty one.
+float amax(thread_pool& pool, std::span<const float> x);
+
+/// The quantizer with the scale that an array of this amax has, whatever the array.
+/// @pre its outermost scale is of the tensor, follows from amax alone and has the standard order
+quantizer with_tensor_scale(const quantizer& q, float amax);
+
+/// Hadamard transforms (hadamard, rht) of an array along the axis of the view, one after the other: apply() of each,
+/// bit for bit, by the pool's threads.
+/// @param out  x.size() elements; may be x
+/// @throws std::invalid_argument as apply
+void hadamard(thread_pool& pool, std::span<const transform> transforms, const axis_view& view, std::span<const float> x,
+              std::span<float> out);
+/// Takes an array back: the inverse transforms from the last to the first.
+void inverse_hadamard(thread_pool& pool, std::span<const transform> transforms, const axis_view& view,
+                      std::span<float> x);
+
 }  // namespace binade::kernels

@@ -15,13 +15,16 @@ namespace binade {
 
 std::span<const model_kind> model_kinds() {
   static constexpr model_kind kinds[] = {
+      // language
       {"gpt2", read_decoder},
       {"llama", read_decoder},
       {"moe", read_decoder},
+      // images
       {"vit", read_vit},
       {"mlp", read_mlp},
       {"resnet", read_resnet},
       {"mobilenet", read_mobilenet},
+      // vectors
       {"student_teacher", read_student_teacher},
   };
   return kinds;

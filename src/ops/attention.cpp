@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "binade/elementary.hpp"
 #include "kernels/elementwise.hpp"
-#include "kernels/gemm.hpp"
 #include "recipe/quantized_matmul.hpp"
 
 namespace binade {
@@ -37,70 +37,81 @@ axis_view along_positions(const extents& heads) {
   return {heads[0] * heads[1], heads[2], heads[3]};
 }
 
-/// One operand of a product for all heads: `length` rows of `row` elements per head, one head for `sharing` queries.
+/// The products of one GEMM of a site, for all heads.
 template <class T>
-struct head_rows {
-  T* data;
-  std::size_t row, sharing;
-};
+class head_products {
+ public:
+  head_products(const attention_shape& shape, const site_quantization<T>& site, site_gemm gemm)
+      : shape_(shape), site_(site), gemm_(gemm) {}
 
-/// One product for each of the heads first, first + step, ...
-template <class T>
-void run(const attention_shape& s, std::size_t first, std::size_t step, transpose a_form, transpose b_form,
-         std::size_t m, std::size_t n, std::size_t k, const head_rows<const T>& a, const head_rows<const T>& b,
-         const head_rows<T>& c, bool accumulate, thread_pool& pool) {
-  const auto of = [&s](const auto& operand, std::size_t head) {
-    return operand.data + head / operand.sharing * s.length * operand.row;
+  /// left right^T: rows of queries, as many keys as the last of them sees.
+  /// @param left   (heads of queries, length, width)
+  /// @param right  (heads of keys, length, width)
+  tensor<T> vectors_to_scores(const gemm_operand<T>& left, const gemm_operand<T>& right) {
+    // What no query sees is not written, and read where the whole array is rounded or transformed.
+    const bool is_read_whole = site_.rounds_result(gemm_) || site_.changes_gradient(site_operand::forward_input);
+    tensor<T> scores = is_read_whole ? tensor<T>::zeros(shape_.square()) : tensor<T>::uninitialized(shape_.square());
+    const std::size_t length = shape_.length, width = left.values.shape().back();
+    for (std::size_t first = 0; first < length; first += shape_.tile()) {
+      const std::size_t last = std::min(first + shape_.tile(), length);
+      run({transpose::no, transpose::yes, last - first, last, width, width, width, length}, {left, first * width, 1},
+          {right, 0, shape_.group}, scores, first * length, 1);
+    }
+    return scores;
+  }
+  /// scores vectors, over the keys that a query sees.
+  /// @param vectors  (heads of keys, length, width)
+  /// @param shape    (heads of queries, length, width)
+  tensor<T> scores_times_keys(const gemm_operand<T>& scores, const gemm_operand<T>& vectors, const extents& shape) {
+    tensor<T> result = tensor<T>::uninitialized(shape);
+    const std::size_t length = shape_.length, width = shape.back();
+    for (std::size_t first = 0; first < length; first += shape_.tile()) {
+      const std::size_t last = std::min(first + shape_.tile(), length);
+      run({transpose::no, transpose::no, last - first, width, last, length, width, width}, {scores, first * length, 1},
+          {vectors, 0, shape_.group}, result, first * width, 1);
+    }
+    return result;
+  }
+  /// scores^T vectors, over the queries that see a key.
+  /// @param vectors  (heads of queries, length, width)
+  /// @param shape    (heads of keys, length, width)
+  tensor<T> scores_times_queries(const gemm_operand<T>& scores, const gemm_operand<T>& vectors, const extents& shape) {
+    tensor<T> result = tensor<T>::uninitialized(shape);
+    const std::size_t length = shape_.length, width = shape.back();
+    for (std::size_t first = 0; first < length; first += shape_.tile()) {
+      const std::size_t last = std::min(first + shape_.tile(), length);
+      for (std::size_t member = 0; member < shape_.group; ++member)
+        run({transpose::yes, transpose::no, last - first, width, length - first, length, width, width},
+            {scores, first * length + first, 1}, {vectors, first * width, 1}, result, first * width, shape_.group,
+            member);
+    }
+    return result;
+  }
+
+ private:
+  /// One operand of a product for all heads: where it begins in each, one head for `sharing` queries.
+  struct head_operand {
+    const gemm_operand<T>& operand;
+    std::size_t first, sharing;
   };
-  std::vector<gemm_operands<T>> batch;
-  for (std::size_t head = first; head < s.count; head += step) batch.push_back({of(a, head), of(b, head), of(c, head)});
-  gemm_batched(a_form, b_form, m, n, k, batch, a.row, b.row, c.row, accumulate, pool);
-}
 
-/// scores = left right^T: rows of queries, as many keys as the last of them sees.
-/// @param left   (heads of queries, length, width)
-/// @param right  (heads of keys, length, width)
-template <class T>
-void vectors_to_scores(const attention_shape& s, const tensor<T>& left, const tensor<T>& right, tensor<T>& scores,
-                       thread_pool& pool) {
-  const std::size_t width = left.shape().back();
-  for (std::size_t first = 0; first < s.length; first += s.tile()) {
-    const std::size_t last = std::min(first + s.tile(), s.length);
-    run<T>(s, 0, 1, transpose::no, transpose::yes, last - first, last, width, {left.data() + first * width, width, 1},
-           {right.data(), width, s.group}, {scores.data() + first * s.length, s.length, 1}, false, pool);
+  /// One product for each of the heads member, member + step, ..., where step of them share a result: the first one of
+  /// them writes it, each further one is added.
+  void run(const gemm_layout& layout, const head_operand& a, const head_operand& b, tensor<T>& c, std::size_t c_first,
+           std::size_t step, std::size_t member = 0) {
+    std::vector<gemm_place> places;
+    for (std::size_t head = member; head < shape_.count; head += step)
+      places.push_back({head / a.sharing * shape_.length * layout.lda + a.first,
+                        head / b.sharing * shape_.length * layout.ldb + b.first,
+                        head / step * shape_.length * layout.ldc + c_first});
+    noise_ = site_.multiply(gemm_, layout, a.operand, b.operand, c.data(), member != 0, places, noise_);
   }
-}
 
-/// result = scores vectors, over the keys that a query sees.
-/// @param vectors  (heads of keys, length, width)
-/// @param result   (heads of queries, length, width)
-template <class T>
-void scores_times_keys(const attention_shape& s, const tensor<T>& scores, const tensor<T>& vectors, tensor<T>& result,
-                       thread_pool& pool) {
-  const std::size_t width = vectors.shape().back();
-  for (std::size_t first = 0; first < s.length; first += s.tile()) {
-    const std::size_t last = std::min(first + s.tile(), s.length);
-    run<T>(s, 0, 1, transpose::no, transpose::no, last - first, width, last,
-           {scores.data() + first * s.length, s.length, 1}, {vectors.data(), width, s.group},
-           {result.data() + first * width, width, 1}, false, pool);
-  }
-}
-
-/// result = scores^T vectors, over the queries that see a key.
-/// @param vectors  (heads of queries, length, width)
-/// @param result   (heads of keys, length, width)
-template <class T>
-void scores_times_queries(const attention_shape& s, const tensor<T>& scores, const tensor<T>& vectors,
-                          tensor<T>& result, thread_pool& pool) {
-  const std::size_t width = vectors.shape().back();
-  for (std::size_t first = 0; first < s.length; first += s.tile()) {
-    const std::size_t last = std::min(first + s.tile(), s.length);
-    for (std::size_t member = 0; member < s.group; ++member)
-      run<T>(s, member, s.group, transpose::yes, transpose::no, last - first, width, s.length - first,
-             {scores.data() + first * s.length + first, s.length, 1}, {vectors.data() + first * width, width, 1},
-             {result.data() + first * width, width, s.group}, member != 0, pool);
-  }
-}
+  attention_shape shape_;
+  const site_quantization<T>& site_;
+  site_gemm gemm_;
+  std::uint64_t noise_ = 0;  ///< where that of the next product begins
+};
 
 /// scores = scale scores - slope |distance| where a position sees another.
 template <class T>
@@ -161,15 +172,15 @@ variable<T> attention(graph<T>& pass, std::string_view scores_site, std::string_
   const site_quantization<T> scoring(pass, scores_site), mixing(pass, values_site);
   gemm_operand<T> queries = scoring.quantize(forward_input, query.value(), along_width(query.shape()));
   gemm_operand<T> keys = scoring.quantize(forward_weight, key.value(), along_width(key.shape()));
-  tensor<T> probabilities = tensor<T>::uninitialized(s.square());
-  vectors_to_scores(s, queries.values, keys.values, probabilities, pool);
+  tensor<T> probabilities = head_products<T>(s, scoring, site_gemm::forward).vectors_to_scores(queries, keys);
+  scoring.round_result(site_gemm::forward, probabilities);
   if (settings.alibi) scale_and_slope(s, query.shape()[1], scale, probabilities, pool);
   kernels::softmax_rows<T>(pool, probabilities.values(), s.count * s.length, s.length, settings.alibi ? T(1) : scale,
                            s.mask, probabilities.values());
   gemm_operand<T> weights = mixing.quantize(forward_input, probabilities, s.along_keys());
   gemm_operand<T> values = mixing.quantize(forward_weight, value.value(), along_positions(value.shape()));
-  tensor<T> mixed = tensor<T>::uninitialized(shape);
-  scores_times_keys(s, weights.values, values.values, mixed, pool);
+  tensor<T> mixed = head_products<T>(s, mixing, site_gemm::forward).scores_times_keys(weights, values, shape);
+  mixing.round_result(site_gemm::forward, mixed);
 
   if (!scoring.interchangeable(forward_input, weight_gradient_input)) queries = {};
   if (!scoring.interchangeable(forward_weight, input_gradient_weight)) keys = {};
@@ -184,15 +195,17 @@ variable<T> attention(graph<T>& pass, std::string_view scores_site, std::string_
         const gemm_operand<T> arrived = mixing.quantize(input_gradient_grad_output, gradient, along_width(shape));
         const gemm_operand<T> v = mixing.quantize_again(input_gradient_weight, value.value(),
                                                         along_width(value.shape()), forward_weight, values);
-        tensor<T> scores_gradient = tensor<T>::uninitialized(s.square());
-        vectors_to_scores(s, arrived.values, v.values, scores_gradient, pool);
+        tensor<T> scores_gradient =
+            head_products<T>(s, mixing, site_gemm::input_gradient).vectors_to_scores(arrived, v);
+        mixing.finish_gradient(forward_input, probabilities, s.along_keys(), scores_gradient);
         if (value.requires_gradient()) {
           const gemm_operand<T> g = mixing.quantize_again(weight_gradient_grad_output, gradient, along_positions(shape),
                                                           input_gradient_grad_output, arrived);
           const gemm_operand<T> p =
               mixing.quantize_again(weight_gradient_input, probabilities, s.along_queries(), forward_input, weights);
-          tensor<T> value_gradient = tensor<T>::uninitialized(value.shape());
-          scores_times_queries(s, p.values, g.values, value_gradient, pool);
+          tensor<T> value_gradient =
+              head_products<T>(s, mixing, site_gemm::weight_gradient).scores_times_queries(p, g, value.shape());
+          mixing.finish_gradient(forward_weight, value.value(), along_positions(value.shape()), value_gradient);
           value.add_gradient(std::move(value_gradient), pool);
         }
 
@@ -204,8 +217,9 @@ variable<T> attention(graph<T>& pass, std::string_view scores_site, std::string_
           d = scoring.quantize(input_gradient_grad_output, scores_gradient, s.along_keys());
           const gemm_operand<T> k = scoring.quantize_again(input_gradient_weight, key.value(),
                                                            along_positions(key.shape()), forward_weight, keys);
-          tensor<T> query_gradient = tensor<T>::uninitialized(query.shape());
-          scores_times_keys(s, d.values, k.values, query_gradient, pool);
+          tensor<T> query_gradient =
+              head_products<T>(s, scoring, site_gemm::input_gradient).scores_times_keys(d, k, query.shape());
+          scoring.finish_gradient(forward_input, query.value(), along_width(query.shape()), query_gradient);
           query.add_gradient(std::move(query_gradient), pool);
         }
         if (key.requires_gradient()) {
@@ -213,8 +227,9 @@ variable<T> attention(graph<T>& pass, std::string_view scores_site, std::string_
                                      input_gradient_grad_output, d);
           const gemm_operand<T> q = scoring.quantize_again(weight_gradient_input, query.value(),
                                                            along_positions(query.shape()), forward_input, queries);
-          tensor<T> key_gradient = tensor<T>::uninitialized(key.shape());
-          scores_times_queries(s, d.values, q.values, key_gradient, pool);
+          tensor<T> key_gradient =
+              head_products<T>(s, scoring, site_gemm::weight_gradient).scores_times_queries(d, q, key.shape());
+          scoring.finish_gradient(forward_weight, key.value(), along_width(key.shape()), key_gradient);
           key.add_gradient(std::move(key_gradient), pool);
         }
       });

@@ -1,6 +1,7 @@
 #include "ops/conv2d.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,7 +9,6 @@
 #include "binade/reduction.hpp"
 #include "kernels/depthwise.hpp"
 #include "kernels/elementwise.hpp"
-#include "kernels/gemm.hpp"
 #include "kernels/unfold.hpp"
 #include "recipe/quantized_matmul.hpp"
 
@@ -32,6 +32,7 @@ struct conv_shape {
   std::size_t piece_images() const {
     return std::clamp<std::size_t>(piece_elements / (windows.rows() * positions()), 1, images);
   }
+  axis_view along_windows() const { return {groups, inner(), columns()}; }  ///< of the unfolded input
   bool is_depthwise() const { return groups == windows.channels && out_channels == groups; }
   extents result() const { return {images, out_channels, windows.out_height, windows.out_width}; }
 };
@@ -48,54 +49,51 @@ void for_each_piece(const conv_shape& s, const Body& body) {
     body(image_range{first, std::min(step, s.images - first)});
 }
 
-/// The unfolded images of one piece: rows of (channel, ky, kx), `stride` apart.
+/// The unfolded images of one piece: rows of (channel, ky, kx), `stride` apart, from element `first` of an operand on.
 template <class T>
 struct unfolded_piece {
-  tensor<T> storage;
-  const T* data;
-  std::size_t stride;
+  gemm_operand<T> operand;
+  std::size_t first, stride;
 };
+
+template <class T>
+tensor<T> unfold(const conv_shape& s, const tensor<T>& x, image_range images, thread_pool& pool) {
+  tensor<T> result = tensor<T>::uninitialized({s.windows.rows(), images.count * s.positions()});
+  kernels::unfold(pool, s.windows, images.count, x.data() + images.first * s.image_elements(), result.data());
+  return result;
+}
 
 /// The unfolded input as one operand takes it.  A quantized one is whole, since its scales and noise may reach over all
 /// of it; otherwise each piece is unfolded when it is wanted.
 template <class T>
 class unfolded_input {
  public:
-  unfolded_input(const conv_shape& s, const tensor<T>& x, const site_quantization<T>& quantization,
-                 site_operand operand, axis_view view, thread_pool& pool)
+  unfolded_input(const conv_shape& s, const tensor<T>& x, const site_quantization<T>& site, site_operand operand,
+                 axis_view view, thread_pool& pool)
       : shape_(s), x_(x), pool_(pool) {
-    if (quantization.quantizes(operand)) whole_ = quantization.quantize(operand, unfold({0, s.images}), view).values;
+    if (site.changes(operand)) whole_ = site.quantize(operand, unfold(s, x, {0, s.images}, pool), view);
   }
   /// True if the products take the input as it is, so that windows need not be copies.
-  bool is_plain() const { return whole_.empty(); }
-  const T* images() const { return x_.data(); }
+  bool is_plain() const { return whole_.values.empty(); }
+  const tensor<T>& images() const { return x_; }
   unfolded_piece<T> piece(image_range images) const {
-    if (!whole_.empty()) return {whole_, whole_.data() + images.first * shape_.positions(), shape_.columns()};
-    const tensor<T> here = unfold(images);
-    return {here, here.data(), images.count * shape_.positions()};
+    if (!is_plain()) return {whole_, images.first * shape_.positions(), shape_.columns()};
+    return {{unfold(shape_, x_, images, pool_), {}}, 0, images.count * shape_.positions()};
   }
 
  private:
-  tensor<T> unfold(image_range images) const {
-    tensor<T> result = tensor<T>::uninitialized({shape_.windows.rows(), images.count * shape_.positions()});
-    kernels::unfold(pool_, shape_.windows, images.count, x_.data() + images.first * shape_.image_elements(),
-                    result.data());
-    return result;
-  }
-
   conv_shape shape_;
-  tensor<T> x_, whole_;
+  tensor<T> x_;
+  gemm_operand<T> whole_;
   thread_pool& pool_;
 };
 
-/// One product per group: the matrices of a group follow those of the one before at these distances.
-template <class T>
-std::vector<gemm_operands<T>> group_operands(std::size_t groups, const T* a, std::size_t a_distance, const T* b,
-                                             std::size_t b_distance, T* c, std::size_t c_distance) {
-  std::vector<gemm_operands<T>> batch(groups);
+/// One product per group: the matrices of a group begin at these distances from those of the one before.
+std::vector<gemm_place> group_places(std::size_t groups, const gemm_place& first, const gemm_place& distance) {
+  std::vector<gemm_place> places(groups);
   for (std::size_t group = 0; group < groups; ++group)
-    batch[group] = {a + group * a_distance, b + group * b_distance, c + group * c_distance};
-  return batch;
+    places[group] = {first.a + group * distance.a, first.b + group * distance.b, first.c + group * distance.c};
+  return places;
 }
 
 template <class T>
@@ -133,14 +131,15 @@ conv_shape checked_shape(const variable<T>& x, const variable<T>& weight, const 
 
 /// weight unfolded + bias.
 template <class T>
-tensor<T> convolve(const conv_shape& s, const unfolded_input<T>& input, const tensor<T>& weight,
-                   const variable<T>& bias, thread_pool& pool) {
+tensor<T> convolve(const conv_shape& s, const site_quantization<T>& site, const unfolded_input<T>& input,
+                   const gemm_operand<T>& weight, const variable<T>& bias, thread_pool& pool) {
   tensor<T> y = tensor<T>::uninitialized(s.result());
-  if (s.is_depthwise() && input.is_plain()) {
-    kernels::depthwise<T>(pool, s.windows, s.images, input.images(), weight.data(),
+  if (s.is_depthwise() && input.is_plain() && site.multiplies_plainly(site_gemm::forward)) {
+    kernels::depthwise<T>(pool, s.windows, s.images, input.images().data(), weight.values.data(),
                           bias ? std::as_const(bias.value()).data() : nullptr, y.data());
     return y;
   }
+  std::uint64_t noise = 0;
   for_each_piece(s, [&](image_range images) {
     const unfolded_piece<T> unfolded = input.piece(images);
     const std::size_t columns = images.count * s.positions();
@@ -149,57 +148,101 @@ tensor<T> convolve(const conv_shape& s, const unfolded_input<T>& input, const te
       pool.parallel_for(s.out_channels, [&, out = product.data()](std::size_t channel) {
         std::fill_n(out + channel * columns, columns, bias.value()[channel]);
       });
-    const auto batch = group_operands<T>(s.groups, weight.data(), s.outputs() * s.inner(), unfolded.data,
-                                         s.inner() * unfolded.stride, product.data(), s.outputs() * columns);
-    gemm_batched(transpose::no, transpose::no, s.outputs(), columns, s.inner(), batch, s.inner(), unfolded.stride,
-                 columns, bool(bias), pool);
+    noise = site.multiply(
+        site_gemm::forward,
+        {transpose::no, transpose::no, s.outputs(), columns, s.inner(), s.inner(), unfolded.stride, columns}, weight,
+        unfolded.operand, product.data(), bool(bias),
+        group_places(s.groups, {0, unfolded.first, 0},
+                     {s.outputs() * s.inner(), s.inner() * unfolded.stride, s.outputs() * columns}),
+        noise);
     kernels::swap_leading_axes<T>(pool, s.out_channels, images.count, s.positions(), product.data(),
                                   y.data() + images.first * s.out_channels * s.positions());
   });
   return y;
 }
 
-/// weight^T gradient, folded.  @param gradient  (output channels, columns)
+/// weight^T gradient for neighbouring images: a gradient of the unfolded input.
+/// @param gradient  (output channels, columns)
+/// @param noise     where that of the product begins; moves on
 template <class T>
-tensor<T> input_gradient(const conv_shape& s, const tensor<T>& weight, const tensor<T>& gradient, thread_pool& pool) {
-  tensor<T> result = tensor<T>::uninitialized({s.images, s.windows.channels, s.windows.height, s.windows.width});
-  if (s.is_depthwise()) {
-    kernels::depthwise_input_gradient<T>(pool, s.windows, s.images, weight.data(), gradient.data(), result.data());
+tensor<T> unfolded_gradient(const conv_shape& s, const site_quantization<T>& site, const gemm_operand<T>& weight,
+                            const gemm_operand<T>& gradient, image_range images, std::uint64_t& noise) {
+  const std::size_t columns = images.count * s.positions();
+  tensor<T> unfolded = tensor<T>::uninitialized({s.windows.rows(), columns});
+  noise =
+      site.multiply(site_gemm::input_gradient,
+                    {transpose::yes, transpose::no, s.inner(), columns, s.outputs(), s.inner(), s.columns(), columns},
+                    weight, gradient, unfolded.data(), false,
+                    group_places(s.groups, {0, images.first * s.positions(), 0},
+                                 {s.outputs() * s.inner(), s.outputs() * s.columns(), s.inner() * columns}),
+                    noise);
+  return unfolded;
+}
+
+/// weight^T gradient, folded.
+template <class T>
+tensor<T> input_gradient(const conv_shape& s, const site_quantization<T>& site, const tensor<T>& x,
+                         const gemm_operand<T>& weight, const gemm_operand<T>& gradient, thread_pool& pool) {
+  tensor<T> result = tensor<T>::uninitialized(x.shape());
+  std::uint64_t noise = 0;
+  if (site.changes_gradient(site_operand::forward_input)) {  // it is that of the unfolded input, all of it
+    const image_range all{0, s.images};
+    tensor<T> unfolded = unfolded_gradient(s, site, weight, gradient, all, noise);
+    site.finish_gradient(site_operand::forward_input, unfold(s, x, all, pool), s.along_windows(), unfolded);
+    kernels::fold<T>(pool, s.windows, s.images, unfolded.data(), result.data());
+    return result;
+  }
+  if (s.is_depthwise() && site.multiplies_plainly(site_gemm::input_gradient)) {
+    kernels::depthwise_input_gradient<T>(pool, s.windows, s.images, weight.values.data(), gradient.values.data(),
+                                         result.data());
     return result;
   }
   for_each_piece(s, [&](image_range images) {
-    const std::size_t columns = images.count * s.positions();
-    tensor<T> unfolded = tensor<T>::uninitialized({s.windows.rows(), columns});
-    const auto batch = group_operands<T>(s.groups, weight.data(), s.outputs() * s.inner(),
-                                         gradient.data() + images.first * s.positions(), s.outputs() * s.columns(),
-                                         unfolded.data(), s.inner() * columns);
-    gemm_batched(transpose::yes, transpose::no, s.inner(), columns, s.outputs(), batch, s.inner(), s.columns(), columns,
-                 false, pool);
+    const tensor<T> unfolded = unfolded_gradient(s, site, weight, gradient, images, noise);
     kernels::fold<T>(pool, s.windows, images.count, unfolded.data(), result.data() + images.first * s.image_elements());
   });
   return result;
 }
 
-/// gradient unfolded^T, added to the target.  @param gradient  (output channels, columns)
+/// out = gradient unfolded^T, or out += that, piece by piece.  @param gradient  (output channels, columns)
 template <class T>
-void weight_gradient(const conv_shape& s, const unfolded_input<T>& input, const tensor<T>& gradient,
-                     const variable<T>& weight, thread_pool& pool) {
-  const auto target = weight.target();
-  bool accumulate = target.accumulate;
+void multiply_weight_gradient(const conv_shape& s, const site_quantization<T>& site, const unfolded_input<T>& input,
+                              const gemm_operand<T>& gradient, T* out, bool accumulate, thread_pool& pool) {
+  std::uint64_t noise = 0;
   for_each_piece(s, [&](image_range images) {
-    const T* const arrived = gradient.data() + images.first * s.positions();
-    if (s.is_depthwise() && input.is_plain()) {
+    const std::size_t first = images.first * s.positions();
+    const bool adds = std::exchange(accumulate, true);
+    if (s.is_depthwise() && input.is_plain() && site.multiplies_plainly(site_gemm::weight_gradient)) {
       kernels::depthwise_weight_gradient<T>(pool, s.windows, images.count,
-                                            input.images() + images.first * s.image_elements(), arrived, s.columns(),
-                                            target.sum.data(), std::exchange(accumulate, true));
+                                            input.images().data() + images.first * s.image_elements(),
+                                            gradient.values.data() + first, s.columns(), out, adds);
       return;
     }
     const unfolded_piece<T> unfolded = input.piece(images);
-    const auto batch = group_operands<T>(s.groups, arrived, s.outputs() * s.columns(), unfolded.data,
-                                         s.inner() * unfolded.stride, target.sum.data(), s.outputs() * s.inner());
-    gemm_batched(transpose::no, transpose::yes, s.outputs(), s.inner(), images.count * s.positions(), batch,
-                 s.columns(), unfolded.stride, s.inner(), std::exchange(accumulate, true), pool);
+    noise =
+        site.multiply(site_gemm::weight_gradient,
+                      {transpose::no, transpose::yes, s.outputs(), s.inner(), images.count * s.positions(), s.columns(),
+                       unfolded.stride, s.inner()},
+                      gradient, unfolded.operand, out, adds,
+                      group_places(s.groups, {first, unfolded.first, 0},
+                                   {s.outputs() * s.columns(), s.inner() * unfolded.stride, s.outputs() * s.inner()}),
+                      noise);
   });
+}
+
+template <class T>
+void add_weight_gradient(const conv_shape& s, const site_quantization<T>& site, const unfolded_input<T>& input,
+                         const gemm_operand<T>& gradient, const variable<T>& weight, thread_pool& pool) {
+  if (!site.changes_gradient(site_operand::forward_weight)) {
+    const auto target = weight.target();
+    return multiply_weight_gradient(s, site, input, gradient, target.sum.data(), target.accumulate, pool);
+  }
+  const extents matrix{s.out_channels, s.inner()};
+  tensor<T> result = tensor<T>::uninitialized(matrix);
+  multiply_weight_gradient(s, site, input, gradient, result.data(), false, pool);
+  site.finish_gradient(site_operand::forward_weight, weight.value().reshaped(matrix), {s.out_channels, s.inner(), 1},
+                       result);
+  weight.add_gradient(result.reshaped(weight.shape()), pool);
 }
 
 /// Sums of the rows of the gradient in the written order.
@@ -223,9 +266,10 @@ variable<T> conv2d(graph<T>& pass, std::string_view site, const variable<T>& x, 
 
   using enum site_operand;
   const site_quantization<T> quantization(pass, site);
-  const unfolded_input<T> input(s, x.value(), quantization, forward_input, {s.groups, s.inner(), s.columns()}, pool);
+  const unfolded_input<T> input(s, x.value(), quantization, forward_input, s.along_windows(), pool);
   gemm_operand<T> matrix = quantization.quantize(forward_weight, weight.value(), {s.out_channels, s.inner(), 1});
-  tensor<T> y = convolve(s, input, matrix.values, bias, pool);
+  tensor<T> y = convolve(s, quantization, input, matrix, bias, pool);
+  quantization.round_result(site_gemm::forward, y, {s.images, s.out_channels, s.positions()});
 
   if (!quantization.interchangeable(forward_weight, input_gradient_weight)) matrix = {};
   return pass.result(
@@ -238,7 +282,7 @@ variable<T> conv2d(graph<T>& pass, std::string_view site, const variable<T>& x, 
           arrived = quantization.quantize(input_gradient_grad_output, turned, {s.groups, s.outputs(), s.columns()});
           const gemm_operand<T> w = quantization.quantize_again(
               input_gradient_weight, weight.value(), {s.groups, s.outputs(), s.inner()}, forward_weight, matrix);
-          x.add_gradient(input_gradient(s, w.values, arrived.values, pool), pool);
+          x.add_gradient(input_gradient(s, quantization, x.value(), w, arrived, pool), pool);
         }
         if (weight.requires_gradient()) {
           const gemm_operand<T> g =
@@ -246,7 +290,7 @@ variable<T> conv2d(graph<T>& pass, std::string_view site, const variable<T>& x, 
                                           input_gradient_grad_output, arrived);
           const unfolded_input<T> again(s, x.value(), quantization, weight_gradient_input,
                                         {s.windows.rows(), s.columns(), 1}, pool);
-          weight_gradient(s, again, g.values, weight, pool);
+          add_weight_gradient(s, quantization, again, g, weight, pool);
         }
         if (bias.requires_gradient()) bias.add_gradient(row_sums(turned, pool), pool);
       });

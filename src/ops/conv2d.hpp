@@ -23,7 +23,8 @@ struct conv2d_settings {
 /// ascending (ky, kx).
 ///
 /// Operands are quantized as the matrices of these products: the unfolded input, the weight, and the gradient turned to
-/// (output channel, (image, oy, ox)), in blocks along the summed axis; noise goes by the index in these arrays.
+/// (output channel, (image, oy, ox)), in blocks along the summed axis; noise goes by the index in these arrays.  A
+/// result is rounded along its channels, the gradient of the unfolded input along (image, oy, ox), before it is folded.
 /// @param site    its name in recipes, for instance "stages.0.blocks.1.conv1"
 /// @param x       (batch, channels, height, width)
 /// @param weight  (output channels, channels / groups, kernel height, kernel width)

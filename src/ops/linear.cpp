@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "kernels/gemm.hpp"
 #include "kernels/reduce.hpp"
 #include "recipe/quantized_matmul.hpp"
 
@@ -48,8 +47,10 @@ variable<T> linear(graph<T>& pass, std::string_view site, const variable<T>& x, 
       for (std::size_t row = begin; row < end; ++row)
         std::copy_n(bias.value().data(), outputs, y.data() + row * outputs);
     });
-  gemm(transpose::no, transpose::yes, rows, outputs, inputs, input.values.data(), inputs, matrix.values.data(), inputs,
-       y.data(), outputs, bool(bias), pool);
+  quantization.multiply(site_gemm::forward,
+                        {transpose::no, transpose::yes, rows, outputs, inputs, inputs, inputs, outputs}, input, matrix,
+                        y.data(), bool(bias));
+  quantization.round_result(site_gemm::forward, y);
 
   // What the backward products can take as it is stays; the rest is quantized anew, along their own axes.
   if (!quantization.interchangeable(forward_input, weight_gradient_input)) input = {};
@@ -63,18 +64,18 @@ variable<T> linear(graph<T>& pass, std::string_view site, const variable<T>& x, 
           arrived = quantization.quantize(input_gradient_grad_output, gradient, {rows, outputs, 1});
           const gemm_operand<T> w = quantization.quantize_again(input_gradient_weight, weight.value(),
                                                                 {1, outputs, inputs}, forward_weight, matrix);
-          const auto target = x.target();
-          gemm(transpose::no, transpose::no, rows, inputs, outputs, arrived.values.data(), outputs, w.values.data(),
-               inputs, target.sum.data(), inputs, target.accumulate, pool);
+          quantization.add_gradient(forward_input, {rows, inputs, 1}, x,
+                                    {transpose::no, transpose::no, rows, inputs, outputs, outputs, inputs, inputs},
+                                    arrived, w);
         }
         if (weight.requires_gradient()) {
           const gemm_operand<T> g = quantization.quantize_again(
               weight_gradient_grad_output, gradient, {1, rows, outputs}, input_gradient_grad_output, arrived);
           const gemm_operand<T> a =
               quantization.quantize_again(weight_gradient_input, x.value(), {1, rows, inputs}, forward_input, input);
-          const auto target = weight.target();
-          gemm(transpose::yes, transpose::no, outputs, inputs, rows, g.values.data(), outputs, a.values.data(), inputs,
-               target.sum.data(), inputs, target.accumulate, pool);
+          quantization.add_gradient(forward_weight, {outputs, inputs, 1}, weight,
+                                    {transpose::yes, transpose::no, outputs, inputs, rows, outputs, inputs, inputs}, g,
+                                    a);
         }
         if (bias.requires_gradient()) {
           const auto target = bias.target();

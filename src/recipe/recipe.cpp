@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "binade/accumulator_text.hpp"
 #include "binade/nearest_name.hpp"
 #include "binade/text.hpp"
 #include "recipe/shipped_recipes.hpp"
@@ -21,6 +22,40 @@ std::string lower_case(std::string_view text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   return result;
+}
+
+constexpr std::array residual_words{"added", "product", "dropped"};
+constexpr std::array sign_words{"fixed", "fresh"};
+
+/// A word of a list, as the enumerator of its place.
+template <class Enum, std::size_t Count>
+std::optional<Enum> read_word(const toml_section& section, std::string_view key,
+                              const std::array<const char*, Count>& words) {
+  if (!section.has(key)) return {};
+  const std::string text = section.text(key);
+  const auto found = std::find(words.begin(), words.end(), text);
+  if (found != words.end()) return Enum(found - words.begin());
+  std::string valid;
+  for (const char* word : words) valid += (valid.empty() ? "\"" : ", \"") + std::string(word) + "\"";
+  section.fail(key, "is \"" + text + "\"; valid are " + valid);
+}
+
+std::optional<accumulator> read_accumulator(const toml_section& section, std::string_view key) {
+  if (!section.has(key)) return {};
+  try {
+    return parse_accumulator(section.text(key));
+  } catch (const text_error& error) {
+    section.fail(key, error.what());
+  }
+}
+
+std::optional<straight_through> read_gradient(const toml_section& section, std::string_view key) {
+  if (!section.has(key)) return {};
+  try {
+    return parse_straight_through(section.text(key));
+  } catch (const std::invalid_argument& error) {
+    section.fail(key, error.what());
+  }
 }
 
 std::optional<operand_choice> read_choice(const toml_section& section, std::string_view key) {
@@ -54,13 +89,48 @@ std::vector<std::string> read_layers(const toml_section& section) {
   return layers;
 }
 
+/// The keys of a GEMM; those of the rule itself hold for all three.
+gemm_choice read_gemm(const toml_section& section, const gemm_choice& otherwise) {
+  gemm_choice gemm = otherwise;
+  if (const auto sum = read_accumulator(section, "accumulator")) gemm.sum = sum;
+  if (const auto result = read_choice(section, "result")) gemm.result = result;
+  if (const auto residual = read_word<residual_rule>(section, "residual", residual_words)) gemm.residual = residual;
+  if (const auto signs = read_word<sign_rule>(section, "signs", sign_words)) gemm.signs = signs;
+  return gemm;
+}
+
+void read_steps(const toml_section& section, recipe_rule& rule) {
+  constexpr std::int64_t last = recipe_rule::no_end - 1;
+  if (section.has("steps")) {
+    if (section.has("start_step")) section.fail("start_step", "is given and so is steps; remove one of the two");
+    const std::vector<std::int64_t> steps = section.integers("steps");
+    if (steps.size() != 2 || steps[0] < 0 || steps[0] >= steps[1] || steps[1] > last)
+      section.fail("steps", "must be [FROM, TO], the steps FROM, FROM + 1, ... TO - 1, with 0 <= FROM < TO <= " +
+                                std::to_string(last));
+    rule.first_step = static_cast<std::uint32_t>(steps[0]);
+    rule.end_step = static_cast<std::uint32_t>(steps[1]);
+    return;
+  }
+  const std::int64_t start = section.integer("start_step", 0);
+  if (start < 0 || start > last)
+    section.fail("start_step", "is " + std::to_string(start) + "; valid is 0.." + std::to_string(last));
+  rule.first_step = static_cast<std::uint32_t>(start);
+}
+
 recipe_rule read_rule(const toml_section& section) {
   recipe_rule rule{.layers = read_layers(section)};
+  read_steps(section, rule);
   rule.operands.fill(read_choice(section, "operands"));
+  const gemm_choice all = read_gemm(section, {});
+  for (std::size_t gemm = 0; gemm < site_gemm_count; ++gemm)
+    rule.gemms[gemm] = read_gemm(section.section(site_gemm_names[gemm]), all);
   for (const site_operand_names& names : site_operands) {
-    if (const auto choice = read_choice(section.section(names.gemm), names.name))
+    if (const auto choice = read_choice(section.section(gemm_name(names.gemm)), names.name))
       rule.operands[static_cast<std::size_t>(names.operand)] = choice;
   }
+  const toml_section gradients = section.section("straight_through");
+  for (std::size_t i = 0; i < rule.gradients.size(); ++i)
+    rule.gradients[i] = read_gradient(gradients, site_operands[i].name);
   return rule;
 }
 
@@ -72,8 +142,10 @@ recipe read_recipe_table(const toml_section& file, const std::string& name) {
   file.finish();
   // After finish(): a misspelt key is the likelier reason for an empty rule.
   for (std::size_t i = 0; i < rules.size(); ++i) {
-    const auto& operands = result.rules[i].operands;
-    if (std::none_of(operands.begin(), operands.end(), [](const auto& choice) { return choice.has_value(); }))
+    recipe_rule silent{.layers = result.rules[i].layers};
+    silent.first_step = result.rules[i].first_step;
+    silent.end_step = result.rules[i].end_step;
+    if (result.rules[i] == silent)
       rules[i].fail("operands",
                     "is missing, and so are forward, input_gradient and weight_gradient: the rule says nothing");
   }
@@ -102,12 +174,70 @@ bool matches_glob(std::string_view glob, std::string_view name) {
   return glob.find_first_not_of('*', g) == std::string_view::npos;
 }
 
-std::optional<quantizer> recipe::resolve(std::string_view site, site_operand operand) const {
-  for (auto rule = rules.rbegin(); rule != rules.rend(); ++rule) {
-    const std::optional<operand_choice>& choice = rule->operands[static_cast<std::size_t>(operand)];
-    if (choice && matches_any(rule->layers, site)) return choice->value;
+namespace {
+
+/// What the last rule that matches and says something says.
+/// @param choice_of  an optional of a rule
+template <class T, class ChoiceOf>
+T last_choice(const recipe& r, std::string_view site, std::uint32_t step, T otherwise, ChoiceOf choice_of) {
+  for (auto rule = r.rules.rbegin(); rule != r.rules.rend(); ++rule) {
+    if (step < rule->first_step || step >= rule->end_step) continue;
+    const std::optional<T>& choice = choice_of(*rule);
+    if (choice && matches_any(rule->layers, site)) return *choice;
   }
-  return {};
+  return otherwise;
+}
+
+/// "key = { name = "value", ... }" with what was added, or nothing.
+class inline_table {
+ public:
+  explicit inline_table(std::string_view key) : key_(key) {}
+  void add(std::string_view name, std::string_view value) {
+    text_ += (text_.empty() ? std::string() : ", ") + std::string(name) + " = \"" + std::string(value) + '"';
+  }
+  std::string line() const { return text_.empty() ? std::string() : key_ + " = { " + text_ + " }\n"; }
+
+ private:
+  std::string key_, text_;
+};
+
+std::string choice_text(const operand_choice& choice) {
+  return choice.value ? expanded(*choice.value) : std::string(none_text);
+}
+
+}  // namespace
+
+std::optional<quantizer> recipe::resolve(std::string_view site, site_operand operand, std::uint32_t step) const {
+  return last_choice(*this, site, step, operand_choice{},
+                     [&](const recipe_rule& rule) { return rule.operands[static_cast<std::size_t>(operand)]; })
+      .value;
+}
+
+gemm_choice recipe::resolve(std::string_view site, site_gemm gemm, std::uint32_t step) const {
+  const auto choice = [&](auto member, auto otherwise) {
+    return last_choice(*this, site, step, otherwise,
+                       [&](const recipe_rule& rule) { return rule.gemms[static_cast<std::size_t>(gemm)].*member; });
+  };
+  return {.sum = choice(&gemm_choice::sum, accumulator{}),
+          .result = choice(&gemm_choice::result, operand_choice{}),
+          .residual = choice(&gemm_choice::residual, residual_rule::added),
+          .signs = choice(&gemm_choice::signs, sign_rule::fixed)};
+}
+
+straight_through recipe::resolve_gradient(std::string_view site, site_operand operand, std::uint32_t step) const {
+  return last_choice(*this, site, step, straight_through{},
+                     [&](const recipe_rule& rule) { return rule.gradients[static_cast<std::size_t>(operand)]; });
+}
+
+std::vector<std::uint32_t> recipe::changes() const {
+  std::vector<std::uint32_t> steps{0};
+  for (const recipe_rule& rule : rules) {
+    steps.push_back(rule.first_step);
+    if (rule.end_step != recipe_rule::no_end) steps.push_back(rule.end_step);
+  }
+  std::sort(steps.begin(), steps.end());
+  steps.erase(std::unique(steps.begin(), steps.end()), steps.end());
+  return steps;
 }
 
 std::string recipe::canonical_text() const {
@@ -117,17 +247,27 @@ std::string recipe::canonical_text() const {
     text += "[[rule]]\nlayers = [";
     for (std::size_t i = 0; i < rule.layers.size(); ++i) text += (i > 0 ? ", \"" : "\"") + rule.layers[i] + '"';
     text += "]\n";
-    std::string_view gemm;
-    for (const site_operand_names& names : site_operands) {
-      const auto& choice = rule.operands[static_cast<std::size_t>(names.operand)];
-      if (!choice) continue;
-      if (!gemm.empty()) text += names.gemm == gemm ? ", " : " }\n";
-      if (names.gemm != gemm) text += std::string(names.gemm) + " = { ";
-      gemm = names.gemm;
-      const std::string value = choice->value ? expanded(*choice->value) : std::string(none_text);
-      text += std::string(names.name) + " = \"" + value + '"';
+    if (rule.end_step != recipe_rule::no_end)
+      text += "steps = [" + std::to_string(rule.first_step) + ", " + std::to_string(rule.end_step) + "]\n";
+    else if (rule.first_step != 0)
+      text += "start_step = " + std::to_string(rule.first_step) + "\n";
+    for (std::size_t gemm = 0; gemm < site_gemm_count; ++gemm) {
+      inline_table table(site_gemm_names[gemm]);
+      for (const site_operand_names& names : site_operands) {
+        const auto& choice = rule.operands[static_cast<std::size_t>(names.operand)];
+        if (choice && names.gemm == site_gemm(gemm)) table.add(names.name, choice_text(*choice));
+      }
+      const gemm_choice& said = rule.gemms[gemm];
+      if (said.sum) table.add("accumulator", expanded(*said.sum));
+      if (said.result) table.add("result", choice_text(*said.result));
+      if (said.residual) table.add("residual", residual_words[static_cast<std::size_t>(*said.residual)]);
+      if (said.signs) table.add("signs", sign_words[static_cast<std::size_t>(*said.signs)]);
+      text += table.line();
     }
-    if (!gemm.empty()) text += " }\n";
+    inline_table gradients("straight_through");
+    for (std::size_t i = 0; i < rule.gradients.size(); ++i)
+      if (rule.gradients[i]) gradients.add(site_operands[i].name, to_string(*rule.gradients[i]));
+    text += gradients.line();
   }
   return text + optimizer.canonical_text();
 }

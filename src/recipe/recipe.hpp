@@ -2,30 +2,62 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "binade/accumulator.hpp"
 #include "binade/quantizer.hpp"
 #include "recipe/optimizer_formats.hpp"
 #include "recipe/site_operand.hpp"
+#include "recipe/straight_through.hpp"
 
 namespace binade {
 
-/// What a rule says about one operand: a quantizer, or `none`.
+/// What a rule says about one operand or result: a quantizer, or `none`.
 struct operand_choice {
   std::optional<quantizer> value;
   bool operator==(const operand_choice&) const = default;
 };
 
-/// Quantizers for the sites whose names match.
+/// What becomes of the part D that `clamp` cuts off an operand.
+enum class residual_rule : std::uint8_t {
+  added,    ///< it is added to the quantized operand, as quantize() does
+  product,  ///< D times the other operand, not quantized, is added to the product: a sparse product in float32
+  dropped,  ///< it is left out
+};
+
+/// Where the signs of a random Hadamard transform come from.
+enum class sign_rule : std::uint8_t {
+  fixed,  ///< from the seed in the transform's text
+  fresh,  ///< from that seed, the seed of the run, the step, the site and the GEMM: others in every step
+};
+
+/// What a rule says about a GEMM beside its operands; what it says nothing about is left as earlier rules have it.
+struct gemm_choice {
+  std::optional<accumulator> sum;
+  std::optional<operand_choice> result;  ///< what the product is rounded to, a bias included
+  std::optional<residual_rule> residual;
+  std::optional<sign_rule> signs;
+  bool operator==(const gemm_choice&) const = default;
+};
+
+/// Quantizers and accumulators for the sites whose names match, in the steps that it is for.
 struct recipe_rule {
   std::vector<std::string> layers;  ///< globs, one or more; the rule is for a site that matches any of them
+  std::uint32_t first_step = 0, end_step = no_end;  ///< optimizer steps [first, end)
   /// By site_operand; an operand without a choice is left as earlier rules have it.
   std::array<std::optional<operand_choice>, site_operand_count> operands = {};
+  std::array<gemm_choice, site_gemm_count> gemms = {};  ///< by site_gemm
+  /// How gradients pass through the quantizers of the forward operands: input, weight.
+  std::array<std::optional<straight_through>, 2> gradients = {};
   bool operator==(const recipe_rule&) const = default;
+
+  static constexpr std::uint32_t no_end = std::numeric_limits<std::uint32_t>::max();
 };
 
 /// Which operand of which matrix product gets which quantizer.  docs/recipes.md has the file form, key by key.
@@ -37,7 +69,14 @@ struct recipe {
   bool operator==(const recipe&) const = default;
 
   /// The quantizer of an operand; none: the operand is used as it is, in float32.
-  std::optional<quantizer> resolve(std::string_view site, site_operand operand) const;
+  std::optional<quantizer> resolve(std::string_view site, site_operand operand, std::uint32_t step = 0) const;
+  /// Everything said about a GEMM beside its operands; float32, no result quantizer, `added` and `fixed` where no rule
+  /// says anything.
+  gemm_choice resolve(std::string_view site, site_gemm gemm, std::uint32_t step = 0) const;
+  /// How the gradient of a forward operand passes through its quantizer.  @pre operand is one of the forward GEMM
+  straight_through resolve_gradient(std::string_view site, site_operand operand, std::uint32_t step = 0) const;
+  /// The steps at which what holds may change, ascending; the first is 0.
+  std::vector<std::uint32_t> changes() const;
 
   /// Rules and formats of the optimizer as TOML with every choice spelled out.  A function of these alone, so that a
   /// new name or description leaves it as it is; parse_recipe() reads it back to equal ones.

@@ -29,6 +29,7 @@ namespace {
 
 constexpr std::string_view checkpoint_format = "binade checkpoint 1";
 constexpr const char* loss_history = "history.loss";
+constexpr std::string_view amax_history = "history.amax.";  // before the name of an array
 
 /// The scale of a loss, as the largest magnitude of one element that saturates where the step was skipped.
 counter_record scale_record(std::int64_t step, double scale, bool skipped) {
@@ -105,6 +106,7 @@ struct trainer::state {
   thread_pool pool;
   std::unique_ptr<model<float>> network;
   bound_recipe formats;
+  scale_histories histories;
   binade::optimizer<float> optimizer;
   learning_rate_schedule schedule;
   loss_scale scale;
@@ -126,10 +128,12 @@ struct trainer::state {
   }
 
   /// @param part  of the batch, counted from 0
-  quantization_context quantization(std::size_t part = 0) const {
+  quantization_context quantization(std::size_t part = 0) {
     return {.recipe = &formats,
             .seed = seeds.rounding,
             .step = static_cast<std::uint32_t>(steps * run.train.accumulate + part),
+            .optimizer_step = static_cast<std::uint32_t>(steps),
+            .histories = &histories,
             .observer = {}};
   }
 };
@@ -205,6 +209,7 @@ trainer::step_result trainer::step(bool count) {
     result.counters.push_back(scale_record(record.step, s.scale.scale(), overflowed));
     result.finite = s.scale.update(overflowed) && result.finite;
   }
+  s.histories.advance();
   ++s.steps;
   return result;
 }
@@ -241,6 +246,9 @@ void trainer::save(const std::filesystem::path& file, const checkpoint_notes& no
     for (const auto& [name, value] : arrays)
       tensors.push_back(stored(name, sizes_of(value.shape()), value.value().values()));
   for (stored_tensor& t : s.optimizer.states()) tensors.push_back(std::move(t));
+  const std::map<std::string, std::vector<float>> amax = s.histories.past();
+  for (const auto& [name, values] : amax)
+    tensors.push_back(stored(std::string(amax_history) + name, {values.size()}, std::span(values)));
   tensors.push_back(stored(loss_history, {notes.losses.size()}, std::span(notes.losses)));
   std::map<std::string, std::string> metadata{{"format", std::string(checkpoint_format)},
                                               {"identity", identity()},
@@ -300,6 +308,13 @@ checkpoint_notes trainer::restore(const std::filesystem::path& file) {
     s.scale.restore(std::stod(note("loss_scale")), std::stoll(note("steps_without_overflow")));
   }
   s.optimizer.restore(s.steps - static_cast<std::uint64_t>(s.skipped), saved);
+  std::map<std::string, std::vector<float>> amax;
+  for (const stored_tensor& t : saved.tensors())
+    if (t.name.starts_with(amax_history)) {
+      const std::span<const float> values = t.f32();
+      amax.emplace(t.name.substr(amax_history.size()), std::vector<float>(values.begin(), values.end()));
+    }
+  s.histories.restore(amax);
   const auto losses = saved.at(loss_history).f64();
   return {.losses = {losses.begin(), losses.end()}, .seconds = std::stod(note("seconds"))};
 }

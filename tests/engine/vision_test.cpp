@@ -12,6 +12,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "binade/noise.hpp"
@@ -209,12 +210,33 @@ void expect_equal(const tensor<float>& a, const tensor<float>& b) {
   for (std::size_t i = 0; i < a.size(); ++i) ASSERT_EQ(a[i], b[i]) << i;
 }
 
+/// A recipe that says something of everything, without noise.
+const char* const emulated = R"(
+[[rule]]
+layers = "*"
+operands = "hadamard(32)+mxfp4"
+accumulator = "e8m13/rtz:chunk=32->f32"
+result = "e8m7"
+straight_through = { input = "clip", weight = "clip" }
+)";
+/// Products of elements whose scales come afterwards.
+const char* const scaled_afterwards = R"(
+[[rule]]
+layers = "*"
+operands = "mxfp8_e4m3"
+accumulator = "mx"
+)";
+
+recipe recipe_of(const std::string& text) {
+  return text.find('[') == std::string::npos ? find_recipe(text) : parse_recipe(text, "test", "test");
+}
+
 /// Everything that the recipe makes of a 1 x 1 convolution is what it makes of `linear`, pixel by pixel: the same
 /// matrices, the same axes.
 TEST(vision_recipe, a_convolution_of_one_pixel_windows_quantizes_as_linear) {
   const std::size_t images = 2, channels = 64, outputs = 96, height = 4, width = 8, pixels = height * width;
-  for (const char* name : {"mxfp8", "fp8_e4m3", "bf16", "mxfp4"}) {
-    const bound_recipe recipe(find_recipe(name), {"site"});
+  for (const char* name : {"mxfp8", "fp8_e4m3", "bf16", "mxfp4", emulated, scaled_afterwards}) {
+    const bound_recipe recipe(recipe_of(name), {"site"});
     const auto conv = convolved(&recipe, {images, channels, height, width}, {outputs, channels, 1, 1}, {});
     thread_pool pool(1);
     random_values random(4);
@@ -243,6 +265,50 @@ TEST(vision_recipe, a_convolution_of_one_pixel_windows_quantizes_as_linear) {
         for (std::size_t c = 0; c < outputs; ++c)
           ASSERT_EQ(conv.y[(b * outputs + c) * pixels + p], y.value()[(b * pixels + p) * outputs + c]) << name;
       }
+  }
+}
+
+TEST(vision_recipe, groups_are_convolutions_of_their_own) {
+  const extents half{2, 32, 7, 6}, weights{32, 32, 2, 3};
+  const conv2d_settings settings{.padding = 1};
+  for (const char* name : {emulated, scaled_afterwards}) {
+    const bound_recipe recipe(recipe_of(name), {"site"});
+    thread_pool pool(2);
+    random_values random(6);
+    const auto run = [&](const variable<float>& x, const variable<float>& weight, std::size_t groups) {
+      graph<float> pass(pool, {.recipe = &recipe});
+      conv2d_settings s = settings;
+      s.groups = groups;
+      const variable<float> y = conv2d<float>(pass, "site", x, weight, {}, s);
+      const variable<float> loss = pass.result(tensor<float>::full({1}, 1), {&y}, [&pool, y](const auto&) {
+        tensor<float> gradient = y.value().clone();  // any number for each result
+        y.add_gradient(std::move(gradient), pool);
+      });
+      pass.backward(loss);
+      return y.value();
+    };
+    std::vector<variable<float>> xs, ws;
+    std::vector<tensor<float>> ys;
+    for (int group = 0; group < 2; ++group) {
+      xs.emplace_back(random.values<float>(half), true);
+      ws.emplace_back(random.values<float>(weights), true);
+      ys.push_back(run(xs.back(), ws.back(), 1));
+    }
+    // Images of both: the channels of the first group, then those of the second.
+    const auto joined = [](const tensor<float>& a, const tensor<float>& b) {
+      const std::size_t image = a.size() / 2;
+      tensor<float> both = tensor<float>::uninitialized({2, 2 * a.shape()[1], a.shape()[2], a.shape()[3]});
+      for (std::size_t i = 0; i < both.size(); ++i)
+        both[i] = (i / image % 2 == 0 ? a : b)[i / (2 * image) * image + i % image];
+      return both;
+    };
+    tensor<float> w = tensor<float>::uninitialized({64, 32, 2, 3});
+    for (std::size_t i = 0; i < w.size(); ++i) w[i] = ws[i / (w.size() / 2)].value()[i % (w.size() / 2)];
+    const variable<float> x(joined(xs[0].value(), xs[1].value()), true), weight(w, true);
+    expect_equal(run(x, weight, 2), joined(ys[0], ys[1]));
+    expect_equal(x.gradient(), joined(xs[0].gradient(), xs[1].gradient()));
+    for (std::size_t i = 0; i < w.size(); ++i)
+      ASSERT_EQ(weight.gradient()[i], ws[i / (w.size() / 2)].gradient()[i % (w.size() / 2)]) << i;
   }
 }
 

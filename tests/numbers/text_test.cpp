@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -417,8 +418,31 @@ TEST(text, names_with_two_meanings_are_errors_that_offer_each) {
   expect_error("e2m1:bias=3", 0, "is used for two formats");
 }
 
-TEST(text, a_delayed_scale_is_refused_with_what_to_say_instead) {
-  expect_error("e4m3fn@tensor(delayed=1024)", 14, "static=X");
+TEST(text, a_delayed_scale_has_a_history_and_a_margin) {
+  const quantizer q = parse_quantizer("e4m3fn@tensor(delayed=1024,margin=1)");
+  EXPECT_EQ(q.scalings[0].history, 1024u);
+  EXPECT_EQ(q.scalings[0].margin, 1u);
+  EXPECT_TRUE(is_delayed(q));
+  EXPECT_EQ(to_string(q), "e4m3fn@tensor(delayed=1024,margin=1)");
+  EXPECT_EQ(parse_quantizer(expanded(q)), q);
+  EXPECT_EQ(to_string(parse_quantizer("nvfp4")), "nvfp4");
+  EXPECT_TRUE(is_delayed(parse_quantizer("e2m1fn@block(16,e4m3fn)@tensor(delayed=4)")));
+  expect_error("e4m3fn@tensor(delayed=0)", 22, "a length of the history");
+  expect_error("e4m3fn@tensor(margin=1)", 14, "a margin is for a delayed scale");
+  expect_error("e4m3fn@row(delayed=4)", 11, "of the whole tensor");
+  expect_error("e4m3fn@tensor(delayed=4,static=0.5)", 31, "of the whole tensor");
+  expect_error("hadamard(16)+e4m3fn@tensor(delayed=4)", 0, "leave out transforms");
+}
+
+TEST(text, the_verbs_refuse_a_delayed_scale_with_what_to_say_instead) {
+  const std::vector<float> x(4, 1);
+  std::vector<float> out(4);
+  try {
+    quantize(x, {1, 4, 1}, parse_quantizer("e4m3fn@tensor(delayed=4)"), {}, out);
+    FAIL();
+  } catch (const std::invalid_argument& error) {
+    EXPECT_NE(std::string(error.what()).find("give amax, exact, or static=X"), std::string::npos) << error.what();
+  }
 }
 
 TEST(text, two_levels_of_scales_are_said_innermost_first) {

@@ -191,18 +191,82 @@ TEST(recipe, the_digest_depends_on_the_rules_and_not_on_how_they_are_written) {
   EXPECT_EQ(one.digest().size(), 16u);
 }
 
+TEST(recipe, canonical_text_has_the_keys_that_are_said_and_no_others) {
+  const recipe r = parse_recipe(R"toml(
+[[rule]]
+layers = "*"
+start_step = 10
+accumulator = "f32"
+result = "e8m7"
+forward = { accumulator = "e8m13/rtz:chunk=128->f32", result = "none", residual = "product" }
+straight_through = { weight = "dge(5,3)" }
+
+[[rule]]
+layers = "head"
+steps = [3, 20]
+signs = "fresh"
+weight_gradient = { signs = "fixed" }
+)toml",
+                                "f");
+  EXPECT_EQ(
+      r.canonical_text(),
+      "[[rule]]\n"
+      "layers = [\"*\"]\n"
+      "start_step = 10\n"
+      "forward = { accumulator = \"e8m13/rtz/spec/gradual:chunk=128->e8m23/rne/spec/gradual\", result = \"none\", "
+      "residual = \"product\" }\n"
+      "input_gradient = { accumulator = \"e8m23/rne/spec/gradual\", result = \"e8m7/rne/spec/gradual\" }\n"
+      "weight_gradient = { accumulator = \"e8m23/rne/spec/gradual\", result = \"e8m7/rne/spec/gradual\" }\n"
+      "straight_through = { weight = \"dge(5,3)\" }\n"
+      "[[rule]]\n"
+      "layers = [\"head\"]\n"
+      "steps = [3, 20]\n"
+      "forward = { signs = \"fresh\" }\n"
+      "input_gradient = { signs = \"fresh\" }\n"
+      "weight_gradient = { signs = \"fixed\" }\n");
+  EXPECT_EQ(parse_recipe(r.canonical_text(), "canonical").rules, r.rules);
+  EXPECT_EQ(r.changes(), (std::vector<std::uint32_t>{0, 3, 10, 20}));
+}
+
+TEST(recipe, each_part_of_a_gemm_is_resolved_by_itself_in_its_steps) {
+  const recipe r = parse_recipe(
+      "[[rule]]\nlayers=\"*\"\naccumulator=\"kahan\"\nresult=\"e8m7\"\nstraight_through={input=\"clip\"}\n"
+      "[[rule]]\nlayers=\"head\"\nsteps=[2,4]\nforward={accumulator=\"pairwise\"}\n",
+      "f");
+  EXPECT_EQ(r.resolve("head", site_gemm::forward, 2).sum, summed(summation::pairwise));
+  EXPECT_EQ(r.resolve("head", site_gemm::forward, 4).sum, summed(summation::kahan));
+  EXPECT_EQ(r.resolve("head", site_gemm::input_gradient, 2).sum, summed(summation::kahan));
+  EXPECT_EQ(r.resolve("head", site_gemm::forward, 2).result->value, some("e8m7"));
+  EXPECT_EQ(r.resolve_gradient("head", site_operand::forward_input).rule, gradient_rule::clip);
+  EXPECT_EQ(r.resolve_gradient("head", site_operand::forward_weight).rule, gradient_rule::plain);
+  EXPECT_EQ(recipe().resolve("head", site_gemm::forward).sum, accumulator{});
+}
+
+/// The digests that stored studies have.
+TEST(recipe, the_digests_of_shipped_recipes_do_not_change) {
+  for (const auto& [name, digest] : {std::pair{"bf16", "03fd6917d05c5ad4"},
+                                     {"fp8_hybrid", "6f07be42282c9f02"},
+                                     {"fp8_tiles", "bb0be226e6e66ef6"},
+                                     {"mxfp4", "8d6d47e3ea1cf909"},
+                                     {"mxfp4_sr_backward", "b98daf439230549d"}})
+    EXPECT_EQ(find_recipe(name).digest(), digest) << name;
+}
+
 // ---- errors --------------------------------------------------------------------------------------------------------
 
 TEST(recipe, a_misspelt_key_names_file_line_and_nearest_key) {
   expect_part(error_of([] { parse_recipe("nmae = \"x\"\n", "f.toml"); }),
               "f.toml:1: key \"nmae\": unknown key; the nearest is \"name\"; valid here: name, description, rule");
   expect_part(error_of([] { parse_recipe("[[rule]]\nlayers = \"*\"\nforwrad = { input = \"e5m2\" }\n", "f.toml"); }),
-              "f.toml:3: key \"rule.forwrad\": unknown key; the nearest is \"forward\"; valid here: layers, operands, "
-              "forward, input_gradient, weight_gradient");
+              "f.toml:3: key \"rule.forwrad\": unknown key; the nearest is \"forward\"; valid here: layers, steps, "
+              "start_step, operands, accumulator, result, residual, signs, forward, input_gradient, weight_gradient, "
+              "straight_through");
   expect_part(error_of([] { parse_recipe("[[rule]]\nlayers=\"*\"\nforward = { grad_output = \"e5m2\" }\n", "f"); }),
               "f:3: key \"rule.forward.grad_output\": unknown key");
   expect_part(error_of([] { parse_recipe("[[rule]]\nlayers=\"*\"\nforward = { inputs = \"e5m2\" }\n", "f"); }),
-              "f:3: key \"rule.forward.inputs\": unknown key; the nearest is \"input\"; valid here: input, weight");
+              "f:3: key \"rule.forward.inputs\": unknown key; the nearest is \"input\"; valid here: accumulator, "
+              "result, residual, signs, "
+              "input, weight");
   expect_part(error_of([] { parse_recipe("[rules]\nlayers=\"*\"\n", "f"); }), "the nearest is \"rule\"");
   expect_part(error_of([] { parse_recipe("[rule]\nlayers=\"*\"\n", "f"); }), "each under [[rule]]");
 }
@@ -213,6 +277,27 @@ TEST(recipe, a_bad_quantizer_names_file_line_key_position_and_nearest_name) {
   expect_part(error, "f.toml:3: key \"rule.forward.weight\": unknown format 'e4m3fm'\n  e4m3fm@tensor\n  ^\n");
   expect_part(error, "nearest known name: e4m3fn");
   expect_part(error, "\"none\" leaves the operand in float32");
+}
+
+TEST(recipe, what_is_said_wrong_about_a_gemm_names_file_line_key_and_what_is_valid) {
+  const auto error = [](const std::string& line) {
+    return error_of([&] { parse_recipe("[[rule]]\nlayers = \"*\"\n" + line + "\n", "f.toml"); });
+  };
+  expect_part(error("accumulator = \"kahn\""), "f.toml:3: key \"rule.accumulator\": unknown format 'kahn'");
+  expect_part(error("accumulator = \"kahn\""), "nearest known name: kahan");
+  expect_part(error("forward = { result = \"e8m7@\" }"), "f.toml:3: key \"rule.forward.result\"");
+  expect_part(error("residual = \"kept\""), "is \"kept\"; valid are \"added\", \"product\", \"dropped\"");
+  expect_part(error("signs = \"random\""), "valid are \"fixed\", \"fresh\"");
+  expect_part(
+      error("straight_through = { input = \"ste\" }"),
+      "f.toml:3: key \"rule.straight_through.input\": 'ste' is no straight-through rule; valid are plain, clip, "
+      "trust(T)");
+  expect_part(error("straight_through = { grad_output = \"clip\" }"), "unknown key");
+  expect_part(error("steps = [4, 4]"), "f.toml:3: key \"rule.steps\": must be [FROM, TO]");
+  expect_part(error("steps = [4]"), "must be [FROM, TO]");
+  expect_part(error("start_step = -1"), "valid is 0..4294967294");
+  expect_part(error("start_step = 1\nsteps = [1, 2]"), "remove one of the two");
+  expect_part(error("start_step = 1"), "the rule says nothing");
 }
 
 TEST(recipe, rules_without_layers_or_without_operands_are_refused) {
@@ -256,7 +341,7 @@ TEST(recipe, a_file_is_found_relative_to_the_folder) {
 TEST(recipe, an_unknown_reference_lists_the_recipes_and_names_the_nearest) {
   const std::string error = error_of([] { find_recipe("fp8_hybird"); });
   expect_part(error, "recipe 'fp8_hybird' is no quantizer");
-  expect_part(error, "one of: bf16, e8m3, f32");
+  expect_part(error, "one of: bf16, bf16_results, e8m3, e8m3_rtz, f32");
   expect_part(error, "nearest recipe: fp8_hybrid");
 }
 
@@ -327,7 +412,7 @@ TEST(recipe, fp8_hybrid_is_e4m3_forward_and_e5m2_for_gradients) {
   for (const site_operand_names& names : site_operands)
     EXPECT_EQ(r.resolve("blocks.3.mlp.down", names.operand),
               some(names.name == "grad_output" ? "e5m2@tensor" : "e4m3fn@tensor"))
-        << names.gemm << " " << names.name;
+        << gemm_name(names.gemm) << " " << names.name;
 }
 
 // ---- formats of the optimizer
