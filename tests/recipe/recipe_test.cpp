@@ -11,23 +11,14 @@
 
 #include "binade/text.hpp"
 #include "model/model_config.hpp"
+#include "recipe/error_text.hpp"
 #include "recipe/shipped_recipes.hpp"
 
 namespace binade {
 namespace {
 
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-void expect_part(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << "no '" << part << "' in: " << text;
-}
+using test::error_of;
+using test::expect_part;
 
 std::string contents_of(const std::string& file) {
   std::ifstream in(file, std::ios::binary);

@@ -22,12 +22,15 @@
 #include "ops/linear.hpp"
 #include "ops/rms_norm.hpp"
 #include "ops/swiglu.hpp"
+#include "recipe/error_text.hpp"
 #include "recipe/quantized_matmul.hpp"
 #include "recipe/recipe.hpp"
 
 namespace binade {
 namespace {
 
+using test::error_of;
+using test::expect_part;
 using test::random_values;
 using enum site_operand;
 
@@ -111,18 +114,6 @@ void expect_library_products(const layer& given, const quantizer& q, const accum
   expect_same_bits(given.weight_gradient,
                    product(transposed(g, rows, outputs), x, {outputs, rows, inputs}, site_gemm::weight_gradient),
                    what + " weight gradient");
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "no error";
-}
-void expect_part(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << "no '" << part << "' in: " << text;
 }
 
 // ---- accumulators --------------------------------------------------------------------------------------------------
