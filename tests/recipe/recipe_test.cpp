@@ -218,7 +218,10 @@ residual = "e8m7"
       "steps = [3, 20]\n"
       "forward = { signs = \"fresh\" }\n"
       "input_gradient = { signs = \"fresh\" }\n"
-      "weight_gradient = { signs = \"fixed\" }\n");
+      "weight_gradient = { signs = \"fixed\" }\n"
+      "saved = \"none\"\n"
+      "[outputs]\n"
+      "residual = \"e8m7/rne/spec/gradual\"\n");
   const recipe back = parse_recipe(r.canonical_text(), "canonical");
   EXPECT_EQ(back.rules, r.rules);
   EXPECT_EQ(back.outputs, r.outputs);
