@@ -24,13 +24,21 @@ class variable {
   /// No variable; what an absent optional operand (a bias, say) is passed as.
   variable() = default;
   explicit variable(tensor<T> value, bool requires_gradient = false)
-      : node_(std::make_shared<node>(node{std::move(value), {}, requires_gradient})) {}
+      : node_(std::make_shared<node>(node{value.shape(), {}, requires_gradient})),
+        value_(std::make_shared<tensor<T>>(std::move(value))) {}
 
   explicit operator bool() const { return node_ != nullptr; }
-  const tensor<T>& value() const { return node_->value; }
-  const extents& shape() const { return node_->value.shape(); }
+  /// @pre not without_value()
+  const tensor<T>& value() const { return *value_; }
+  const extents& shape() const { return node_->shape; }
+  /// The same variable for who needs its gradient and shape alone: it does not keep the value in memory.
+  variable without_value() const {
+    variable result = *this;
+    result.value_.reset();
+    return result;
+  }
   /// For who owns the parameters (initialisation, optimizer, checkpoint), between a backward pass and the next forward.
-  tensor<T>& mutable_value() const { return node_->value; }
+  tensor<T>& mutable_value() const { return *value_; }
 
   bool requires_gradient() const { return node_ && node_->requires_gradient; }
   /// The sum of the contributions since the last clear_gradient(); empty before the first.
@@ -74,10 +82,12 @@ class variable {
 
  private:
   struct node {
-    tensor<T> value, gradient;
+    extents shape;
+    tensor<T> gradient;
     bool requires_gradient;
   };
   std::shared_ptr<node> node_;
+  std::shared_ptr<tensor<T>> value_;
 };
 
 /// The backward steps of the operations that ran, in the order in which they ran.
@@ -167,7 +177,7 @@ class graph {
   variable<T> result(tensor<T> value, std::initializer_list<const variable<T>*> operands, Backward backward) {
     variable<T> output(std::move(value), differentiates(operands));
     if (output.requires_gradient())
-      record([output, backward = std::move(backward)] {
+      record([output = output.without_value(), backward = std::move(backward)] {
         if (!output.gradient().empty()) backward(output.gradient());
       });
     return output;

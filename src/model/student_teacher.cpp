@@ -157,7 +157,8 @@ model_loss<T> student_teacher<T>::loss(graph<T>& pass, const data_batch& example
             const auto square = [a, b](std::size_t i) BINADE_KERNEL_BODY { return (a[i] - b[i]) * (a[i] - b[i]); };
             out[row] = reduction::sum_terms<T>(width, square) / T(width);
           });
-  return {mse(pass, given, variable<T>(std::move(target))), std::move(rows), shape[0]};
+  const variable<T> mean = mse(pass, given, variable<T>(std::move(target)));
+  return {.mean = mean, .positions = std::move(rows), .predicted = shape[0], .plain = mean.value()[0]};
 }
 
 template class student_teacher<float>;

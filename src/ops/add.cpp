@@ -1,6 +1,7 @@
 #include "ops/add.hpp"
 
 #include "kernels/elementwise.hpp"
+#include "recipe/output_kind.hpp"
 
 namespace binade {
 
@@ -11,10 +12,12 @@ variable<T> add(graph<T>& pass, const variable<T>& a, const variable<T>& b) {
   kernels::for_each_element(pass.pool(), sum.size(),
                             [x = a.value().data(), y = b.value().data(), out = sum.data()](std::size_t i)
                                 BINADE_KERNEL_BODY { out[i] = x[i] + y[i]; });
-  return pass.result(std::move(sum), {&a, &b}, [&pool = pass.pool(), a, b](const tensor<T>& gradient) {
-    a.add_gradient(gradient, pool);
-    b.add_gradient(gradient, pool);
-  });
+  round_output(pass, output_kind::residual, sum);
+  return pass.result(std::move(sum), {&a, &b},
+                     [&pool = pass.pool(), a = a.without_value(), b = b.without_value()](const tensor<T>& gradient) {
+                       a.add_gradient(gradient, pool);
+                       b.add_gradient(gradient, pool);
+                     });
 }
 
 template variable<float> add(graph<float>&, const variable<float>&, const variable<float>&);

@@ -10,6 +10,7 @@
 
 #include "binade/elementary.hpp"
 #include "kernels/elementwise.hpp"
+#include "recipe/output_kind.hpp"
 #include "recipe/quantized_matmul.hpp"
 
 namespace binade {
@@ -170,6 +171,8 @@ variable<T> attention(graph<T>& pass, std::string_view scores_site, std::string_
 
   using enum site_operand;
   const site_quantization<T> scoring(pass, scores_site), mixing(pass, values_site);
+  scoring.require_input_as_it_is("attention");
+  mixing.require_input_as_it_is("attention");
   gemm_operand<T> queries = scoring.quantize(forward_input, query.value(), along_width(query.shape()));
   gemm_operand<T> keys = scoring.quantize(forward_weight, key.value(), along_width(key.shape()));
   tensor<T> probabilities = head_products<T>(s, scoring, site_gemm::forward).vectors_to_scores(queries, keys);
@@ -177,6 +180,7 @@ variable<T> attention(graph<T>& pass, std::string_view scores_site, std::string_
   if (settings.alibi) scale_and_slope(s, query.shape()[1], scale, probabilities, pool);
   kernels::softmax_rows<T>(pool, probabilities.values(), s.count * s.length, s.length, settings.alibi ? T(1) : scale,
                            s.mask, probabilities.values());
+  round_output(pass, output_kind::softmax, probabilities);
   gemm_operand<T> weights = mixing.quantize(forward_input, probabilities, s.along_keys());
   gemm_operand<T> values = mixing.quantize(forward_weight, value.value(), along_positions(value.shape()));
   tensor<T> mixed = head_products<T>(s, mixing, site_gemm::forward).scores_times_keys(weights, values, shape);

@@ -25,7 +25,7 @@ struct language_model_loss {
   variable<T> mean;       ///< (1): what is minimized, over the positions that have a target
   tensor<T> positions;    ///< (positions): -log of the probability of each target; +0 where there is none
   std::size_t predicted;  ///< positions that have a target
-  T cross_entropy = 0;    ///< mean of positions: mean without label smoothing and z-loss
+  T plain = 0;            ///< mean of positions: `mean` without what a model adds to be minimized
   T z_loss = 0;           ///< mean of coefficient (log Z)^2, a part of mean
 };
 

@@ -42,19 +42,20 @@ std::vector<variable<T>> split_columns(graph<T>& pass, const variable<T>& joint,
     throw std::invalid_argument("split_columns: the last size of joint is " + std::to_string(columns) +
                                 "; the parts have " + std::to_string(needed) + " columns");
   const bool differentiates = pass.differentiates({&joint});
-  std::vector<variable<T>> arrays;
+  std::vector<variable<T>> arrays, gradients;
   std::size_t first = 0;
   for (const head_columns& part : parts) {
     tensor<T> value = tensor<T>::uninitialized({batch, part.heads, length, part.width});
     copy_heads<direction::to_heads>(pass.pool(), value.shape(), value.data(), joint.value().data(), columns, first);
     arrays.emplace_back(std::move(value), differentiates);
+    gradients.push_back(arrays.back().without_value());
     first += part.heads * part.width;
   }
   if (differentiates)
-    pass.record([&pool = pass.pool(), joint, arrays, columns] {
+    pass.record([&pool = pass.pool(), joint = joint.without_value(), gradients, columns] {
       tensor<T> gradient = tensor<T>::uninitialized(joint.shape());
       std::size_t column = 0;
-      for (const variable<T>& array : arrays) {
+      for (const variable<T>& array : gradients) {
         const tensor<T>& arrived = array.gradient();
         const tensor<T> source = arrived.empty() ? tensor<T>::zeros(array.shape()) : arrived;
         copy_heads<direction::from_heads>(pool, array.shape(), source.data(), gradient.data(), columns, column);
@@ -87,11 +88,12 @@ variable<T> merge_heads(graph<T>& pass, const variable<T>& x) {
   const std::size_t columns = shape[1] * shape[3];
   tensor<T> merged = tensor<T>::uninitialized({shape[0], shape[2], columns});
   copy_heads<direction::from_heads>(pass.pool(), shape, x.value().data(), merged.data(), columns, 0);
-  return pass.result(std::move(merged), {&x}, [&pool = pass.pool(), x, shape, columns](const tensor<T>& gradient) {
-    tensor<T> split = tensor<T>::uninitialized(shape);
-    copy_heads<direction::to_heads>(pool, shape, split.data(), gradient.data(), columns, 0);
-    x.add_gradient(std::move(split), pool);
-  });
+  return pass.result(std::move(merged), {&x},
+                     [&pool = pass.pool(), x = x.without_value(), shape, columns](const tensor<T>& gradient) {
+                       tensor<T> split = tensor<T>::uninitialized(shape);
+                       copy_heads<direction::to_heads>(pool, shape, split.data(), gradient.data(), columns, 0);
+                       x.add_gradient(std::move(split), pool);
+                     });
 }
 
 template <class T>
@@ -112,25 +114,28 @@ variable<T> concatenate_widths(graph<T>& pass, const variable<T>& left, const va
                               std::copy_n(x + row * left_width, left_width, out + row * width);
                               std::copy_n(y + shared * right_width, right_width, out + row * width + left_width);
                             });
-  return pass.result(std::move(joined), {&left, &right}, [=, &pool = pass.pool()](const tensor<T>& gradient) {
-    tensor<T> left_gradient = tensor<T>::uninitialized(left.shape());
-    tensor<T> right_gradient = tensor<T>::uninitialized(right.shape());
-    kernels::for_each_row(pool, left_gradient.size() / left_width, left_width,
-                          [=, d = gradient.data(), dx = left_gradient.data()](std::size_t row)
-                              BINADE_KERNEL_BODY { std::copy_n(d + row * width, left_width, dx + row * left_width); });
-    kernels::for_each_row(pool, right_gradient.size() / right_width, right_width,
-                          [=, d = gradient.data(), dy = right_gradient.data()](std::size_t row) BINADE_KERNEL_BODY {
-                            T* const sum = dy + row * right_width;
-                            for (std::size_t member = 0; member < group; ++member) {
-                              const std::size_t reader = (row / length * group + member) * length + row % length;
-                              const T* const from = d + reader * width + left_width;
-                              for (std::size_t j = 0; j < right_width; ++j)
-                                sum[j] = member == 0 ? from[j] : sum[j] + from[j];
-                            }
-                          });
-    left.add_gradient(std::move(left_gradient), pool);
-    right.add_gradient(std::move(right_gradient), pool);
-  });
+  return pass.result(
+      std::move(joined), {&left, &right},
+      [=, &pool = pass.pool(), left = left.without_value(), right = right.without_value()](const tensor<T>& gradient) {
+        tensor<T> left_gradient = tensor<T>::uninitialized(left.shape());
+        tensor<T> right_gradient = tensor<T>::uninitialized(right.shape());
+        kernels::for_each_row(pool, left_gradient.size() / left_width, left_width,
+                              [=, d = gradient.data(), dx = left_gradient.data()](std::size_t row) BINADE_KERNEL_BODY {
+                                std::copy_n(d + row * width, left_width, dx + row * left_width);
+                              });
+        kernels::for_each_row(pool, right_gradient.size() / right_width, right_width,
+                              [=, d = gradient.data(), dy = right_gradient.data()](std::size_t row) BINADE_KERNEL_BODY {
+                                T* const sum = dy + row * right_width;
+                                for (std::size_t member = 0; member < group; ++member) {
+                                  const std::size_t reader = (row / length * group + member) * length + row % length;
+                                  const T* const from = d + reader * width + left_width;
+                                  for (std::size_t j = 0; j < right_width; ++j)
+                                    sum[j] = member == 0 ? from[j] : sum[j] + from[j];
+                                }
+                              });
+        left.add_gradient(std::move(left_gradient), pool);
+        right.add_gradient(std::move(right_gradient), pool);
+      });
 }
 
 #define BINADE_INSTANTIATE(T)                                                                                          \

@@ -5,6 +5,7 @@
 #include "binade/reduction.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/reduce.hpp"
+#include "recipe/output_kind.hpp"
 
 namespace binade {
 
@@ -32,6 +33,7 @@ variable<T> layer_norm(graph<T>& pass, const variable<T>& x, const variable<T>& 
         means[row] = mean;
         inverses[row] = inverse;
       });
+  round_output(pass, output_kind::norm, y);
   return pass.result(
       std::move(y), {&x, &weight, &bias},
       [&pool = pass.pool(), x, weight, bias, means, inverses, width, rows](const tensor<T>& gradient) {

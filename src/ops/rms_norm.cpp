@@ -5,6 +5,7 @@
 #include "binade/reduction.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/reduce.hpp"
+#include "recipe/output_kind.hpp"
 
 namespace binade {
 
@@ -25,6 +26,7 @@ variable<T> rms_norm(graph<T>& pass, const variable<T>& x, const variable<T>& we
                           for (std::size_t j = 0; j < width; ++j) c[j] = a[j] * inverse * w[j];
                           inverses[row] = inverse;
                         });
+  round_output(pass, output_kind::norm, y);
   return pass.result(
       std::move(y), {&x, &weight}, [&pool = pass.pool(), x, weight, inverses, width, rows](const tensor<T>& gradient) {
         // With n = x / root and g = dy weight:  dx = (g - n mean(g n)) / root.

@@ -61,11 +61,12 @@ variable<T> rope(graph<T>& pass, const variable<T>& x, const rotation_table<T>& 
                                 std::to_string(positions) + " positions of width " + std::to_string(width));
   tensor<T> rotated = tensor<T>::uninitialized(x.shape());
   rotate(pass.pool(), x.value(), table, T(1), rotated);
-  return pass.result(std::move(rotated), {&x}, [&pool = pass.pool(), x, table](const tensor<T>& gradient) {
-    tensor<T> back = tensor<T>::uninitialized(x.shape());
-    rotate(pool, gradient, table, T(-1), back);
-    x.add_gradient(std::move(back), pool);
-  });
+  return pass.result(std::move(rotated), {&x},
+                     [&pool = pass.pool(), x = x.without_value(), table](const tensor<T>& gradient) {
+                       tensor<T> back = tensor<T>::uninitialized(x.shape());
+                       rotate(pool, gradient, table, T(-1), back);
+                       x.add_gradient(std::move(back), pool);
+                     });
 }
 
 template struct rotation_table<float>;

@@ -21,7 +21,7 @@ tensor<T> scaled(const tensor<T>& x, T factor, thread_pool& pool) {
 template <class T>
 variable<T> scale(graph<T>& pass, const variable<T>& x, double factor) {
   return pass.result(scaled(x.value(), T(factor), pass.pool()), {&x},
-                     [&pool = pass.pool(), x, factor = T(factor)](const tensor<T>& gradient) {
+                     [&pool = pass.pool(), x = x.without_value(), factor = T(factor)](const tensor<T>& gradient) {
                        x.add_gradient(scaled(gradient, factor, pool), pool);
                      });
 }

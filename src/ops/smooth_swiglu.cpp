@@ -73,9 +73,10 @@ variable<T> apply(graph<T>& pass, const variable<T>& x, const tensor<T>& factors
                           });
     return to;
   };
-  return pass.result(applied(x.value()), {&x}, [&pool = pass.pool(), x, applied](const tensor<T>& gradient) {
-    x.add_gradient(applied(gradient), pool);
-  });
+  return pass.result(applied(x.value()), {&x},
+                     [&pool = pass.pool(), x = x.without_value(), applied](const tensor<T>& gradient) {
+                       x.add_gradient(applied(gradient), pool);
+                     });
 }
 
 }  // namespace

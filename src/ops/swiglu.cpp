@@ -2,6 +2,7 @@
 
 #include "binade/elementary.hpp"
 #include "kernels/elementwise.hpp"
+#include "recipe/output_kind.hpp"
 
 namespace binade {
 
@@ -12,6 +13,7 @@ variable<T> swiglu(graph<T>& pass, const variable<T>& gate, const variable<T>& u
   kernels::for_each_element(pass.pool(), result.size(),
                             [g = gate.value().data(), u = up.value().data(), out = result.data()](std::size_t i)
                                 BINADE_KERNEL_BODY { out[i] = g[i] * math::sigmoid(g[i]) * u[i]; });
+  round_output(pass, output_kind::activation, result);
   return pass.result(std::move(result), {&gate, &up}, [&pool = pass.pool(), gate, up](const tensor<T>& gradient) {
     tensor<T> gate_gradient = tensor<T>::uninitialized(gate.shape());
     tensor<T> up_gradient = tensor<T>::uninitialized(gate.shape());

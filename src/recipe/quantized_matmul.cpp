@@ -141,6 +141,32 @@ void check_gradient(const std::string& recipe, const gemm_site& site, std::size_
                                 "; gradients of what went through expand or clamp pass through as \"plain\" alone");
 }
 
+/// Throws unless an input can be kept as it is to be.
+void check_saved(const std::string& recipe, const gemm_site& site) {
+  if (!site.saved) return;
+  std::string why = quantizer_defect(*site.saved);
+  if (site.saved->transform_count > 0) why = ", and what is kept has no transforms";
+  if (is_delayed(*site.saved)) why = ", and the scale of what is kept cannot be delayed";
+  if (site.gradients[0].rule != gradient_rule::plain)
+    why = ", and straight_through of the input is " + to_string(site.gradients[0]) +
+          ", which needs the input as it is; use \"plain\"";
+  if (!why.empty())
+    throw std::invalid_argument("recipe '" + recipe + "': " + site.name + "/saved has quantizer " +
+                                to_string(*site.saved) + why);
+}
+
+/// Throws unless results can be rounded by a quantizer.
+void check_output_quantizer(const std::string& recipe, output_kind kind, const quantizer& q) {
+  std::string why = quantizer_defect(q);
+  if (q.transform_count > 0) why = ", and a result has no transforms";
+  if (is_delayed(q)) why = ", and the scale of a result cannot be delayed";
+  if (is_stochastic(q.elem.rounding)) why = ", and these results have no noise of their own; use another rounding";
+  if (!why.empty())
+    throw std::invalid_argument("recipe '" + recipe + "': outputs." +
+                                std::string(output_kind_names[std::size_t(kind)]) + " has quantizer " + to_string(q) +
+                                why);
+}
+
 std::uint32_t history_of(const std::optional<quantizer>& q) {
   return q && is_delayed(*q) ? q->scalings[std::size_t(q->levels - 1)].history : 0;
 }
@@ -154,7 +180,9 @@ std::uint64_t noise_stream(std::string_view site, site_gemm gemm, std::string_vi
   return fnv1a(std::string(site) + "/" + std::string(gemm_name(gemm)) + "/" + std::string(purpose));
 }
 
-bound_recipe::bound_recipe(const recipe& recipe, const std::vector<std::string>& sites) {
+bound_recipe::bound_recipe(const recipe& recipe, const std::vector<std::string>& sites) : outputs_(recipe.outputs) {
+  for (std::size_t kind = 0; kind < output_kind_count; ++kind)
+    if (outputs_[kind]) check_output_quantizer(recipe.name, output_kind(kind), *outputs_[kind]);
   std::uint32_t longest_history = 0;
   for (const recipe_rule& rule : recipe.rules)
     for (const auto& choice : rule.operands)
@@ -183,6 +211,9 @@ bound_recipe::bound_recipe(const recipe& recipe, const std::vector<std::string>&
         site.gradients[index] = recipe.resolve_gradient(name, site_operand(index), step);
         check_gradient(recipe.name, site, index);
       }
+      site.saved = recipe.resolve_saved(name, step);
+      site.saved_stream = noise_stream(name, site_gemm::weight_gradient, "saved");
+      check_saved(recipe.name, site);
       now.sites.emplace(name, std::move(site));
     }
   }
@@ -336,6 +367,25 @@ gemm_operand<T> site_quantization<T>::quantize_again(site_operand operand, const
 }
 
 template <class T>
+std::optional<saved_activation> site_quantization<T>::save(const tensor<T>& x) const {
+  if (site_ == nullptr || !site_->saved) return {};
+  if constexpr (!std::is_same_v<T, float>)
+    throw std::invalid_argument("site_quantization: " + site_->name + "/saved has quantizer " +
+                                to_string(*site_->saved) +
+                                ", but emulated values are float32 numbers: use float, or a recipe without quantizers");
+  else
+    return saved_activation(pass_->pool(), x, *site_->saved, noise_of(site_->saved_stream));
+}
+
+template <class T>
+void site_quantization<T>::require_input_as_it_is(std::string_view operation) const {
+  if (site_ != nullptr && site_->saved)
+    throw std::invalid_argument(std::string(operation) + ": the recipe says saved = \"" + to_string(*site_->saved) +
+                                "\" for site " + site_->name +
+                                ", and this operation keeps its operands as they are; say saved = \"none\" for it");
+}
+
+template <class T>
 std::uint64_t site_quantization<T>::multiply(site_gemm gemm, const gemm_layout& l, const gemm_operand<T>& a,
                                              const gemm_operand<T>& b, T* c, bool accumulate,
                                              std::span<const gemm_place> places, std::uint64_t noise_first) const {
@@ -428,17 +478,20 @@ void site_quantization<T>::round_result(site_gemm gemm, tensor<T>& product, axis
 
 template <class T>
 bool site_quantization<T>::changes_gradient(site_operand operand) const {
-  return rounds_result(gradient_gemm(operand)) ||
-         (quantizer_of(site_, operand) && site_->gradients[std::size_t(operand)].rule != gradient_rule::plain);
+  return rounds_result(gradient_gemm(operand)) || needs_value(operand);
+}
+
+template <class T>
+bool site_quantization<T>::needs_value(site_operand operand) const {
+  return quantizer_of(site_, operand) && site_->gradients[std::size_t(operand)].rule != gradient_rule::plain;
 }
 
 template <class T>
 void site_quantization<T>::finish_gradient(site_operand operand, const tensor<T>& x, axis_view view,
                                            tensor<T>& gradient) const {
   round_result(gradient_gemm(operand), gradient);
-  if (!quantizer_of(site_, operand)) return;
+  if (!needs_value(operand)) return;
   const straight_through& rule = site_->gradients[std::size_t(operand)];
-  if (rule.rule == gradient_rule::plain) return;
   if constexpr (std::is_same_v<T, float>) {
     thread_pool& pool = pass_->pool();
     const quantizer q = quantizer_now(operand, x.values());
@@ -464,7 +517,10 @@ void site_quantization<T>::add_gradient(site_operand operand, axis_view view, co
   }
   tensor<T> gradient = tensor<T>::uninitialized(of.shape());
   multiply(gemm, layout, a, b, gradient.data(), false);
-  finish_gradient(operand, of.value(), view, gradient);
+  if (needs_value(operand))
+    finish_gradient(operand, of.value(), view, gradient);
+  else
+    round_result(gemm, gradient);
   of.add_gradient(std::move(gradient), pass_->pool());
 }
 

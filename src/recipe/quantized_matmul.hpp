@@ -17,6 +17,7 @@
 #include "binade/quantizer.hpp"
 #include "kernels/gemm.hpp"
 #include "recipe/recipe.hpp"
+#include "recipe/saved_activation.hpp"
 #include "recipe/scale_histories.hpp"
 #include "recipe/site_operand.hpp"
 #include "tape.hpp"
@@ -45,7 +46,9 @@ struct gemm_site {
   std::array<std::uint64_t, site_operand_count> streams = {};
   std::array<gemm_rules, site_gemm_count> gemms = {};  ///< by site_gemm
   std::array<straight_through, 2> gradients = {};      ///< of the forward operands
-  std::uint32_t longest_history = 0;                   ///< of all delayed scales of the recipe, in steps
+  std::optional<quantizer> saved = {};                 ///< of the input as it is kept for the weight gradient
+  std::uint64_t saved_stream = 0;
+  std::uint32_t longest_history = 0;  ///< of all delayed scales of the recipe, in steps
 };
 
 /// A recipe worked out for the sites of one model.
@@ -60,6 +63,7 @@ class bound_recipe {
   /// @param step  of the optimizer: recipes may change with it
   /// @throws std::invalid_argument for a site that it was not made for
   const gemm_site& site(std::string_view name, std::uint32_t step = 0) const;
+  const std::optional<quantizer>& output(output_kind kind) const { return outputs_[std::size_t(kind)]; }
 
  private:
   struct text_hash : std::hash<std::string_view> {
@@ -71,6 +75,7 @@ class bound_recipe {
     std::unordered_map<std::string, gemm_site, text_hash, std::equal_to<>> sites;
   };
   std::vector<phase> phases_;
+  std::array<std::optional<quantizer>, output_kind_count> outputs_;
 };
 
 /// What happened to one operand.
@@ -137,6 +142,13 @@ class site_quantization {
   gemm_operand<T> quantize_again(site_operand operand, const tensor<T>& x, axis_view view, site_operand earlier,
                                  const gemm_operand<T>& earlier_result) const;
 
+  /// The input as the recipe has it kept for the weight gradient; none: it is kept as it is.
+  /// @param x  the input of a product whose weight gradient is wanted
+  std::optional<saved_activation> save(const tensor<T>& x) const;
+  /// @throws std::invalid_argument if the recipe wants the input of this site kept in another form, which the operation
+  ///         does not do
+  void require_input_as_it_is(std::string_view operation) const;
+
   /// c = op(a) op(b), or c += op(a) op(b) by one addition, summed as the recipe says: gemm() for `f32`, else
   /// binade::matmul bit for bit.
   ///
@@ -166,6 +178,8 @@ class site_quantization {
 
   /// Whether finish_gradient() would change a gradient.
   bool changes_gradient(site_operand operand) const;
+  /// Whether it looks at the operand.
+  bool needs_value(site_operand operand) const;
   /// What comes after the product that gives the gradient of a forward operand: round_result(), and the derivative of
   /// the operand's quantizer.  (A Hadamard transform of the operand goes before it, and its inverse after it.)
   /// @param operand  forward_input or forward_weight

@@ -128,6 +128,7 @@ recipe_rule read_rule(const toml_section& section) {
     if (const auto choice = read_choice(section.section(gemm_name(names.gemm)), names.name))
       rule.operands[static_cast<std::size_t>(names.operand)] = choice;
   }
+  rule.saved = read_choice(section, "saved");
   const toml_section gradients = section.section("straight_through");
   for (std::size_t i = 0; i < rule.gradients.size(); ++i)
     rule.gradients[i] = read_gradient(gradients, site_operands[i].name);
@@ -139,6 +140,9 @@ recipe read_recipe_table(const toml_section& file, const std::string& name) {
   const std::vector<toml_section> rules = file.sections("rule");
   for (const toml_section& section : rules) result.rules.push_back(read_rule(section));
   result.optimizer = read_optimizer_formats(file.section("optimizer"));
+  const toml_section outputs = file.section("outputs");
+  for (std::size_t kind = 0; kind < output_kind_count; ++kind)
+    if (const auto choice = read_choice(outputs, output_kind_names[kind])) result.outputs[kind] = choice->value;
   file.finish();
   // After finish(): a misspelt key is the likelier reason for an empty rule.
   for (std::size_t i = 0; i < rules.size(); ++i) {
@@ -229,6 +233,10 @@ straight_through recipe::resolve_gradient(std::string_view site, site_operand op
                      [&](const recipe_rule& rule) { return rule.gradients[static_cast<std::size_t>(operand)]; });
 }
 
+std::optional<quantizer> recipe::resolve_saved(std::string_view site, std::uint32_t step) const {
+  return last_choice(*this, site, step, operand_choice{}, [](const recipe_rule& rule) { return rule.saved; }).value;
+}
+
 std::vector<std::uint32_t> recipe::changes() const {
   std::vector<std::uint32_t> steps{0};
   for (const recipe_rule& rule : rules) {
@@ -241,8 +249,7 @@ std::vector<std::uint32_t> recipe::changes() const {
 }
 
 std::string recipe::canonical_text() const {
-  if (rules.empty()) return "rule = []\n" + optimizer.canonical_text();
-  std::string text;
+  std::string text = rules.empty() ? "rule = []\n" : "";
   for (const recipe_rule& rule : rules) {
     text += "[[rule]]\nlayers = [";
     for (std::size_t i = 0; i < rule.layers.size(); ++i) text += (i > 0 ? ", \"" : "\"") + rule.layers[i] + '"';
@@ -264,12 +271,20 @@ std::string recipe::canonical_text() const {
       if (said.signs) table.add("signs", sign_words[static_cast<std::size_t>(*said.signs)]);
       text += table.line();
     }
+    if (rule.saved) text += "saved = \"" + choice_text(*rule.saved) + "\"\n";
     inline_table gradients("straight_through");
     for (std::size_t i = 0; i < rule.gradients.size(); ++i)
       if (rule.gradients[i]) gradients.add(site_operands[i].name, to_string(*rule.gradients[i]));
     text += gradients.line();
   }
-  return text + optimizer.canonical_text();
+  text += optimizer.canonical_text();
+  std::string_view heading = "[outputs]\n";
+  for (std::size_t kind = 0; kind < output_kind_count; ++kind) {
+    if (!outputs[kind]) continue;
+    text += std::string(heading) + std::string(output_kind_names[kind]) + " = \"" + expanded(*outputs[kind]) + "\"\n";
+    heading = {};
+  }
+  return text;
 }
 
 std::string recipe::digest() const {

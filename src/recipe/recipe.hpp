@@ -13,6 +13,7 @@
 #include "binade/accumulator.hpp"
 #include "binade/quantizer.hpp"
 #include "recipe/optimizer_formats.hpp"
+#include "recipe/output_kind.hpp"
 #include "recipe/site_operand.hpp"
 #include "recipe/straight_through.hpp"
 
@@ -53,6 +54,8 @@ struct recipe_rule {
   /// By site_operand; an operand without a choice is left as earlier rules have it.
   std::array<std::optional<operand_choice>, site_operand_count> operands = {};
   std::array<gemm_choice, site_gemm_count> gemms = {};  ///< by site_gemm
+  /// What the input is kept as for the weight gradient; none: as it is.
+  std::optional<operand_choice> saved = {};
   /// How gradients pass through the quantizers of the forward operands: input, weight.
   std::array<std::optional<straight_through>, 2> gradients = {};
   bool operator==(const recipe_rule&) const = default;
@@ -64,7 +67,9 @@ struct recipe_rule {
 struct recipe {
   std::string name;
   std::string description;
-  std::vector<recipe_rule> rules;    ///< in order: for each operand the last rule that says something holds
+  std::vector<recipe_rule> rules;  ///< in order: for each operand the last rule that says something holds
+  /// By output_kind: what results of other operations are rounded to; none: they are as they are.
+  std::array<std::optional<quantizer>, output_kind_count> outputs = {};
   optimizer_formats optimizer = {};  ///< of weights, gradients and states between steps
   bool operator==(const recipe&) const = default;
 
@@ -75,6 +80,8 @@ struct recipe {
   gemm_choice resolve(std::string_view site, site_gemm gemm, std::uint32_t step = 0) const;
   /// How the gradient of a forward operand passes through its quantizer.  @pre operand is one of the forward GEMM
   straight_through resolve_gradient(std::string_view site, site_operand operand, std::uint32_t step = 0) const;
+  /// The quantizer of what a site keeps of its input for the weight gradient; none: the input as it is.
+  std::optional<quantizer> resolve_saved(std::string_view site, std::uint32_t step = 0) const;
   /// The steps at which what holds may change, ascending; the first is 0.
   std::vector<std::uint32_t> changes() const;
 

@@ -180,7 +180,7 @@ trainer::step_result trainer::step(bool count) {
     quantization.observer = observer;
     graph<float> pass(s.pool, quantization);
     const model_loss<float> loss = s.network->loss(pass, batch);
-    losses += static_cast<double>(loss.mean.value()[0]);
+    losses += static_cast<double>(loss.plain);
     const std::optional<double> floor = floor_of(batch);
     floor_is_known = floor_is_known && floor;
     floors += floor.value_or(0);

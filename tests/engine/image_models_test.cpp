@@ -74,7 +74,7 @@ training train(const char* table, std::size_t threads, const bound_recipe* recip
     network->clear_gradients();
     const model_loss<float> loss = network->loss(pass, batch);
     pass.backward(loss.mean);
-    (step == 0 ? result.first : result.last) = double(loss.cross_entropy);
+    (step == 0 ? result.first : result.last) = double(loss.plain);
     for (const parameter<float>& p : network->parameters())
       for (std::size_t i = 0; i < p.value.value().size(); ++i)
         p.value.mutable_value()[i] -= 0.1F * p.value.gradient()[i];

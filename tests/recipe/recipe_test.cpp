@@ -11,23 +11,14 @@
 
 #include "binade/text.hpp"
 #include "model/model_config.hpp"
+#include "recipe/error_text.hpp"
 #include "recipe/shipped_recipes.hpp"
 
 namespace binade {
 namespace {
 
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-void expect_part(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << "no '" << part << "' in: " << text;
-}
+using test::error_of;
+using test::expect_part;
 
 std::string contents_of(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
@@ -205,7 +196,11 @@ straight_through = { weight = "dge(5,3)" }
 layers = "head"
 steps = [3, 20]
 signs = "fresh"
+saved = "none"
 weight_gradient = { signs = "fixed" }
+
+[outputs]
+residual = "e8m7"
 )toml",
                                 "f");
   EXPECT_EQ(
@@ -223,8 +218,13 @@ weight_gradient = { signs = "fixed" }
       "steps = [3, 20]\n"
       "forward = { signs = \"fresh\" }\n"
       "input_gradient = { signs = \"fresh\" }\n"
-      "weight_gradient = { signs = \"fixed\" }\n");
-  EXPECT_EQ(parse_recipe(r.canonical_text(), "canonical").rules, r.rules);
+      "weight_gradient = { signs = \"fixed\" }\n"
+      "saved = \"none\"\n"
+      "[outputs]\n"
+      "residual = \"e8m7/rne/spec/gradual\"\n");
+  const recipe back = parse_recipe(r.canonical_text(), "canonical");
+  EXPECT_EQ(back.rules, r.rules);
+  EXPECT_EQ(back.outputs, r.outputs);
   EXPECT_EQ(r.changes(), (std::vector<std::uint32_t>{0, 3, 10, 20}));
 }
 
@@ -256,11 +256,12 @@ TEST(recipe, the_digests_of_shipped_recipes_do_not_change) {
 
 TEST(recipe, a_misspelt_key_names_file_line_and_nearest_key) {
   expect_part(error_of([] { parse_recipe("nmae = \"x\"\n", "f.toml"); }),
-              "f.toml:1: key \"nmae\": unknown key; the nearest is \"name\"; valid here: name, description, rule");
+              "f.toml:1: key \"nmae\": unknown key; the nearest is \"name\"; valid here: name, description, rule, "
+              "outputs");
   expect_part(error_of([] { parse_recipe("[[rule]]\nlayers = \"*\"\nforwrad = { input = \"e5m2\" }\n", "f.toml"); }),
               "f.toml:3: key \"rule.forwrad\": unknown key; the nearest is \"forward\"; valid here: layers, steps, "
               "start_step, operands, accumulator, result, residual, signs, forward, input_gradient, weight_gradient, "
-              "straight_through");
+              "saved, straight_through");
   expect_part(error_of([] { parse_recipe("[[rule]]\nlayers=\"*\"\nforward = { grad_output = \"e5m2\" }\n", "f"); }),
               "f:3: key \"rule.forward.grad_output\": unknown key");
   expect_part(error_of([] { parse_recipe("[[rule]]\nlayers=\"*\"\nforward = { inputs = \"e5m2\" }\n", "f"); }),

@@ -62,6 +62,11 @@ accumulator = "e8m10/sr:8:chunk=16->kahan"
 straight_through = { input = "clip", weight = "trust(0.4)" }
 
 [[rule]]
+layers = ["*.mlp.down", "*.query_key_value"]
+saved = "e4m3fn/sr@block(16)"
+straight_through = { input = "plain" }
+
+[[rule]]
 layers = "*.mlp.*"
 steps = [2, 5]
 operands = "rht(32,1)+e2m1fn/sr@block(32,rceil)"
@@ -73,6 +78,10 @@ accumulator = "mx"
 layers = "*.attention.output"
 start_step = 3
 operands = "e5m2@tensor(delayed=2,margin=1)"
+
+[outputs]
+norm = "e8m7"
+residual = "e5m10"
 )toml";
 
 TEST(recipe_training, resumes_from_a_checkpoint_bit_for_bit_with_delayed_scales_schedules_and_noise) {

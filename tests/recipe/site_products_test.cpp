@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -12,14 +13,24 @@
 #include "binade/accumulator_text.hpp"
 #include "binade/matmul.hpp"
 #include "binade/text.hpp"
+#include "buffer_pool.hpp"
 #include "engine/random_values.hpp"
+#include "ops/add.hpp"
+#include "ops/attention.hpp"
+#include "ops/gelu.hpp"
+#include "ops/layer_norm.hpp"
 #include "ops/linear.hpp"
+#include "ops/rms_norm.hpp"
+#include "ops/swiglu.hpp"
+#include "recipe/error_text.hpp"
 #include "recipe/quantized_matmul.hpp"
 #include "recipe/recipe.hpp"
 
 namespace binade {
 namespace {
 
+using test::error_of;
+using test::expect_part;
 using test::random_values;
 using enum site_operand;
 
@@ -103,18 +114,6 @@ void expect_library_products(const layer& given, const quantizer& q, const accum
   expect_same_bits(given.weight_gradient,
                    product(transposed(g, rows, outputs), x, {outputs, rows, inputs}, site_gemm::weight_gradient),
                    what + " weight gradient");
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "no error";
-}
-void expect_part(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << "no '" << part << "' in: " << text;
 }
 
 // ---- accumulators --------------------------------------------------------------------------------------------------
@@ -480,6 +479,107 @@ TEST(site_products, follow_rules_that_begin_and_end) {
     expect_same_bits(given.y, expected.y, "step " + std::to_string(step));
     expect_same_bits(given.weight_gradient, expected.weight_gradient, "step " + std::to_string(step));
   }
+}
+
+// ---- what is kept, and other results -------------------------------------------------------------------------------
+
+TEST(site_products, take_the_weight_gradient_from_the_input_as_it_was_kept) {
+  layer plain, given;
+  plain.run("operands = \"none\"");
+  for (const char* text : {"e4m3fn@block(32)", "e2m1fn@block(16,e4m3fn)@tensor", "e5m10", "int5@row", "nf4@tensor"}) {
+    matrix kept(rows * inputs);
+    quantize(given.input(), {rows, inputs, 1}, parse_quantizer(text), {}, kept);
+    const bound_recipe formats = bound("saved = \"" + std::string(text) + "\"");
+    for (const std::size_t threads : {1u, 3u}) {
+      given.run({.recipe = &formats}, threads);
+      expect_same_bits(given.y, plain.y, text);
+      expect_same_bits(given.x_gradient, plain.x_gradient, text);
+      expect_same_bits(
+          given.weight_gradient,
+          product_of_rows(transposed(given.output_gradient(), rows, outputs), transposed(kept, rows, inputs), rows),
+          text);
+    }
+  }
+  given.run("saved = \"e4m3fn@block(32)\"\nweight_gradient = { input = \"mxfp4\" }");
+  EXPECT_NE(given.weight_gradient, plain.weight_gradient);
+}
+
+TEST(saved_activation, has_the_bytes_of_its_codes_and_scales_and_keeps_nan) {
+  thread_pool pool(2);
+  tensor<float> x = random_values(3).values<float>({64, 96}, 5);
+  EXPECT_EQ(saved_activation(pool, x, parse_quantizer("e4m3fn@block(32)"), {}).bytes(), 64u * 96 + 64 * 3);
+  EXPECT_EQ(saved_activation(pool, x, parse_quantizer("mxfp4"), {}).bytes(), 64u * 48 + 64 * 3);
+  EXPECT_EQ(saved_activation(pool, x, parse_quantizer("e5m10"), {}).bytes(), 64u * 96 * 2);
+  x[100] = std::numeric_limits<float>::quiet_NaN();
+  for (const char* text : {"e4m3fn@block(32)", "mxfp4"}) {
+    const tensor<float> kept = saved_activation(pool, x, parse_quantizer(text), {}).restored(pool);
+    EXPECT_TRUE(std::isnan(kept[100])) << text;
+    EXPECT_FALSE(std::isnan(kept[101])) << text;
+  }
+}
+
+TEST(site_products, keep_codes_in_the_place_of_the_input) {
+  thread_pool pool(1);
+  const variable<float> x(tensor<float>::full({64, 128}, 0.5f), true), weight(tensor<float>::full({64, 128}, 1), true);
+  const auto kept_bytes = [&](const std::string& text) {
+    const bound_recipe formats = bound(text);
+    graph<float> pass(pool, {.recipe = &formats});
+    const std::size_t before = buffer_pool::instance().usage().in_use;
+    const variable<float> y = linear<float>(pass, "site", gelu(pass, x), weight, {});
+    return buffer_pool::instance().usage().in_use - before - y.value().size() * sizeof(float);
+  };
+  EXPECT_EQ(kept_bytes("saved = \"none\""), 64u * 128 * 4);
+  EXPECT_EQ(kept_bytes("saved = \"e4m3fn@block(32)\""), 64u * 128);
+  EXPECT_EQ(kept_bytes("saved = \"mxfp4\""), 64u * 64);
+  // Where both products take the same quantized input, the one before rounding goes.
+  EXPECT_EQ(kept_bytes("forward = { input = \"e4m3fn@tensor\" }\nweight_gradient = { input = \"e4m3fn@tensor\" }"),
+            64u * 128 * 4);
+}
+
+TEST(site_products, refuse_what_cannot_be_kept) {
+  expect_part(
+      error_of([] { bound("operands = \"mxfp4\"\nsaved = \"mxfp4\"\nstraight_through = { input = \"clip\" }"); }),
+      "site/saved has quantizer mxfp4, and straight_through of the input is clip");
+  expect_part(error_of([] { bound("saved = \"e4m3fn@tensor(delayed=2)\""); }), "cannot be delayed");
+  expect_part(error_of([] { bound("saved = \"hadamard(16)+mxfp4\""); }), "has no transforms");
+}
+
+TEST(outputs, round_the_results_of_each_kind_and_no_other) {
+  random_values random(9);
+  const variable<float> a(random.values<float>({8, 32})), b(random.values<float>({8, 32})),
+      ones(tensor<float>::full({32}, 1)), zeros(tensor<float>::zeros({32}));
+  const attention_heads<float> heads{variable<float>(random.values<float>({1, 2, 8, 16})),
+                                     variable<float>(random.values<float>({1, 2, 8, 16})),
+                                     variable<float>(random.values<float>({1, 2, 8, 16}))};
+  thread_pool pool(1);
+  const auto results = [&](const std::string& text) {
+    const bound_recipe formats(parse_recipe(text, "test", "test"), {"scores", "values"});
+    graph<float> pass(pool, {.recipe = &formats});
+    return std::vector{copy_of(layer_norm(pass, a, ones, zeros, 1e-5).value()),
+                       copy_of(rms_norm(pass, a, ones, 1e-5).value()),
+                       copy_of(attention(pass, "scores", "values", heads).value()),
+                       copy_of(add(pass, a, b).value()),
+                       copy_of(gelu(pass, a).value()),
+                       copy_of(swiglu(pass, a, b).value())};
+  };
+  const auto plain = results("");
+  const std::vector<std::string> kinds{"norm", "norm", "softmax", "residual", "activation", "activation"};
+  for (const std::string kind : {"norm", "softmax", "residual", "activation"}) {
+    const auto rounded = results("[outputs]\n" + kind + " = \"e4m3fn@row\"\n");
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+      if (kinds[i] != kind) {
+        expect_same_bits(rounded[i], plain[i], kind + " of " + std::to_string(i));
+        continue;
+      }
+      matrix expected(plain[i].size());
+      quantize(plain[i], {8, 32, 1}, parse_quantizer("e4m3fn@row"), {}, expected);
+      if (kind != "softmax") expect_same_bits(rounded[i], expected, kind);
+      EXPECT_NE(rounded[i], plain[i]) << kind;
+    }
+  }
+  expect_part(error_of([] { bound_recipe(parse_recipe("[outputs]\nnorm = \"e4m3fn/sr@row\"\n", "f", "f"), {}); }),
+              "recipe 'f': outputs.norm has quantizer e4m3fn/sr@row, and these results have no noise of their own");
+  expect_part(error_of([] { parse_recipe("[outputs]\nnorms = \"e8m7\"\n", "f", "f"); }), "the nearest is \"norm\"");
 }
 
 }  // namespace
