@@ -101,8 +101,8 @@ def test_ctrl_c_keeps_everything_and_says_how_to_go_on(binade, program, tmp_path
 
 WIDE = """
 [model]
-layers = 1
-width = 256
+layers = 4
+width = 192
 heads = 4
 context = 8
 [data]
@@ -122,7 +122,7 @@ packed = {packed}
 
 
 def test_packed_states_take_less_memory_and_give_the_same_bits(binade, tmp_path):
-    """The peak of all tensors, where a model has more parameters than activations; summary and CHANGELOG call it so."""
+    """The peak is that of all tensors, of a model with more parameters than activations: weights, gradients and states."""
     (tmp_path / "f32.toml").write_text("")
     fp8 = 'first_moment = "e4m3fn@block(128)"\nsecond_moment = "e4m3fn@block(128)"'
     for packed in ("true", "false"):
@@ -140,7 +140,7 @@ def test_packed_states_take_less_memory_and_give_the_same_bits(binade, tmp_path)
     assert summaries["packed_true"]["weights_digest"] == summaries["packed_false"]["weights_digest"]
     assert summaries["packed_true"]["weights_digest"] != summaries["f32"]["weights_digest"]
     saved = summaries["f32"]["peak_tensor_bytes"] - summaries["packed_true"]["peak_tensor_bytes"]
-    assert saved > 3 * parameters, summaries  # 6 bytes less to keep, and one array unpacked while it is updated
+    assert saved > 4 * parameters, summaries  # 6 bytes less to keep, and one array is unpacked while it is updated
 
 
 def test_a_format_for_a_state_that_the_optimizer_has_not_is_an_error(binade, tmp_path):
