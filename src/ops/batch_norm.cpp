@@ -7,6 +7,7 @@
 #include "binade/reduction.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/unfold.hpp"
+#include "recipe/output_kind.hpp"
 
 namespace binade {
 namespace {
@@ -100,7 +101,9 @@ variable<T> batch_norm(graph<T>& pass, const variable<T>& x, const variable<T>& 
         for (std::size_t j = 0; j < count; ++j) a[j] = (a[j] - mean) * inverse * slope + shift;
       });
 
-  return pass.result(s.by_image(rows, x.shape(), pool), {&x, &weight, &bias},
+  tensor<T> y = s.by_image(rows, x.shape(), pool);
+  round_output(pass, output_kind::norm, y);
+  return pass.result(std::move(y), {&x, &weight, &bias},
                      [&pool, x, weight, bias, means, inverses, s, count, training](const tensor<T>& gradient) {
                        // With n = (x - mean) / deviation and g = dy weight:  dx = (g - mean(g) - n mean(g n)) /
                        // deviation, and without the means where the statistics do not depend on x.

@@ -266,6 +266,7 @@ variable<T> conv2d(graph<T>& pass, std::string_view site, const variable<T>& x, 
 
   using enum site_operand;
   const site_quantization<T> quantization(pass, site);
+  quantization.require_input_as_it_is("conv2d");
   const unfolded_input<T> input(s, x.value(), quantization, forward_input, s.along_windows(), pool);
   gemm_operand<T> matrix = quantization.quantize(forward_weight, weight.value(), {s.out_channels, s.inner(), 1});
   tensor<T> y = convolve(s, quantization, input, matrix, bias, pool);

@@ -35,6 +35,7 @@ variable<T> gelu_erf(graph<T>& pass, const variable<T>& x) {
   kernels::for_each_element(pass.pool(), y.size(),
                             [in = x.value().data(), out = y.data()](std::size_t i)
                                 BINADE_KERNEL_BODY { out[i] = in[i] * normal_distribution(in[i]); });
+  round_output(pass, output_kind::activation, y);
   return pass.result(std::move(y), {&x}, [&pool = pass.pool(), x](const tensor<T>& gradient) {
     tensor<T> x_gradient = tensor<T>::uninitialized(x.shape());
     kernels::for_each_element(pool, gradient.size(),

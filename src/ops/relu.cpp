@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "kernels/elementwise.hpp"
+#include "recipe/output_kind.hpp"
 
 namespace binade {
 
@@ -15,6 +16,7 @@ variable<T> relu(graph<T>& pass, const variable<T>& x, double ceiling) {
                               const T positive = in[i] <= T(0) ? T(0) : in[i];
                               out[i] = positive >= top ? top : positive;
                             });
+  round_output(pass, output_kind::activation, y);
   return pass.result(std::move(y), {&x}, [&pool = pass.pool(), x, top](const tensor<T>& gradient) {
     tensor<T> x_gradient = tensor<T>::uninitialized(x.shape());
     kernels::for_each_element(pool, gradient.size(),

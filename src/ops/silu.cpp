@@ -4,6 +4,7 @@
 
 #include "binade/elementary.hpp"
 #include "kernels/elementwise.hpp"
+#include "recipe/output_kind.hpp"
 
 namespace binade {
 
@@ -13,6 +14,7 @@ variable<T> silu(graph<T>& pass, const variable<T>& x) {
   kernels::for_each_element(pass.pool(), y.size(),
                             [in = x.value().data(), out = y.data()](std::size_t i)
                                 BINADE_KERNEL_BODY { out[i] = in[i] * math::sigmoid(in[i]); });
+  round_output(pass, output_kind::activation, y);
   return pass.result(std::move(y), {&x}, [&pool = pass.pool(), x](const tensor<T>& gradient) {
     tensor<T> x_gradient = tensor<T>::uninitialized(x.shape());
     kernels::for_each_element(pool, gradient.size(),

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "kernels/elementwise.hpp"
+#include "recipe/output_kind.hpp"
 
 namespace binade {
 
@@ -13,6 +14,7 @@ variable<T> softmax(graph<T>& pass, const variable<T>& x) {
   const std::size_t columns = x.shape().back(), rows = x.value().size() / columns;
   tensor<T> y = tensor<T>::uninitialized(x.shape());
   kernels::softmax_rows<T>(pass.pool(), x.value().values(), rows, columns, T(1), kernels::row_mask::none, y.values());
+  round_output(pass, output_kind::softmax, y);
   return pass.result(y, {&x}, [&pool = pass.pool(), x, y, rows, columns](const tensor<T>& gradient) {
     tensor<T> x_gradient = tensor<T>::uninitialized(x.shape());
     kernels::softmax_rows_backward<T>(pool, y.values(), gradient.values(), rows, columns, T(1), kernels::row_mask::none,
