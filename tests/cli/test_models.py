@@ -8,7 +8,7 @@ import time
 import pytest
 
 TOKENS = 'corpus = "zm"\nvalidation_documents = 4'
-IMAGES = 'corpus = "prototypes"\nclasses = 4\nsize = 8\nvalidation_images = 32'
+IMAGES = 'corpus = "prototypes"\nclasses = 4\nsize = 8\nshift = 0\nnoise = 0.25\nvalidation_images = 32'
 VECTORS = 'corpus = "gaussian"\nwidth = 16\nvalidation_samples = 32'
 DECODER = "layers = 2\nwidth = 32\nheads = 4\ncontext = 32"
 # name: [model], [data], what a loss is counted in
