@@ -101,4 +101,24 @@ TEST_F(plan, a_format_without_zero_is_refused_before_anything_runs) {
   EXPECT_NE(message(file({"f32", "e8m0fnu"})), "");
 }
 
+// The files that the manual points to: data, model and recipes fit each other.
+TEST(experiments, every_file_can_run) {
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(BINADE_SOURCE_DIR "/experiments")) {
+    if (entry.path().extension() != ".toml") continue;
+    ++files;
+    const std::filesystem::path data = entry.path().stem() == "text" ? BINADE_SOURCE_DIR "/CHANGELOG.md" : "";
+    if (toml_section::read_file(entry.path()).has("study")) {
+      EXPECT_NO_THROW(make_plan(read_study_file(entry.path(), data))) << entry.path();
+      continue;
+    }
+    EXPECT_NO_THROW({
+      train_file file = read_train_file(entry.path(), data);
+      open_source(file.run);
+      checked_recipe(file.recipe, entry.path(), file.run);
+    }) << entry.path();
+  }
+  EXPECT_GE(files, 6);
+}
+
 }  // namespace

@@ -4,10 +4,12 @@
 
 #include <cmath>
 #include <filesystem>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "data/zm_corpus.hpp"
 #include "model/model_kinds.hpp"
 #include "train/settings.hpp"
 #include "util/toml_reader.hpp"
@@ -19,8 +21,9 @@ run_settings small_run() {
   run_settings run;
   run.name = "small";
   run.model = read_model(toml_section::parse("layers = 1\nwidth = 32\nheads = 2\ncontext = 16\n", "model"));
-  run.data.corpus = "zm";
-  run.data.validation_documents = 4;
+  run.data = {.corpus = "zm", .open = [] {
+                return std::make_unique<language_source>(std::make_shared<const zm_language>(8, 16, 0), 16, 4);
+              }};
   run.train.steps = 8;
   run.train.batch = 6;
   return run;
