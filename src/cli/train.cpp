@@ -203,8 +203,9 @@ void print_summary(const json& s, const data_source& source, const fs::path& out
     if (s.contains("bits_per_byte")) std::cout << " = " << fixed_text(number("bits_per_byte")) << " bits per byte";
     std::cout << "\n";
   }
-  std::cout << "weights          " << (out / "checkpoint.safetensors").string() << "\n"
-            << "metrics          " << (out / "metrics.jsonl").string() << "\n";
+  const fs::path weights = out / "checkpoint.safetensors";  // of a run that diverged early there is none
+  if (fs::exists(weights)) std::cout << "weights          " << weights.string() << "\n";
+  std::cout << "metrics          " << (out / "metrics.jsonl").string() << "\n";
 }
 
 int run_train(const train_options& options) {
@@ -224,6 +225,8 @@ int run_train(const train_options& options) {
   const fs::path weights_folder = options.weights.parent_path();
   if (!weights_folder.empty() && !fs::is_directory(weights_folder))
     throw std::invalid_argument(weights_folder.string() + " is no folder; --export needs one for its file");
+  if (fs::exists(options.weights) && !fs::is_regular_file(options.weights))
+    throw std::invalid_argument(options.weights.string() + " is no regular file; --export needs the name of one");
   if (!options.resume)
     for (const fs::path& result : {checkpoint, metrics_path})
       if (fs::exists(result))
@@ -253,11 +256,14 @@ int run_train(const train_options& options) {
   } else {
     if (result.end == run_end::finished) t.save(checkpoint, {.losses = result.losses, .seconds = result.seconds});
     if (result.end == run_end::finished && !options.weights.empty()) t.export_weights(options.weights);
+    if (result.end == run_end::diverged && !options.weights.empty())
+      progress.say("the run diverged: " + options.weights.string() + " was not written");
   }
   const json summary = summary_of(file.run, *source, trial, file.recipe, t, result);
-  if (result.end != run_end::interrupted) write_atomically(out / "summary.json", summary.dump(2) + "\n");
+  if (result.end != run_end::interrupted)
+    write_atomically(out / "summary.json", summary.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
   if (options.as_json)
-    std::cout << summary.dump(2) << "\n";
+    std::cout << summary.dump(2, ' ', false, json::error_handler_t::replace) << "\n";
   else if (result.end != run_end::interrupted)
     print_summary(summary, *source, out);
   return result.end == run_end::interrupted ? exit_code::interrupted : exit_code::done;

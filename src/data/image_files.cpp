@@ -1,6 +1,7 @@
 #include "data/image_files.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <span>
 #include <stdexcept>
@@ -116,12 +117,19 @@ labelled_images read_npy_images(const fs::path& images, const fs::path& labels) 
   if (pixels.header().type == npy_type::uint8) {
     result.bytes.resize(count);
     pixels.read(0, std::as_writable_bytes(std::span(result.bytes)));
+  } else if (pixels.header().type == npy_type::float64) {
+    refuse(images,
+           "holds float64 elements; pixels are uint8, float16, bfloat16 or float32: save x.astype(numpy.float32)");
   } else if (is_floating(pixels.header().type)) {
     result.reals.resize(count);
     pixels.read(0, std::span(result.reals));
+    const auto odd = std::find_if(result.reals.begin(), result.reals.end(), [](float x) { return !std::isfinite(x); });
+    if (odd != result.reals.end())
+      refuse(images, "has a pixel that is NaN or infinite: element " + std::to_string(odd - result.reals.begin()) +
+                         " in storage order; pixels must be finite");
   } else {
-    refuse(images,
-           "holds " + std::string(name_of(pixels.header().type)) + " elements; pixels are uint8 or floating-point");
+    refuse(images, "holds " + std::string(name_of(pixels.header().type)) +
+                       " elements; pixels are uint8, float16, bfloat16 or float32");
   }
   const token_file classes(labels, token_file::layout::npy);
   if (classes.count() != shape[0])
@@ -226,6 +234,8 @@ data_kind images_kind() {
             const fs::path test_images = has_tests ? r.path("test_images") : fs::path();
             const fs::path test_labels = has_tests ? r.path("test_labels") : fs::path();
             const double share = read_real(r.table, "validation_fraction", 0, bound::excluded, 1, bound::excluded, 0.1);
+            if (has_tests && r.table.has("validation_fraction"))
+              r.table.fail("validation_fraction", "is given and so are test images; remove one of the two");
             const image_set_settings s = read_settings(r, "images", 0, {0}, {1});
             return [=] {
               labelled_images training = read_npy_images(images, labels);

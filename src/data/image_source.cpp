@@ -163,10 +163,12 @@ std::string image_set_source::description() const {
 }
 
 std::string image_set_source::canonical_text() const {
+  const image_shape s = images();
   return "corpus = \"" + settings_.name + "\"\ntraining_images = " + std::to_string(training_.count()) +
-         "\ntraining_xxh3 = \"" + training_digest_ + "\"\nvalidation_xxh3 = \"" + validation_digest_ +
-         "\"\nclasses = " + std::to_string(settings_.classes) + "\nmean = " + list_of(settings_.mean) +
-         "\ndeviation = " + list_of(settings_.deviation) +
+         "\nchannels = " + std::to_string(s.channels) + "\nheight = " + std::to_string(s.height) +
+         "\nwidth = " + std::to_string(s.width) + "\ntraining_xxh3 = \"" + training_digest_ +
+         "\"\nvalidation_xxh3 = \"" + validation_digest_ + "\"\nclasses = " + std::to_string(settings_.classes) +
+         "\nmean = " + list_of(settings_.mean) + "\ndeviation = " + list_of(settings_.deviation) +
          "\ncrop_padding = " + std::to_string(settings_.crop_padding) +
          "\nflip = " + (settings_.flip ? "true" : "false") +
          "\nvalidation_images = " + std::to_string(validation_rows_) + "\n";

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::uint64_t pattern_tag = 0x210, split_tag = 0x211;  // training is split_tag + 0, validation + 1
 constexpr std::size_t most_size = 128;
+constexpr double least_noise = 1e-3, most_noise = 1e3;  // within which squares and floors are sound in double
 
 void require(bool holds, const char* what, const std::string& given, const char* valid) {
   if (!holds)
@@ -58,7 +59,7 @@ prototype_images::prototype_images(const parameters& p, std::size_t validation_r
   require(p.channels >= 1 && p.channels <= 16, "channels", std::to_string(p.channels), "1..16");
   require(p.size >= 4 && p.size <= most_size, "size", std::to_string(p.size), "4..128");
   require(2 * p.shift < p.size, "shift", std::to_string(p.shift), "less than half the size");
-  require(p.noise > 0 && std::isfinite(p.noise), "noise", exact_text(p.noise), "more than 0");
+  require(p.noise >= least_noise && p.noise <= most_noise, "noise", exact_text(p.noise), "0.001 to 1000");
   require(validation_rows >= 1, "validation_rows", std::to_string(validation_rows), "at least 1");
   const std::size_t plane_size = p.size * p.size;
   for (std::size_t i = 0; i < p.classes * p.channels; ++i) {
@@ -187,7 +188,7 @@ data_kind prototypes_kind() {
             p.size = read_size(r.table, "size", 4, most_size, 16);
             const auto most_shift = static_cast<std::int64_t>((p.size - 1) / 2);
             p.shift = read_size(r.table, "shift", 0, most_shift, std::min<std::int64_t>(2, most_shift));
-            p.noise = read_positive(r.table, "noise", p.noise);
+            p.noise = read_real(r.table, "noise", least_noise, bound::included, most_noise, bound::included, p.noise);
             p.seed = r.seed();
             const std::size_t rows = read_size(r.table, "validation_images", 1, 1 << 20, 1024);
             return [=] { return std::make_unique<prototype_images>(p, rows); };

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <span>
 #include <stdexcept>
+#include <system_error>
 #include <tuple>
 
 #include "data/data_kind.hpp"
@@ -96,13 +97,20 @@ shard_source::shard_source(const shard_settings& settings, std::size_t context, 
   std::vector<piece> for_training, for_validation;
   std::uint64_t total = 0;
   const bool goes_by_name = settings.validation_files.empty();
+  const std::vector<fs::path> validation_paths = list_token_files(settings.validation_files);
   for (const fs::path& path : list_token_files(settings.files)) {
+    const auto is_same = [&path](const fs::path& other) {
+      std::error_code ignored;
+      return fs::equivalent(path, other, ignored);
+    };
+    // A file for validation is never trained on, also where it lies in the folder of the others.
+    if (std::any_of(validation_paths.begin(), validation_paths.end(), is_same)) continue;
     const auto file = std::make_shared<const token_file>(path, settings.layout);
     const bool is_validation = goes_by_name && name_has_word(path, {"val", "valid", "validation"});
     (is_validation ? for_validation : for_training).push_back({file, 0, file->count()});
     if (!is_validation) total += file->count();
   }
-  for (const fs::path& path : list_token_files(settings.validation_files)) {
+  for (const fs::path& path : validation_paths) {
     const auto file = std::make_shared<const token_file>(path, settings.layout);
     for_validation.push_back({file, 0, file->count()});
   }
@@ -228,6 +236,8 @@ data_kind tokens_kind() {
               s.vocabulary = read_size(r.table, "vocabulary", 2, shard_source::largest_vocabulary);
             s.validation_fraction = read_real(r.table, "validation_fraction", 0, bound::excluded, 1, bound::excluded,
                                               s.validation_fraction);
+            if (r.table.has("validation_files") && r.table.has("validation_fraction"))
+              r.table.fail("validation_fraction", "is given and so is validation_files; remove one of the two");
             const std::size_t context = r.sequence_length(), rows = r.validation_documents();
             return [=] { return std::make_unique<shard_source>(s, context, rows); };
           }};

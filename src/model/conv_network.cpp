@@ -110,7 +110,7 @@ model_loss<T> conv_network<T>::loss(graph<T>& pass, const data_batch& examples) 
   for (const block& b : blocks_) {
     variable<T> y = x;
     for (const layer& l : b.layers) y = run(pass, y, l);
-    if (b.is_residual) y = add(pass, y, b.shortcut ? run(pass, x, *b.shortcut) : x);
+    if (b.is_residual) y = add_to_stream(pass, y, b.shortcut ? run(pass, x, *b.shortcut) : x);
     x = b.activates ? apply(pass, classifier_.function, y) : y;
   }
   x = linear(pass, head_.site, global_avg_pool(pass, x), head_.weight, head_.bias);

@@ -169,7 +169,9 @@ std::shared_ptr<const model_plan> read_decoder(const toml_section& table) {
   try {
     m.validate();
   } catch (const std::invalid_argument& e) {
-    table.fail("width", e.what());
+    // "model: FIELD is ...": the key to blame, where the file has it.
+    const std::string why = e.what(), field = why.substr(7, why.find(' ', 7) - 7);
+    table.fail(table.has(field) ? field : "width", why);
   }
   return std::make_shared<decoder_plan>(std::move(m));
 }

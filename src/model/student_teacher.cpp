@@ -117,7 +117,7 @@ variable<T> student_teacher<T>::run(graph<T>& pass, variable<T> x, const std::ve
     const variable<T> in = b.norm.weight ? layer_norm(pass, x, b.norm.weight, b.norm.bias, epsilon) : x;
     const variable<T> up = linear(pass, b.up.site, in, b.up.weight, b.up.bias);
     const variable<T> active = apply(pass, config_.function, up);
-    x = add(pass, x, linear(pass, b.down.site, active, b.down.weight, b.down.bias));
+    x = add_to_stream(pass, x, linear(pass, b.down.site, active, b.down.weight, b.down.bias));
   }
   return x;
 }

@@ -48,7 +48,7 @@ typename transformer<T>::decoded transformer<T>::outputs(graph<T>& pass, std::sp
   if (position_embedding_) {
     std::vector<std::int32_t> positions(tokens.size());
     for (std::size_t i = 0; i < positions.size(); ++i) positions[i] = std::int32_t(i % length);
-    x = add(pass, x, embedding<T>(pass, position_embedding_, positions, stream));
+    x = add_to_stream(pass, x, embedding<T>(pass, position_embedding_, positions, stream));
   }
   x = dropout(pass, "embedding", x, 1 - config_.dropout);
   decoded result;

@@ -159,17 +159,16 @@ block_result<T> transformer_block<T>::mix(graph<T>& pass, const variable<T>& x) 
 
 template <class T>
 block_result<T> transformer_block<T>::forward(graph<T>& pass, const variable<T>& x, kernels::row_mask mask) const {
-  const auto add_to_stream = [this, &pass](const variable<T>& stream, const std::string& site,
-                                           const variable<T>& branch) {
+  const auto add_branch = [this, &pass](const variable<T>& stream, const std::string& site, const variable<T>& branch) {
     const variable<T> kept = dropout(pass, site, branch, 1 - config_.dropout);
-    return add(pass, stream, config_.residual_scale == 1 ? kept : scale(pass, kept, config_.residual_scale));
+    return add_to_stream(pass, stream, config_.residual_scale == 1 ? kept : scale(pass, kept, config_.residual_scale));
   };
   const variable<T> attended =
-      add_to_stream(x, name_ + ".attention", attend(pass, normalize(pass, x, attention_norm_), mask));
+      add_branch(x, name_ + ".attention", attend(pass, normalize(pass, x, attention_norm_), mask));
   const variable<T> normed = normalize(pass, attended, mlp_norm_);
-  if (experts_.empty()) return {add_to_stream(attended, name_ + ".mlp", feed(pass, normed, mlp_)), {}};
+  if (experts_.empty()) return {add_branch(attended, name_ + ".mlp", feed(pass, normed, mlp_)), {}};
   const block_result<T> mixed = mix(pass, normed);
-  return {add_to_stream(attended, name_ + ".mlp", mixed.x), mixed.balance};
+  return {add_branch(attended, name_ + ".mlp", mixed.x), mixed.balance};
 }
 
 #define BINADE_INSTANTIATE(T)          \

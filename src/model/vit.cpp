@@ -147,7 +147,7 @@ variable<T> vision_transformer<T>::logits(graph<T>& pass, const data_batch& exam
   if (class_token_) x = prepend_position(pass, x, class_token_);
   std::vector<std::int32_t> places(images.shape()[0] * c.positions());
   for (std::size_t i = 0; i < places.size(); ++i) places[i] = std::int32_t(i % c.positions());
-  x = add(pass, x, embedding<T>(pass, position_embedding_, places, x.shape()));
+  x = add_to_stream(pass, x, embedding<T>(pass, position_embedding_, places, x.shape()));
   x = dropout(pass, "embedding", x, 1 - c.dropout);
   for (const transformer_block<T>& block : blocks_) x = block.forward(pass, x, kernels::row_mask::none).x;
   x = apply_norm(pass, c.blocks().shape(), x, final_norm_);
@@ -178,7 +178,9 @@ std::shared_ptr<const model_plan> read_vit(const toml_section& table) {
   try {
     c.validate();
   } catch (const std::invalid_argument& e) {
-    table.fail("width", e.what());
+    // "model: FIELD is ...": the key to blame, where the file has it.
+    const std::string why = e.what(), field = why.substr(7, why.find(' ', 7) - 7);
+    table.fail(table.has(field) ? field : "width", why);
   }
   return std::make_shared<vit_plan>(c);
 }

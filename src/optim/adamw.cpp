@@ -50,6 +50,9 @@ class adamw_rule final : public update_rule<T> {
 std::optional<setting_defect> adamw_settings::defect() const {
   if (auto d = betas_defect(beta1, beta2)) return d;
   if (auto d = positive_defect("epsilon", epsilon)) return d;
+  if (epsilon < 0x1p-126)
+    return setting_defect{"epsilon",
+                          "is " + exact_text(epsilon) + "; valid is at least 2^-126, as it is a float32 number"};
   return negative_defect("weight_decay", weight_decay);
 }
 

@@ -80,6 +80,9 @@ std::string optimizer_formats::canonical_text() const {
 optimizer_formats read_optimizer_formats(const toml_section& section) {
   optimizer_formats f;
   for (const format_key& k : format_keys) f.*k.format = read_format(section, k.key);
+  for (const format_key& k : format_keys)
+    if (const auto& format = f.*k.format; format && is_delayed(*format))
+      section.fail(k.key, "has a delayed scale, which operands of products alone have; give amax or static=X");
   f.packed = section.flag("packed", false);
   f.flat = section.flag("flat", false);
   f.matrices_only = section.flag("matrices_only", false);

@@ -1,5 +1,6 @@
 #include "recipe/output_kind.hpp"
 
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -21,7 +22,13 @@ void round_output(const graph<T>& pass, output_kind kind, tensor<T>& result) {
                                 ", but emulated values are float32 numbers: use float, or a recipe without quantizers");
   } else {
     const std::size_t columns = result.shape().back();
-    kernels::quantize(pass.pool(), result.values(), {result.size() / columns, columns, 1}, q, {}, result.values());
+    const quantization_context& context = pass.quantization();
+    std::optional<quantize_counters> counters;
+    if (context.observer) counters.emplace();
+    kernels::quantize(pass.pool(), result.values(), {result.size() / columns, columns, 1}, q, {}, result.values(),
+                      counters ? &*counters : nullptr);
+    if (counters)
+      context.observer({context.step, "outputs", "forward", output_kind_names[std::size_t(kind)], *counters});
   }
 }
 

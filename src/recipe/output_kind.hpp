@@ -11,10 +11,10 @@ namespace binade {
 
 /// Results of operations other than matrix products, by what they are.
 enum class output_kind : std::uint8_t {
-  norm,        ///< of layer_norm and rms_norm
-  softmax,     ///< the probabilities of attention
+  norm,        ///< of layer_norm, rms_norm and batch_norm
+  softmax,     ///< the probabilities of attention; its backward step uses the rounded ones
   residual,    ///< sums of the residual stream
-  activation,  ///< of gelu and swiglu
+  activation,  ///< of gelu, swiglu, silu and relu
 };
 
 /// Their names in recipe files, in the order of the enumerators.

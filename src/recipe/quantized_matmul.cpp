@@ -312,6 +312,13 @@ gemm_operand<T> site_quantization<T>::quantize(site_operand operand, const tenso
 
     tensor<float> source = x;
     if (const auto kept = kept_transforms(q); !kept.empty()) {
+      for (const transform& t : kept)
+        if (view.length % t.block != 0)
+          throw std::invalid_argument("site_quantization: " + full_name(site_->name, operand) + " has quantizer " +
+                                      to_string(*how) + ", and the summed axis has " + std::to_string(view.length) +
+                                      " elements, no whole number of blocks of " + std::to_string(t.block) +
+                                      "; take a block that divides it, or a later rule without the transform for "
+                                      "this site");
       source = tensor<float>::uninitialized(x.shape());
       kernels::hadamard(pool, kept, view, x.values(), source.values());
       q = without_first(q, kept.size());

@@ -150,8 +150,10 @@ recipe read_recipe_table(const toml_section& file, const std::string& name) {
     silent.first_step = result.rules[i].first_step;
     silent.end_step = result.rules[i].end_step;
     if (result.rules[i] == silent)
-      rules[i].fail("operands",
-                    "is missing, and so are forward, input_gradient and weight_gradient: the rule says nothing");
+      rules[i].fail(
+          "operands",
+          "is missing, and so are forward, input_gradient, weight_gradient, accumulator, result, residual, signs, "
+          "saved and straight_through: the rule says nothing");
   }
   return result;
 }

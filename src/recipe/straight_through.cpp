@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 
 #include "binade/elementary.hpp"
@@ -55,6 +56,7 @@ class surrogate {
     const double low = round(below_, v), high = round(above_, v), x = v;
     if (!(low <= x && x <= high)) return 0;
     if (low == high) return std::min(edge_, cap_);
+    if (exponent_ == 0) return std::min(1.0, cap_);
     const double from_centre = std::fabs(2 * ((x - low) / (high - low)) - 1);
     return std::min(edge_ * math::exp(exponent_ * math::log(from_centre)), cap_);
   }
@@ -63,6 +65,14 @@ class surrogate {
   element below_, above_;
   double exponent_, edge_, cap_;
 };
+
+/// A float32 scale is rounded, so that the element it came from may lie one ulp beyond the range: it did not saturate.
+float within_an_ulp(float v, float least, float largest) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  if (v > largest && v <= std::nextafter(largest, infinity)) return largest;
+  if (v < least && v >= std::nextafter(least, -infinity)) return least;
+  return v;
+}
 
 }  // namespace
 
@@ -108,7 +118,7 @@ void pass_through(const straight_through& s, std::span<const float> x, const axi
       for (std::size_t i = 0; i < view.inner; ++i) {
         const std::size_t at = (o * view.length + j) * view.inner + i, row = o * view.inner + i;
         const double scale = split.scales.varying(row, j) * split.scales.constant(row);
-        const float v = float(double(x[at]) / scale);
+        const float v = within_an_ulp(float(double(x[at]) / scale), float(least), float(largest));
         switch (s.rule) {
           case gradient_rule::plain:
             break;

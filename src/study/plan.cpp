@@ -68,9 +68,12 @@ recipe checked_recipe(const std::string& reference, const std::filesystem::path&
   } catch (const std::invalid_argument& e) {
     refuse("recipe " + reference + ": " + e.what());
   }
+  // A shipped recipe speaks of layers of every kind of model; a file is for this one.
+  if (!is_file_reference(reference)) return found;
   for (const unmatched_layers& u : find_unmatched_layers(found, run.model->gemm_sites()))
     refuse("recipe " + reference + ": rule " + std::to_string(u.rule + 1) + " is for layers \"" + u.glob +
-           "\", and this model has none of that name; the nearest is " + u.nearest_site);
+           "\", and this model has none of that name; the nearest is " + u.nearest_site +
+           "; correct it or leave it out");
   return found;
 }
 

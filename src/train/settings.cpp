@@ -36,7 +36,8 @@ loss_scaling_settings read_loss_scaling(const toml_section& s, bool is_there) {
     l.backoff = s.number("backoff", l.backoff);
     l.interval = s.integer("interval", l.interval);
   }
-  if (const auto defect = l.defect()) s.fail(defect->key, std::string(defect->why));
+  if (const auto defect = l.defect())
+    s.fail(defect->key, "is " + exact_text(s.number(defect->key)) + "; it " + std::string(defect->why));
   return l;
 }
 

@@ -189,11 +189,12 @@ trainer::step_result trainer::step(bool count) {
   record.loss = average(losses);
   if (floor_is_known) record.floor = average(floors);
 
+  // Before they are rounded: a format that saturates would hide an infinity.
+  const bool finite_gradients = gradients_finite(s.network->parameters());
   s.optimizer.round_gradients(s.pool, observer);
   const double scaled_norm = gradient_norm(s.network->parameters(), s.pool);
   record.gradient_norm = scaled_norm / s.scale.scale();
-  const bool overflowed =
-      s.scale.is_on() && (!std::isfinite(scaled_norm) || !gradients_finite(s.network->parameters()));
+  const bool overflowed = s.scale.is_on() && !(finite_gradients && std::isfinite(scaled_norm));
   if (overflowed) {
     ++s.skipped;
     result.finite = std::isfinite(record.loss);
@@ -201,8 +202,8 @@ trainer::step_result trainer::step(bool count) {
     const double factor = clip_factor(record.gradient_norm, s.run.train.clip);
     record.clipped = factor < 1;
     s.optimizer.step(record.learning_rate, factor / s.scale.scale(), s.pool, observer);
-    result.finite =
-        std::isfinite(record.loss) && std::isfinite(record.gradient_norm) && weights_finite(s.network->parameters());
+    result.finite = finite_gradients && std::isfinite(record.loss) && std::isfinite(record.gradient_norm) &&
+                    weights_finite(s.network->parameters());
   }
   result.counters = counters.records(record.step);
   if (s.scale.is_on()) {

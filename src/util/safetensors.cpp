@@ -142,7 +142,7 @@ void write_safetensors(const std::filesystem::path& file, std::span<const stored
         {"dtype", t->type}, {"shape", t->shape}, {"data_offsets", {data.size(), data.size() + t->bytes.size()}}};
     data.insert(data.end(), t->bytes.begin(), t->bytes.end());
   }
-  std::string text = header.dump();
+  std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   text.resize((text.size() + 7) / 8 * 8, ' ');
   const std::uint64_t length = text.size();
   const std::size_t place = text.find(std::string(digest_digits, '0'));

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import pytest
+from conftest import ROOT
 
 TOKENS = 'corpus = "zm"\nvalidation_documents = 4'
 IMAGES = 'corpus = "prototypes"\nclasses = 4\nsize = 8\nshift = 0\nnoise = 0.25\nvalidation_images = 32'
@@ -83,6 +84,19 @@ def test_data_of_another_kind_are_refused_by_name(binade, tmp_path, kind, data):
     assert result.returncode == 2
     assert kind in result.stderr or "this model reads none" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", ["moe", "vit", "resnet", "student_teacher"])
+def test_every_shipped_recipe_trains_it(binade, tmp_path, kind):
+    """Blocks of 32 divide the 8 images of 4 patches, the pixels and the vectors; an expert gets any number of tokens."""
+    recipes = sorted(path.stem for path in (ROOT / "experiments" / "recipes").glob("*.toml"))
+    assert len(recipes) >= 24
+    for recipe in recipes:
+        if kind == "vit" and "hadamard" in recipe + (ROOT / f"experiments/recipes/{recipe}.toml").read_text():
+            continue  # a class token makes 5 tokens of 4 patches
+        file = write(tmp_path, kind, steps=2, recipe=recipe)
+        result = binade("train", file, "--out", recipe)
+        assert result.returncode == 0, (recipe, result.stderr)
 
 
 def test_an_unknown_kind_names_those_that_there_are(binade, tmp_path):

@@ -191,6 +191,9 @@ TEST_F(shards, without_a_name_that_says_so_the_last_tokens_are_for_validation) {
   for (std::uint64_t step = 0; step < 200; ++step) EXPECT_LT(source.training_tokens(0, step, 1).targets[7], 75);
   const shard_source named({.files = {a}, .validation_files = {b}}, 8, 100);
   EXPECT_EQ(named.validation_tokens(0, 1).inputs[0], 50);
+  // Also where it lies in the folder of the others, it is not trained on.
+  const shard_source in_folder({.files = {folder}, .validation_files = {b}}, 8, 100);
+  for (std::uint64_t step = 0; step < 200; ++step) EXPECT_LT(in_folder.training_tokens(0, step, 1).targets[7], 50);
 }
 
 TEST_F(shards, ids_beyond_the_vocabulary_are_counted_and_refused) {

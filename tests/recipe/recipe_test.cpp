@@ -257,7 +257,7 @@ TEST(recipe, the_digests_of_shipped_recipes_do_not_change) {
 TEST(recipe, a_misspelt_key_names_file_line_and_nearest_key) {
   expect_part(error_of([] { parse_recipe("nmae = \"x\"\n", "f.toml"); }),
               "f.toml:1: key \"nmae\": unknown key; the nearest is \"name\"; valid here: name, description, rule, "
-              "outputs");
+              "optimizer, outputs");
   expect_part(error_of([] { parse_recipe("[[rule]]\nlayers = \"*\"\nforwrad = { input = \"e5m2\" }\n", "f.toml"); }),
               "f.toml:3: key \"rule.forwrad\": unknown key; the nearest is \"forward\"; valid here: layers, steps, "
               "start_step, operands, accumulator, result, residual, signs, forward, input_gradient, weight_gradient, "

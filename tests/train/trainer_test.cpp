@@ -132,6 +132,18 @@ TEST(trainer, steps_whose_scaled_gradients_overflow_are_skipped_and_the_scale_co
   EXPECT_EQ(t->steps_done(), 7);
 }
 
+TEST(trainer, a_gradient_format_that_saturates_hides_no_overflow) {
+  run_settings run = small_run();
+  run.train.loss_scaling = {.how = loss_scaling_settings::kind::fixed, .scale = 0x1p40};
+  const std::string result = "[[rule]]\nlayers = \"*\"\nweight_gradient = { result = \"e5m10\" }\n";
+  training plain(run, parse_recipe(result, "test"));
+  training rounded(run, parse_recipe(result + "[optimizer]\ngradients = \"e5m2@tensor\"\n", "test"));
+  plain.steps(3);
+  rounded.steps(3);
+  EXPECT_EQ(plain->skipped_steps(), 3);  // binary16 holds no 2^40 times a gradient
+  EXPECT_EQ(rounded->skipped_steps(), 3);
+}
+
 struct optimizer_case {
   optimizer_choice choice;
   std::string table;
