@@ -10,7 +10,7 @@ from conftest import ROOT
 
 TOKENS = 'corpus = "zm"\nvalidation_documents = 4'
 IMAGES = 'corpus = "prototypes"\nclasses = 4\nsize = 8\nshift = 0\nnoise = 0.25\nvalidation_images = 32'
-VECTORS = 'corpus = "gaussian"\nwidth = 16\nvalidation_samples = 32'
+VECTORS = 'corpus = "gaussian"\nwidth = 32\nvalidation_samples = 32'
 DECODER = "layers = 2\nwidth = 32\nheads = 4\ncontext = 32"
 # name: [model], [data], what a loss is counted in
 MODELS = {
@@ -88,15 +88,17 @@ def test_data_of_another_kind_are_refused_by_name(binade, tmp_path, kind, data):
 
 @pytest.mark.parametrize("kind", ["moe", "vit", "resnet", "student_teacher"])
 def test_every_shipped_recipe_trains_it(binade, tmp_path, kind):
-    """Blocks of 32 divide the 8 images of 4 patches, the pixels and the vectors; an expert gets any number of tokens."""
+    """All but Hadamard transforms whose blocks do not divide a summed axis: windows of 9 pixels, 5 tokens of 8 images, 8 vectors."""
     recipes = sorted(path.stem for path in (ROOT / "experiments" / "recipes").glob("*.toml"))
     assert len(recipes) >= 24
     for recipe in recipes:
-        if kind == "vit" and "hadamard" in recipe + (ROOT / f"experiments/recipes/{recipe}.toml").read_text():
-            continue  # a class token makes 5 tokens of 4 patches
         file = write(tmp_path, kind, steps=2, recipe=recipe)
         result = binade("train", file, "--out", recipe)
-        assert result.returncode == 0, (recipe, result.stderr)
+        if kind != "moe" and result.returncode != 0:
+            assert recipe in ("mxfp4_hadamard", "nvfp4_pretraining"), (recipe, result.stderr)
+            assert "no whole number of blocks of" in result.stderr
+        else:
+            assert result.returncode == 0, (recipe, result.stderr)
 
 
 def test_an_unknown_kind_names_those_that_there_are(binade, tmp_path):

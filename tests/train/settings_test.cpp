@@ -150,7 +150,7 @@ TEST_F(settings, values_outside_their_range_are_refused_with_key_and_line) {
       {"steps = 20", "steps = 20\nloss_scaling = { kind = \"static\", scale = 1000 }", "power of two"},
       {"steps = 20", "steps = 20\nloss_scaling = { kind = \"static\", growth = 2 }", "growth"},
       {"steps = 20", "steps = 20\nloss_scaling = { kind = \"dynamic\", interval = 0 }",
-       "interval\": must be at least 1"},
+       "interval\": is 0; it must be at least 1"},
       {"steps = 20", "steps = 20\nloss_scaling = {}", "kind"},
       {"batch = 4", "batch = 0", "train.batch\": is 0; valid is 1..65536"},
       {"layers = 1", "layers = 0", "model.layers\": is 0"},
