@@ -49,7 +49,7 @@ facts_language::facts_language(const parameters& p, std::size_t length) : p_(p),
 }
 
 std::size_t facts_language::vocabulary() const {
-  return static_cast<std::size_t>(first_symbol() + symbols);
+  return static_cast<std::size_t>(first_symbol()) + static_cast<std::size_t>(symbols);
 }
 
 double facts_language::record_floor() const {

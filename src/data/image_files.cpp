@@ -183,7 +183,8 @@ labelled_images split_off(labelled_images& images, double share) {
 }
 
 data_opener read_cifar_table(const data_request& r, const char* name, std::size_t classes, std::vector<double> mean,
-                             std::vector<double> deviation, std::vector<std::string> training, std::string validation) {
+                             std::vector<double> deviation, const std::vector<std::string>& training,
+                             const std::string& validation) {
   const fs::path folder = r.path("folder");
   const image_set_settings s = read_settings(r, name, classes, std::move(mean), std::move(deviation));
   return [=] {
