@@ -432,7 +432,11 @@ def started(program, folder):
     """A long run that is writing its two files."""
     sparse_array("x.npy", 1 << 30)
     process = subprocess.Popen(
-        [program, "quantize", "x.npy", "q.npy", "--to", "posit8", "--codes", "c.npy"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [program, "quantize", "x.npy", "q.npy", "--to", "posit8", "--codes", "c.npy"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup, under which tests may run, has it ignored
     )
     deadline = time.monotonic() + 60
     while len(list(folder.glob("*.tmp*"))) < 2:
