@@ -7,6 +7,7 @@
 
 #include "data/data_kind.hpp"
 #include "data/mix.hpp"
+#include "data/validation_range.hpp"
 #include "model/initialization.hpp"
 #include "report/number_text.hpp"
 #include "util/toml_numbers.hpp"
@@ -49,9 +50,7 @@ data_batch gaussian_source::training_batch(std::uint64_t data_seed, std::uint64_
 }
 
 data_batch gaussian_source::validation_batch(std::size_t first, std::size_t rows) const {
-  if (first + rows > validation_rows_)
-    throw std::invalid_argument("gaussian_source::validation_batch: samples up to " + std::to_string(first + rows) +
-                                " are asked for and there are " + std::to_string(validation_rows_));
+  require_validation_range("gaussian_source::validation_batch", "samples", first, rows, validation_rows_);
   return make(1, first, rows);
 }
 

@@ -9,6 +9,7 @@
 
 #include "data/mix.hpp"
 #include "data/token_source.hpp"
+#include "data/validation_range.hpp"
 #include "report/number_text.hpp"
 #include "util/hash.hpp"
 
@@ -143,9 +144,7 @@ image_batch image_set_source::training_images(std::uint64_t data_seed, std::uint
 }
 
 image_batch image_set_source::validation_images(std::size_t first, std::size_t rows) const {
-  if (first + rows > validation_rows_)
-    throw std::invalid_argument("image_set_source::validation_images: images up to " + std::to_string(first + rows) +
-                                " are asked for and there are " + std::to_string(validation_rows_));
+  require_validation_range("image_set_source::validation_images", "images", first, rows, validation_rows_);
   image_batch batch = empty_batch(rows);
   for (std::size_t r = 0; r < rows; ++r)
     write_image(batch, r, validation_, (first + r) * validation_.count() / validation_rows_, 0);

@@ -10,6 +10,7 @@
 #include "binade/elementary.hpp"
 #include "data/data_kind.hpp"
 #include "data/mix.hpp"
+#include "data/validation_range.hpp"
 #include "model/initialization.hpp"
 #include "report/number_text.hpp"
 #include "util/toml_numbers.hpp"
@@ -156,9 +157,7 @@ image_batch prototype_images::training_images(std::uint64_t data_seed, std::uint
 }
 
 image_batch prototype_images::validation_images(std::size_t first, std::size_t rows) const {
-  if (first + rows > validation_rows_)
-    throw std::invalid_argument("prototype_images::validation_images: images up to " + std::to_string(first + rows) +
-                                " are asked for and there are " + std::to_string(validation_rows_));
+  require_validation_range("prototype_images::validation_images", "images", first, rows, validation_rows_);
   return make(1, first, rows);
 }
 

@@ -10,6 +10,7 @@
 
 #include "data/data_kind.hpp"
 #include "data/mix.hpp"
+#include "data/validation_range.hpp"
 #include "util/hash.hpp"
 #include "util/toml_numbers.hpp"
 
@@ -190,9 +191,7 @@ token_batch shard_source::training_tokens(std::uint64_t data_seed, std::uint64_t
 }
 
 token_batch shard_source::validation_tokens(std::size_t first, std::size_t rows) const {
-  if (first + rows > validation_rows_)
-    throw std::invalid_argument("shard_source::validation_tokens: sequences up to " + std::to_string(first + rows) +
-                                " are asked for and there are " + std::to_string(validation_rows_));
+  require_validation_range("shard_source::validation_tokens", "sequences", first, rows, validation_rows_);
   token_batch batch = empty_batch(rows);
   for (std::size_t r = 0; r < rows; ++r) {
     std::uint64_t number = (first + r) * validation_.sequences / validation_rows_;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "data/mix.hpp"
+#include "data/validation_range.hpp"
 
 namespace binade {
 namespace {
@@ -83,9 +84,7 @@ token_batch language_source::training_tokens(std::uint64_t data_seed, std::uint6
 }
 
 token_batch language_source::validation_tokens(std::size_t first, std::size_t rows) const {
-  if (first + rows > validation_rows_)
-    throw std::invalid_argument("language_source::validation_tokens: documents up to " + std::to_string(first + rows) +
-                                " are asked for and there are " + std::to_string(validation_rows_));
+  require_validation_range("language_source::validation_tokens", "documents", first, rows, validation_rows_);
   return documents(split::validation, first, rows);
 }
 

@@ -9,6 +9,7 @@
 
 #include "data/data_kind.hpp"
 #include "data/mix.hpp"
+#include "data/validation_range.hpp"
 #include "util/hash.hpp"
 
 namespace binade {
@@ -106,9 +107,7 @@ token_batch text_source::training_tokens(std::uint64_t data_seed, std::uint64_t 
 }
 
 token_batch text_source::validation_tokens(std::size_t first, std::size_t rows) const {
-  if (first + rows > validation_rows_)
-    throw std::invalid_argument("text_source::validation_tokens: sequences up to " + std::to_string(first + rows) +
-                                " are asked for and there are " + std::to_string(validation_rows_));
+  require_validation_range("text_source::validation_tokens", "sequences", first, rows, validation_rows_);
   token_batch batch = empty_batch(rows);
   for (std::size_t r = 0; r < rows; ++r) {
     const std::size_t piece = (first + r) * validation_pieces_ / validation_rows_;

@@ -8,7 +8,7 @@
 #include <limits>
 #include <vector>
 
-#include "engine/random_values.hpp"
+#include "engine/operation.hpp"
 #include "ops/add.hpp"
 #include "ops/attention.hpp"
 #include "ops/cross_entropy.hpp"
@@ -24,23 +24,9 @@
 namespace binade {
 namespace {
 
-using test::random_values;
-
 template <class T>
-class operation : public testing::Test {
- protected:
-  variable<T> random(const extents& shape, double scale = 1) {
-    return variable<T>(random_.values<T>(shape, scale), true);
-  }
-  /// A few units in the last place of numbers of this size.
-  static double tolerance(double size = 1) { return 32 * size * double(std::numeric_limits<T>::epsilon()); }
-
-  random_values random_{11};
-  thread_pool pool_{1};
-  graph<T> pass_{pool_};
-};
-using scalars = testing::Types<float, double>;
-TYPED_TEST_SUITE(operation, scalars);
+class operation : public test::operation_test<T> {};
+TYPED_TEST_SUITE(operation, test::scalars);
 
 TYPED_TEST(operation, gelu_is_the_tanh_form) {
   const auto x = this->random({1000}, 6);

@@ -17,6 +17,7 @@
 
 #include "binade/noise.hpp"
 #include "engine/central_differences.hpp"
+#include "engine/operation.hpp"
 #include "engine/random_values.hpp"
 #include "ops/add.hpp"
 #include "ops/batch_norm.hpp"
@@ -41,20 +42,8 @@ namespace {
 using test::random_values;
 
 template <class T>
-class vision : public testing::Test {
- protected:
-  variable<T> random(const extents& shape, double scale = 1) {
-    return variable<T>(random_.values<T>(shape, scale), true);
-  }
-  /// A few units in the last place of numbers of this size.
-  static double tolerance(double size = 1) { return 32 * size * double(std::numeric_limits<T>::epsilon()); }
-
-  random_values random_{11};
-  thread_pool pool_{1};
-  graph<T> pass_{pool_};
-};
-using scalars = testing::Types<float, double>;
-TYPED_TEST_SUITE(vision, scalars);
+class vision : public test::operation_test<T> {};
+TYPED_TEST_SUITE(vision, test::scalars);
 
 TYPED_TEST(vision, elementwise_functions_are_their_formulas) {
   const auto x = this->random({1000}, 9);
@@ -366,7 +355,7 @@ TYPED_TEST(vision, pooling_takes_the_largest_and_the_mean_of_windows) {
     ASSERT_EQ(largest.shape(), (extents{2, 3, rows, columns}));
     for (std::size_t i = 0; i < largest.size(); ++i) {
       const std::size_t plane = i / (rows * columns), oy = i / columns % rows, ox = i % columns;
-      double top = -INFINITY, sum = 0;
+      double top = -std::numeric_limits<double>::infinity(), sum = 0;
       for (std::size_t py = oy * stride; py < oy * stride + s.kernel; ++py)
         for (std::size_t px = ox * stride; px < ox * stride + s.kernel; ++px) {
           if (py < s.padding || py >= 7 + s.padding || px < s.padding || px >= 6 + s.padding) continue;
