@@ -8,6 +8,7 @@
 
 #include "binade/accumulator_text.hpp"
 #include "binade/matmul.hpp"
+#include "binade/wide_sum.hpp"
 
 namespace binade {
 namespace {

@@ -11,7 +11,7 @@ install(EXPORT binade_numbers NAMESPACE binade:: FILE binade_numbers_targets.cma
 if(BINADE_BUILD_ENGINE)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/src/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/binade/engine COMPONENT engine
           FILES_MATCHING PATTERN "*.hpp" PATTERN cli EXCLUDE)
-  install(TARGETS binade_engine EXPORT binade_engine ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT engine)
+  install(TARGETS binade_compiled binade_engine EXPORT binade_engine ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT engine)
   install(EXPORT binade_engine NAMESPACE binade:: FILE binade_engine_targets.cmake DESTINATION ${package_dir} COMPONENT engine)
   install(FILES ${PROJECT_SOURCE_DIR}/cmake/binade_engine_dependencies.cmake DESTINATION ${package_dir} COMPONENT engine)
   if(TARGET binade)

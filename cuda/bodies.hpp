@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "binade/chunk_rounder.hpp"
 #include "binade/codec.hpp"
 #include "binade/noise.hpp"
 #include "binade/quantize.hpp"

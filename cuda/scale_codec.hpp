@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <limits>
 
-#include "binade/quantize.hpp"
+#include "binade/lane_round.hpp"
+#include "binade/scale_finder.hpp"
+#include "binade/scaling.hpp"
 
 namespace binade::cuda {
 

@@ -106,7 +106,16 @@ def check_hosts(files, arguments):
 
 
 def check_headers_alone(files, arguments):
-    code, output = run(["ninja", "-C", arguments.build, "-k", "0", "-j", str(arguments.jobs), "headers_alone"])
+    return compiles("headers_alone", arguments)
+
+
+def check_long_tests(files, arguments):
+    return compiles("long_tests_compile", arguments)
+
+
+def compiles(target, arguments):
+    """Builds a target of the release build; prints what the compiler says against it."""
+    code, output = run(["ninja", "-C", arguments.build, "-k", "0", "-j", str(arguments.jobs), target])
     if code:
         print("\n".join(line for line in output.splitlines() if re.search(r"error|FAILED|note:", line)))
     return code == 0
@@ -175,6 +184,7 @@ CHECKS = {
     "docstrings of public declarations": check_docstrings,
     "no outside host": check_hosts,
     "every header compiles alone": check_headers_alone,
+    "tests that take long compile": check_long_tests,
     "clang-tidy": check_tidy,
 }
 

@@ -25,6 +25,14 @@
 #define BINADE_NEVER_INLINE
 #endif
 
+/// In front of functions whose loops are much code: defined in every source that uses them, or, where a build defines
+/// BINADE_COMPILED_LOOPS for all of its sources, in those of the target binade::compiled alone.
+#ifdef BINADE_COMPILED_LOOPS
+#define BINADE_LOOP_FUNCTION
+#else
+#define BINADE_LOOP_FUNCTION inline
+#endif
+
 #define BINADE_PRAGMA(text) _Pragma(#text)
 #if (defined(__GNUC__) || defined(__clang__)) && !defined(__CUDACC__)
 /// Before a loop whose turns are written out, this many at a time.

@@ -116,12 +116,6 @@ constexpr bool scale_divisors_are_short(const quantizer& q) {
              38;
 }
 
-/// Scales that are known before a walk: those of a part of a larger array, found from all of it.
-struct known_scales {
-  std::vector<float> inner = {};          ///< of each group of the only level; empty: they are found
-  std::optional<outer_scale> outer = {};  ///< of the whole array, the outer of two levels; none: it is found
-};
-
 /// Walks an array in storage order, chunk by chunk, with the scales of each element beside it.
 class scaled_walk {
  public:

@@ -9,7 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "binade/quantize.hpp"
+#include "binade/quantizer.hpp"
+#include "binade/scale_grid.hpp"
 
 namespace binade::detail {
 
@@ -73,21 +74,6 @@ struct scaled_operand {
   std::vector<float> elements;
   operand_scales scales;
 };
-
-/// Elements and scales of an array; quantize() multiplies the two.
-/// @pre check_arguments() passes; q has no transforms
-inline scaled_operand split(std::span<const float> x, const axis_view& view, const quantizer& q,
-                            const noise_source& source) {
-  std::vector<float> elements(x.size());
-  chunk_rounder rounder(q);
-  std::uint32_t noise_buffer[scaled_walk::longest];
-  scaled_walk walk(x.data(), view, q, false);
-  walk.run([&](std::size_t first, std::size_t n, const near_scales& scales) {
-    rounder.elements(x.data() + first, scales, chunk_noise(q.elem, source, first, {noise_buffer, n}),
-                     elements.data() + first, n);
-  });
-  return {std::move(elements), operand_scales(q, view, walk.inner_scales(), walk.outer_scales())};
-}
 
 /// Throws unless both operands have the transforms that a product leaves in place: the same ones, orthonormal.
 inline void check_transforms(const quantizer& a, const quantizer& b) {

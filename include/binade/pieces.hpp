@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <numeric>
 #include <span>
 #include <stdexcept>
@@ -15,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "binade/group_amax.hpp"
 #include "binade/quantize.hpp"
 
 namespace binade {
@@ -26,6 +28,10 @@ struct in_turn {
     for (std::size_t k = 0; k < count; ++k) f(k);
   }
 };
+
+/// What runs pieces: run(count, f) calls f(k) once for each k < count, in any order, at the same time if it likes, and
+/// hands on what they throw.
+using piece_runner = std::function<void(std::size_t count, const std::function<void(std::size_t)>& piece)>;
 
 namespace detail {
 

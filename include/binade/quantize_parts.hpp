@@ -14,7 +14,9 @@
 #include <variant>
 #include <vector>
 
+#include "binade/group_amax.hpp"
 #include "binade/quantize.hpp"
+#include "binade/transform_chain.hpp"
 
 namespace binade {
 

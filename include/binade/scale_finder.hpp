@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <type_traits>
+#include <vector>
 
 #include "binade/exact.hpp"
 #include "binade/quantizer.hpp"
@@ -332,5 +334,15 @@ class scale_levels {
   scale_finder inner_, outer_;
   float largest_, largest_inner_, lowest_normal_;
 };
+
+namespace detail {
+
+/// Scales that are known before an array is walked: those of a part of a larger array, found from all of it.
+struct known_scales {
+  std::vector<float> inner = {};          ///< of each group of the only level; empty: they are found
+  std::optional<outer_scale> outer = {};  ///< of the whole array, the outer of two levels; none: it is found
+};
+
+}  // namespace detail
 
 }  // namespace binade

@@ -137,4 +137,14 @@ constexpr std::string_view defect(const scaling& s) {
   return {};
 }
 
+namespace detail {
+
+/// True if codes are exponent fields of float32.
+constexpr bool has_fields_of_float(const float_format& f) {
+  return !f.is_signed && f.precision == 1 && f.width == 8 && f.bias == 127 && !f.has_zero && f.high_nans == 1 &&
+         !f.has_infinity;
+}
+
+}  // namespace detail
+
 }  // namespace binade

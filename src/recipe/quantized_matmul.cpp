@@ -9,6 +9,7 @@
 #include "binade/accumulator_text.hpp"
 #include "binade/matmul.hpp"
 #include "binade/text.hpp"
+#include "binade/transform_chain.hpp"
 #include "kernels/emulated_gemm.hpp"
 #include "kernels/quantize.hpp"
 #include "util/fnv.hpp"

@@ -8,7 +8,7 @@
 #include <stdexcept>
 
 #include "binade/elementary.hpp"
-#include "binade/matmul_operands.hpp"
+#include "binade/matmul.hpp"
 #include "report/number_text.hpp"
 
 namespace binade {

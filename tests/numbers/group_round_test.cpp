@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "binade/quantize.hpp"
+#include "binade/quantize_loops.hpp"
 #include "binade/text.hpp"
 
 namespace binade {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "binade/accumulator_text.hpp"
+#include "binade/lane_sums.hpp"
 #include "numbers/accumulated.hpp"
 
 namespace binade {

@@ -7,6 +7,7 @@
 #include <map>
 #include <tuple>
 
+#include "binade/lane_round.hpp"
 #include "binade/quantizer_catalogue.hpp"
 #include "binade/text.hpp"
 

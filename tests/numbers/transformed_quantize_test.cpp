@@ -14,6 +14,7 @@
 #include "binade/quantize.hpp"
 #include "binade/sqnr.hpp"
 #include "binade/text.hpp"
+#include "binade/transform_chain.hpp"
 
 namespace {
 

@@ -1,0 +1,119 @@
+#pragma once
+// Chunks of an array to the grid of a quantizer, by the scales that lie beside them.
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "binade/array_rounder.hpp"
+#include "binade/group_scales.hpp"
+#include "binade/noise.hpp"
+#include "binade/quantize_counters.hpp"
+#include "binade/quantizer.hpp"
+
+namespace binade::detail {
+
+/// The noise of a chunk, or null where the mode asks for none.
+inline const std::uint32_t* chunk_noise(const element& e, const noise_source& source, std::size_t first,
+                                        std::span<std::uint32_t> buffer) {
+  if (!is_stochastic(e.rounding)) return nullptr;
+  fill_noise(source, first, e.noise_bits, buffer);
+  return buffer.data();
+}
+
+/// values[i] times the product of both levels' scales.
+inline void multiply(const near_scales& s, float* values, std::size_t count) {
+  if (s.run > 1) return lane_product(s.product, s.run, values, count);
+  run_best<product_body>(s.product, s.run, values, count);
+}
+
+/// use(x / scale in parts, exact to the last bit that a rounding asks for); a zero of x's sign where the scale is 0.
+template <class Use>
+BINADE_HD auto with_quotient(float x, double scale, Use use) {
+  if (scale == 0 && x == x) return use(unpack(std::bit_cast<std::uint32_t>(x) >> 31 != 0 ? -0.0 : 0.0));
+  if (x - x != 0 || scale != scale) return use(unpack(double(x) / scale));
+  return use(exact_quotient(unpack(double(x)), unpack(scale)));
+}
+
+/// True if elements are brought to the grid by one division in float32 by a scale that is neither 0 nor NaN.
+constexpr bool divides_directly(const quantizer& q) {
+  return q.levels < 2 && q.order == operation_order::standard && q.scalings[0].zero != zero_rule::zero &&
+         q.scalings[0].nan == special_rule::element && q.scalings[0].infinity != special_rule::group;
+}
+
+/// Rounds chunks of an array by a quantizer without transforms.
+class chunk_rounder {
+ public:
+  explicit chunk_rounder(const quantizer& q)
+      : element_(q.elem), rounder_(q.elem), is_direct_(divides_directly(q)), in_float_(odd_float_suffices(q.elem)) {}
+
+  /// values[i]: what x[i] becomes.
+  /// @param streams  stores may go around the caches, as for lane_quantize()
+  void quantize(const float* x, const near_scales& s, const std::uint32_t* noise, float* values, std::size_t count,
+                bool streams) {
+    if (is_direct_ && s.run > 1 && rounder_.lanes() != nullptr)
+      return lane_quantize(*rounder_.lanes(), x, s.stored, s.inverse, s.run, noise, values, count, streams);
+    elements(x, s, noise, values, count);
+    if (s.product != nullptr) return multiply(s, values, count);
+    lane_scale_up(s.stored, s.run, values, count);
+  }
+  /// values[i]: the element that x[i] becomes, not yet multiplied by its scales.
+  void elements(const float* x, const near_scales& s, const std::uint32_t* noise, float* values, std::size_t count) {
+    if (s.stored == nullptr) {
+      rounder_.quantize(x, noise, values, count);
+      return;
+    }
+    scale_down(x, s, count);
+    if (rounds_quotients(s))
+      for (std::size_t i = 0; i < count; ++i)
+        values[i] = with_quotient(x[i], s.product[i / s.run], [&](const auto& quotient) {
+          return element_.format.visit([&](const auto& f) {
+            return float(rounded_value(f, element_, quotient, noise == nullptr ? 0 : noise[i]));
+          });
+        });
+    else
+      rounder_.quantize(scaled_, noise, values, count);
+  }
+  /// codes[i]: the code of x[i] scaled; 0 for the NaN of a group in a format without one.
+  template <class Code>
+  void encode(const float* x, const near_scales& s, const std::uint32_t* noise, Code* codes, std::size_t count) {
+    scale_down(x, s, count);
+    if (rounds_quotients(s))
+      for (std::size_t i = 0; i < count; ++i)
+        codes[i] = with_quotient(x[i], s.product[i / s.run], [&](const auto& quotient) {
+          return Code(encode_number(element_, quotient, noise == nullptr ? 0 : noise[i]));
+        });
+    else
+      rounder_.encode(scaled_, noise, codes, count);
+    if (is_direct_ || !element_.format.refuses_nan()) return;
+    for (std::size_t i = 0; i < count; ++i)
+      if (s.stored[i / s.run] != s.stored[i / s.run] || scaled_[i] != scaled_[i]) codes[i] = 0;
+  }
+  /// Adds what quantize() was last given and gave to the counters.
+  void count(counter& counts, const float* x, const near_scales& s, const float* values, std::size_t count) const {
+    if (is_direct_) return counts.add(x, s.stored, values, count);
+    counts.add_scaled(x, scaled_, values, count);
+  }
+
+ private:
+  /// The quotient by the product of two scales is rounded as it is: float32 does not suffice.
+  bool rounds_quotients(const near_scales& s) const {
+    return s.product != nullptr && s.multiplier == nullptr && !in_float_;
+  }
+  void scale_down(const float* x, const near_scales& s, std::size_t count) {
+    float* const scaled = scaled_;
+    if (is_direct_) return lane_scale_down(x, s.stored, s.inverse, s.run, scaled, count);
+    if (s.multiplier != nullptr) return run_best<multiply_body>(x, s.multiplier, s.run, scaled, count);
+    if (s.inverse_product != nullptr) return lane_odd_quotient(x, s.product, s.inverse_product, s.run, scaled, count);
+    if (s.product != nullptr) return run_best<odd_quotient_body>(x, s.product, s.run, scaled, count);
+    run_best<divide_body>(x, s.stored, s.run, scaled, count);
+  }
+
+  element element_;
+  array_rounder rounder_;
+  bool is_direct_, in_float_;
+  float scaled_[scaled_walk::longest];
+};
+
+}  // namespace binade::detail

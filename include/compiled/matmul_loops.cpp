@@ -1,0 +1,2 @@
+// matmul_loops.hpp for all sources of a program that define BINADE_COMPILED_LOOPS.
+#include "binade/matmul_loops.hpp"
