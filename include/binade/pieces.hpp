@@ -3,6 +3,7 @@
 // those of the whole.
 
 #include <algorithm>
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -35,18 +36,31 @@ using piece_runner = std::function<void(std::size_t count, const std::function<v
 
 namespace detail {
 
+/// The largest magnitude of an array among those that a scaling counts, found in pieces of `least` elements.
+template <class Run>
+float tensor_amax(std::span<const float> x, const scaling& s, Run run, std::size_t least) {
+  std::vector<std::uint32_t> largest((x.size() + least - 1) / least);  // as bits, above which are infinity and NaN
+  run(largest.size(), [&](std::size_t k) {
+    const std::span<const float> here = x.subspan(k * least, std::min(least, x.size() - k * least));
+    group_amax amax(here.data(), {{1, here.size(), 1}, 1, here.size()}, s);
+    amax.all();
+    largest[k] = std::bit_cast<std::uint32_t>(amax[0]);
+  });
+  return largest.empty() ? 0.0f : std::bit_cast<float>(*std::max_element(largest.begin(), largest.end()));
+}
+
 /// q with the scale of the whole tensor found and given as a static one, where this gives the same bits; else q.
-inline quantizer with_known_tensor_scale(std::span<const float> x, const axis_view& view, const quantizer& q) {
+template <class Run>
+quantizer with_known_tensor_scale(std::span<const float> x, const quantizer& q, Run run, std::size_t least) {
   if (q.levels == 0 || q.transform_count != 0 || x.empty()) return q;
   const std::size_t outermost = std::size_t(q.levels - 1);
   const scaling& s = q.scalings[outermost];
   if (s.per != granularity::tensor || s.rule == scale_rule::static_scale || !needs_only_amax(s)) return q;
-  group_amax amax(x.data(), grid_of(s, view), s);
-  amax.all();
+  const float amax = tensor_amax(x, s, run, least);
   const scale_levels levels(q);
   quantizer known = q;
   known.scalings[outermost].rule = scale_rule::static_scale;
-  known.scalings[outermost].static_value = q.levels == 2 ? levels.outer(amax[0]).scale : levels.inner(amax[0]);
+  known.scalings[outermost].static_value = q.levels == 2 ? levels.outer(amax).scale : levels.inner(amax);
   return defect(known).empty() ? known : q;
 }
 
@@ -170,7 +184,7 @@ void quantize_in_pieces(std::span<const float> x, const axis_view& view, const q
                         std::span<float> out, Run run, std::size_t least = piece_size) {
   detail::check_arguments("quantize", x.size(), view, q, &source);
   detail::check_output(x, view, out);
-  const quantizer each = detail::with_known_tensor_scale(x, view, q);
+  const quantizer each = detail::with_known_tensor_scale(x, q, run, least);
   const array_pieces pieces(view, each, least);
   const bool streams = detail::goes_around_caches(x, out);
   run(pieces.count(), [&](std::size_t k) {
@@ -191,7 +205,7 @@ encoded encode_in_pieces(std::span<const float> x, const axis_view& view, const 
   if (codes.size() != x.size())
     throw std::invalid_argument("encode: codes has room for " + std::to_string(codes.size()) + " and " +
                                 std::to_string(x.size()) + " are needed for " + detail::described(view));
-  const quantizer each = detail::with_known_tensor_scale(x, view, q);
+  const quantizer each = detail::with_known_tensor_scale(x, q, run, least);
   const array_pieces pieces(view, each, q.transform_count == 0 ? least : std::max<std::size_t>(1, x.size()));
   encoded result;
   if (q.levels > 0) detail::with_codes(result.scales, q.scalings[0].format.width, scale_count(view, q), [](auto&) {});

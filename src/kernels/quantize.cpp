@@ -1,11 +1,9 @@
 #include "kernels/quantize.hpp"
 
 #include <algorithm>
-#include <functional>
-#include <limits>
-#include <optional>
 #include <vector>
 
+#include "binade/pieces.hpp"
 #include "binade/reduction.hpp"
 
 namespace binade::kernels {
@@ -15,67 +13,22 @@ namespace {
 /// sums of a part are a subtree of the sums of the array.
 constexpr std::size_t smallest_part = 4 * reduction::chunk_size;
 
-bool overlap_in_part(std::span<const float> x, std::span<const float> y) {
-  const std::less<const float*> before;
-  return x.data() != y.data() && before(x.data(), y.data() + y.size()) && before(y.data(), x.data() + x.size());
-}
-
-/// How an array is cut: into parts of `part` elements that are neighbours in memory, the last one shorter, each
-/// quantized by itself with `q` over the view that view_of() gives.
-struct cutting {
-  quantizer q;
-  axis_view shape;  ///< of the whole; view_of() shortens outer, or length where outer is 1
-  std::size_t part;
-
-  axis_view view_of(std::size_t elements) const {
-    if (shape.outer != 1) return {elements / (shape.length * shape.inner), shape.length, shape.inner};
-    return {1, elements / shape.inner, shape.inner};
-  }
-};
-
 /// A scaling that has this scale whatever the data: it is a float32, whatever format it is stored in.
 scaling known(float scale) {
   return {.rule = scale_rule::static_scale, .static_value = scale};
 }
 
-/// The same quantizer for parts of the array, or none if the array cannot be cut.
-std::optional<cutting> cut(thread_pool& pool, std::span<const float> x, const axis_view& view, const quantizer& q) {
-  cutting result{q, {1, x.size(), 1}, smallest_part};
-  if (q.transform_count > 0) return std::nullopt;
-  if (q.levels == 0) return result;
-  // The scale of the whole tensor, of one level or the outer one of two, is found first.
-  scaling& outermost = result.q.scalings[std::size_t(q.levels - 1)];
-  if (outermost.per == granularity::tensor) {
-    if (outermost.rule != scale_rule::static_scale) {
-      if (!needs_only_amax(outermost) || q.order != operation_order::standard) return std::nullopt;
-      result.q = with_tensor_scale(q, amax(pool, x));
-    }
-    if (q.levels == 1) return result;
-  } else if (q.levels == 2) {
-    return std::nullopt;
+auto by_threads(thread_pool& pool) {
+  return [&pool](std::size_t count, const auto& f) { pool.parallel_for(count, f); };
+}
+
+/// Pieces that are the same number of elements, smallest_part or twice as many and so on, but for the last one; one
+/// piece where the array cannot be cut so.
+array_pieces counted_pieces(const axis_view& view, const quantizer& q) {
+  for (std::size_t size = smallest_part;; size *= 2) {
+    const array_pieces pieces(view, q, size);
+    if (pieces.count() <= 1 || pieces[0].view.size() == size) return pieces;
   }
-  const detail::scale_grid grid = detail::grid_of(q.scalings[0], view);
-  const axis_view& shape = grid.view;
-  if (grid.tile_rows > std::numeric_limits<std::uint32_t>::max() ||
-      grid.tile_cols > std::numeric_limits<std::uint32_t>::max())
-    return std::nullopt;
-  // The least number of neighbours in memory that groups do not reach out of.
-  std::size_t unit = 0;
-  if (shape.outer == 1) {
-    unit = grid.tile_cols * shape.inner;
-  } else if (shape.inner == 1) {
-    unit = grid.tile_rows * shape.length;
-  } else if (shape.inner % grid.tile_rows == 0) {
-    unit = shape.length * shape.inner;
-  } else {
-    return std::nullopt;
-  }
-  result.shape = shape;
-  result.q.scalings[0].per = granularity::tile;
-  result.q.scalings[0].tile_rows = std::uint32_t(grid.tile_rows);
-  result.q.scalings[0].tile_cols = std::uint32_t(grid.tile_cols);
-  while (result.part < x.size() && result.part % unit != 0) result.part *= 2;
-  return result;
 }
 
 /// Calls visit(rows, count) with pieces of the rows along the axis, each a whole number of blocks; what it leaves in
@@ -110,12 +63,7 @@ void visit_blocks(thread_pool& pool, std::size_t block, const axis_view& view, s
 }  // namespace
 
 float amax(thread_pool& pool, std::span<const float> x) {
-  std::vector<float> largest((x.size() + smallest_part - 1) / smallest_part);
-  pool.parallel_ranges(x.size(), smallest_part, [&](std::size_t begin, std::size_t end) {
-    detail::run_best<detail::amax_blocks_body>(x.data() + begin, end - begin, end - begin,
-                                               &largest[begin / smallest_part]);
-  });
-  return largest.empty() ? 0 : *std::max_element(largest.begin(), largest.end());
+  return detail::tensor_amax(x, scaling{}, by_threads(pool), smallest_part);
 }
 
 quantizer with_tensor_scale(const quantizer& q, float amax) {
@@ -145,30 +93,23 @@ void inverse_hadamard(thread_pool& pool, std::span<const transform> transforms, 
 
 void quantize(thread_pool& pool, std::span<const float> x, const axis_view& view, const quantizer& q,
               const noise_source& source, std::span<float> out, quantize_counters* counters) {
-  detail::check_arguments("quantize", x.size(), view, q, &source);
-  const bool small = pool.size() == 1 || x.size() <= smallest_part;
-  // Wrong memory is for the whole to complain about.
-  const bool whole = small || out.size() != x.size() || overlap_in_part(x, out);
-  const std::optional<cutting> parts = whole ? std::nullopt : cut(pool, x, view, q);
-  if (!parts || parts->part >= x.size()) return binade::quantize(x, view, q, source, out, counters);
+  if (pool.size() == 1 || x.size() <= smallest_part) return binade::quantize(x, view, q, source, out, counters);
+  if (counters == nullptr) return quantize_in_pieces(x, view, q, source, out, by_threads(pool), smallest_part);
 
-  const bool streams = detail::goes_around_caches(x, out);
-  std::vector<quantize_counters> of_part((x.size() + parts->part - 1) / parts->part);
-  pool.parallel_ranges(x.size(), parts->part, [&](std::size_t begin, std::size_t end) {
-    noise_source from = source;
-    from.first += begin;
-    const std::span<const float> here = x.subspan(begin, end - begin);
-    const std::span<float> to = out.subspan(begin, end - begin);
-    const axis_view shape = parts->view_of(end - begin);
-    if (counters != nullptr)
-      binade::quantize(here, shape, parts->q, from, to, &of_part[begin / parts->part]);
-    else
-      detail::quantize_part(here, shape, parts->q, from, to, nullptr, nullptr, streams);
+  detail::check_arguments("quantize", x.size(), view, q, &source);
+  detail::check_output(x, view, out);
+  const quantizer each = detail::with_known_tensor_scale(x, q, by_threads(pool), smallest_part);
+  const array_pieces pieces = counted_pieces(view, each);
+  if (pieces.count() == 1) return binade::quantize(x, view, q, source, out, counters);
+  std::vector<quantize_counters> of_piece(pieces.count());
+  pool.parallel_for(pieces.count(), [&](std::size_t k) {
+    const auto [first, part] = pieces[k];
+    binade::quantize(x.subspan(first, part.size()), part, each, detail::from_element(source, first),
+                     out.subspan(first, part.size()), &of_piece[k]);
   });
-  if (counters == nullptr) return;
   quantize_counters total;
   reduction::neighbour_tree<double> square, error;
-  for (const quantize_counters& part : of_part) {
+  for (const quantize_counters& part : of_piece) {
     total.merge(part);
     square.push(part.sum_sq);
     error.push(part.sum_sq_error);
