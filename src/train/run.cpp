@@ -30,7 +30,7 @@ run_result run_training(trainer& t, const run_settings& settings, const data_sou
     const bool last = step + 1 == train.steps;
     const bool count = train.telemetry_every > 0 && (last || step % train.telemetry_every == 0);
     const trainer::step_result done = t.step(count);
-    observer.step_done(done.record, done.counters);
+    observer.step_done(done);
     if (const auto divergence = monitor.observe(done.record.loss, done.finite)) {
       result.divergence = *divergence;
       result.end = run_end::diverged;

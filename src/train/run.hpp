@@ -18,7 +18,7 @@ class run_observer {
   virtual ~run_observer() = default;
   /// The run starts at this step, or goes on there: what was told about later steps before is void.
   virtual void starts_at(std::int64_t step, double seconds) = 0;
-  virtual void step_done(const step_record& record, const std::vector<counter_record>& counters) = 0;
+  virtual void step_done(const trainer::step_result& done) = 0;
   virtual void evaluated(const evaluation_record& record) = 0;
   /// A checkpoint of this many steps is about to be written: what was told so far must be durable on return.
   virtual void before_checkpoint(std::int64_t steps, double seconds) = 0;

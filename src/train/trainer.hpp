@@ -53,14 +53,15 @@ class trainer {
   struct step_result {
     step_record record;
     std::vector<counter_record>
-        counters;        ///< of the quantized operands, in the order of site, GEMM, operand, if asked for; then, with
-                         ///< a scaled loss, always the row "loss", loss_scale_row, "scale"
+        counters;  ///< of the quantized operands, in the order of site, GEMM, operand, if asked for; then, with
+                   ///< a scaled loss, always the row "loss", loss_scale_row, "scale"
+    std::vector<measurement_record> measurements;  ///< in the order of subject and quantity, if counters are asked for
     bool finite = true;  ///< loss, gradients and updated weights (of a skipped step, the loss); if not, the weights may
                          ///< be anything
   };
   /// Makes the next step: one pass per micro-batch, whose losses are averaged; then clipping and update.  A step in
   /// which the scaled loss overflows is skipped.
-  /// @param count  take the quantizers' counters
+  /// @param count  take the quantizers' counters and measure the model
   step_result step(bool count);
 
   /// Mean loss over the validation set, nat per token, with the recipe's quantizers, in batches of the training's size.
