@@ -9,7 +9,7 @@ namespace binade {
 template <class T>
 void measure_input(const graph<T>& pass, std::string_view site, const tensor<T>& x) {
   const auto& meter = pass.quantization().meter;
-  if (!meter || x.size() == 0) return;
+  if (!meter || x.empty()) return;
   const kernels::power_sums sums = kernels::sums_of_powers<T>(pass.pool(), x.values());
   const double count = static_cast<double>(x.size());
   const double mean = sums.first / count, square = sums.second / count;

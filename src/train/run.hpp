@@ -44,7 +44,8 @@ struct run_result {
 /// If the checkpoint file is there, goes on from it; it is written every checkpoint_every steps and on a stop.  After
 /// the end the file is still there as of its last writing; the caller keeps or removes it.
 ///
-/// @throws std::runtime_error as trainer::save and restore, and what the observer throws
+/// @throws std::runtime_error as trainer::save and restore, for a checkpoint with steps to go that another version
+/// wrote (one run has the bits of one program), and what the observer throws
 run_result run_training(trainer& t, const run_settings& settings, const data_source& source,
                         const std::filesystem::path& checkpoint, run_observer& observer,
                         const std::function<bool()>& stop);

@@ -394,7 +394,9 @@ checkpoint_notes trainer::restore(const std::filesystem::path& file) {
     }
   s.histories.restore(amax);
   const auto losses = saved.at(loss_history).f64();
-  return {.losses = {losses.begin(), losses.end()}, .seconds = std::stod(note("seconds"))};
+  return {.losses = {losses.begin(), losses.end()},
+          .seconds = std::stod(note("seconds")),
+          .binade_version = note("binade_version")};
 }
 
 }  // namespace binade

@@ -27,8 +27,9 @@ struct trial_settings {
 
 /// Everything that a checkpoint holds besides weights and moments.
 struct checkpoint_notes {
-  std::vector<double> losses;  ///< of all steps so far
-  double seconds = 0;          ///< spent so far
+  std::vector<double> losses;       ///< of all steps so far
+  double seconds = 0;               ///< spent so far
+  std::string binade_version = {};  ///< of the program that wrote it; save() writes that of this one
 };
 
 /// A run's state after any number of steps is a function of settings, data and trial alone: not of threads, of the

@@ -16,6 +16,7 @@
 #include "binade/version.hpp"
 #include "data/image_source.hpp"
 #include "data/text_source.hpp"
+#include "train/run.hpp"
 #include "train/small_training.hpp"
 #include "util/atomic_file.hpp"
 #include "util/safetensors.hpp"
@@ -176,6 +177,37 @@ TEST_F(checkpoint, of_something_else_is_refused_with_the_reason) {
   other.train.accumulate = 2;
   training(other)->save(file, {});
   EXPECT_NE(refusal(t, contents()).find("another run"), std::string::npos);
+}
+
+class silent final : public run_observer {
+ public:
+  void starts_at(std::int64_t, double) override {}
+  void step_done(const trainer::step_result&) override {}
+  void evaluated(const evaluation_record&) override {}
+  void before_checkpoint(std::int64_t, double) override {}
+};
+
+TEST_F(checkpoint, of_another_version_is_not_gone_on_with_unless_the_run_was_at_its_end) {
+  run_settings run = small_run();
+  const auto source = open_source(run);
+  for (const int steps : {3, 8}) {
+    training t(run);
+    t.steps(steps);
+    t->save(file, {.losses = std::vector<double>(std::size_t(steps), 3.0), .seconds = 1});
+    const safetensors_file saved = safetensors_file::read(file);
+    auto notes = saved.metadata();
+    notes["binade_version"] = "0.0.1";
+    write_safetensors(file, saved.tensors(), notes);
+    training into(run);
+    silent observer;
+    std::string why;
+    try {
+      run_training(*into, run, *source, file, observer, [] { return false; });
+    } catch (const std::runtime_error& e) {
+      why = e.what();
+    }
+    EXPECT_EQ(why.find("was written by binade 0.0.1, and this is ") != why.npos, steps < 8) << why;
+  }
 }
 
 /// Runs it in another process, which must be killed by SIGKILL.
