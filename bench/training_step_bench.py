@@ -38,7 +38,7 @@ def cpu_name():
 
 
 class Binade:
-    def __init__(self, folder, recipe, layers, width, heads, context, batch):
+    def __init__(self, folder, recipe, layers, width, heads, context, batch, telemetry_every=0):
         self.folder, self.recipe = pathlib.Path(folder), recipe
         self.text = f"""name = "bench"
 [model]
@@ -55,7 +55,7 @@ recipe = "{recipe}"
 learning_rate = 1e-3
 seed = 0
 batch = {batch}
-telemetry_every = 0
+telemetry_every = {telemetry_every}
 checkpoint_every = 1000000
 warmup = 1
 """

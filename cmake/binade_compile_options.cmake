@@ -29,4 +29,5 @@ if(BINADE_SANITIZE)
   target_compile_options(binade_development INTERFACE
     $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${BINADE_SANITIZE};-fno-sanitize=null,alignment,object-size,vptr;-fno-omit-frame-pointer;-fno-sanitize-recover=all>)
   target_link_options(binade_development INTERFACE -fsanitize=${BINADE_SANITIZE})
+  target_compile_definitions(binade_development INTERFACE BINADE_SANITIZED)  # for tests that would take too long
 endif()

@@ -131,6 +131,7 @@ enum class pass_mode {
 class bound_recipe;          // recipe/quantized_matmul.hpp
 class scale_histories;       // recipe/scale_histories.hpp
 struct quantization_record;  // recipe/quantized_matmul.hpp
+struct measurement;          // measurement.hpp
 
 /// What the quantized operands of a step draw on.
 struct quantization_context {
@@ -141,6 +142,8 @@ struct quantization_context {
   scale_histories* histories = nullptr;  ///< of delayed scales; a pass that records notes its arrays there
   /// Receives the counters of every quantized operand; empty: none are taken.
   std::function<void(const quantization_record&)> observer = {};
+  /// Receives what operations measure of their arrays; empty: nothing is measured.
+  std::function<void(const measurement&)> meter = {};
 };
 
 /// One forward and backward pass: where operations run, what they record and how matrix products quantize.

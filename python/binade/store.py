@@ -130,6 +130,12 @@ class Study:
         columns = ("step", "site", "gemm", "operand", "count", "nonzero", "saturated", "underflowed", "amax", "sqnr_db")
         return self._columns("quantization", columns, trial, "step, site, gemm, operand")
 
+    def measurements(self, trial: Trial | int) -> dict[str, list]:
+        """Columns step, subject, quantity, value: what was measured of activations, logits, weights, gradients and updates."""
+        if not self._connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'measurement'").fetchone():
+            return {name: [] for name in ("step", "subject", "quantity", "value")}  # of a store that is older than they are
+        return self._columns("measurement", ("step", "subject", "quantity", "value"), trial, "step, subject, quantity")
+
     def best_learning_rates(self) -> dict[str, float]:
         """By recipe, the learning rate with the smallest mean validation loss over seeds, among those where every seed has
         one: as in report.html, never the best of the seeds.  A recipe without such a rate is left out."""

@@ -9,13 +9,14 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
 #include "binade/nearest_name.hpp"
 #include "binade/version.hpp"
 #include "cli/commands.hpp"
-#include "kernels/cpu.hpp"
+#include "kernels/processor.hpp"
 
 namespace binade::cli {
 namespace {
@@ -49,10 +50,21 @@ int report_error(const std::string& message, int code) {
   return code;
 }
 
-int run(int argc, char** argv) {
-  // Before anything else: the engine is compiled for machines with fused multiply-add.
-  kernels::detected_isa();
+#if defined(__x86_64__)
+// The engine is compiled for machines with fused multiply-add.  On others even the initialisation of its constants,
+// before main(), ends in an illegal instruction: this runs before that, and uses nothing that needs to be initialised.
+[[gnu::constructor(101)]] void refuse_older_processors() {
+  const std::string_view missing = kernels::missing_features(kernels::processor_features());
+  if (missing.empty()) return;
+  for (const std::string_view text :
+       {std::string_view("binade: error: this processor lacks "), missing,
+        std::string_view("; the engine needs x86-64-v3 (Intel since 2013, AMD since 2015)\n")})
+    if (::write(STDERR_FILENO, text.data(), text.size()) < 0) break;
+  ::_exit(exit_code::failed_while_running);
+}
+#endif
 
+int run(int argc, char** argv) {
   CLI::App program("binade: what happens to a computation or a training run if its numbers look like that?", "binade");
   program.set_version_flag("--version", "binade " + std::string(version_and_commit));
   program.require_subcommand(1);

@@ -20,7 +20,7 @@ namespace binade::cli {
 namespace {
 
 struct report_options {
-  std::filesystem::path folder, csv;
+  std::filesystem::path folder, csv, events;
   bool as_json = false;
 };
 
@@ -49,14 +49,19 @@ void add_report_command(CLI::App& program, int& result) {
   CLI::App* command = program.add_subcommand("report", "Rebuild table and report.html of a study");
   command->add_option("DIR", options->folder, "folder of a study")->required();
   command->add_option("--csv", options->csv, "folder for the whole store as CSV files");
+  command->add_option("--tensorboard", options->events,
+                      "folder for the whole store as event files of TensorBoard, one folder per trial");
   command->add_flag("--json", options->as_json, "print the result as one JSON document");
   command->footer(
       "A study that is still running is reported as far as it has come.\n"
       "Examples:\n"
       "  binade report runs/demo\n"
-      "  binade report runs/demo --csv runs/demo/csv");
+      "  binade report runs/demo --csv runs/demo/csv\n"
+      "  binade report runs/demo --tensorboard runs/demo/events && tensorboard --logdir runs/demo/events");
   command->callback([options, &result] {
     show_results(options->folder, options->as_json, options->csv);
+    if (!options->events.empty())
+      export_events(study_store::open_read_only(options->folder / study_store::file_name), options->events);
     result = exit_code::done;
   });
 }

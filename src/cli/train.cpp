@@ -1,22 +1,19 @@
 // binade train: one model, live progress, metrics and a checkpoint.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "binade/elementary.hpp"
 #include "binade/version.hpp"
@@ -24,9 +21,11 @@
 #include "cli/commands.hpp"
 #include "cli/interruption.hpp"
 #include "cli/progress.hpp"
+#include "report/event_file.hpp"
 #include "report/number_text.hpp"
 #include "study/plan.hpp"
 #include "train/run.hpp"
+#include "util/appended_file.hpp"
 #include "util/atomic_file.hpp"
 #include "util/folder_lock.hpp"
 #include "util/machine.hpp"
@@ -43,45 +42,42 @@ struct train_options {
   bool resume = false, as_json = false;
 };
 
-// metrics.jsonl: one JSON object per line.  A number that is not finite is null.
-class metrics_file {
+// What a run tells, step by step, where --resume goes on: metrics.jsonl, one JSON object per line (a number that is not
+// finite is null), and the same for TensorBoard.  There a step is the number of steps made: the first loss lies at 1.
+class run_log {
  public:
-  explicit metrics_file(fs::path file) : file_(std::move(file)) {}
-  ~metrics_file() {
-    if (stream_ != nullptr) std::fclose(stream_);
-  }
-  metrics_file(const metrics_file&) = delete;
-  metrics_file& operator=(const metrics_file&) = delete;
+  explicit run_log(fs::path folder) : folder_(std::move(folder)), metrics_(folder_ / metrics_name) {}
+
+  static constexpr const char* metrics_name = "metrics.jsonl";
 
   // Keeps what is about steps before the resumption; a line torn by a kill is dropped.
   void start_at(std::int64_t step) {
     std::string kept;
-    std::ifstream old(file_, std::ios::binary);
+    std::ifstream old(metrics_.path(), std::ios::binary);
     for (std::string line; step > 0 && std::getline(old, line);) {
       const json entry = json::parse(line, nullptr, false);
       if (!entry.is_object() || !entry.contains("step")) continue;
       if (entry["step"].get<std::int64_t>() < step + (entry.contains("validation_loss") ? 1 : 0)) kept += line + "\n";
     }
-    write_atomically(file_, kept);
-    stream_ = std::fopen(file_.c_str(), "ab");
-    if (stream_ == nullptr) fail();
+    metrics_.start_with(kept);
+    remove_later_event_files(folder_, step);
+    events_.emplace(event_file_path(folder_, step));
+    const double now = seconds_since_1970();
+    events_->start_with(event_file_head(now) + (step > 0 ? event_restart(now, step + 1) : ""));
   }
-  void add(const json& entry) {
-    const std::string line = entry.dump() + "\n";
-    if (std::fwrite(line.data(), 1, line.size(), stream_) != line.size()) fail();
+  void add(const json& entry) { metrics_.add(entry.dump() + "\n"); }
+  void add(std::int64_t steps_made, const std::vector<named_scalar>& scalars) {
+    events_->add(event_scalars(seconds_since_1970(), steps_made, scalars));
   }
   void flush() {
-    if (std::fflush(stream_) != 0 || ::fsync(::fileno(stream_)) != 0) fail();
+    metrics_.flush();
+    events_->flush();
   }
 
  private:
-  [[noreturn]] void fail() const {
-    throw std::runtime_error("cannot write " + file_.string() + ": " + std::generic_category().message(errno) +
-                             "; make room and go on with --resume");
-  }
-
-  fs::path file_;
-  std::FILE* stream_ = nullptr;
+  fs::path folder_;
+  appended_file metrics_;
+  std::optional<appended_file> events_;
 };
 
 json to_json(const std::optional<double>& value) {
@@ -90,39 +86,52 @@ json to_json(const std::optional<double>& value) {
 
 class train_observer final : public run_observer {
  public:
-  train_observer(metrics_file& metrics, progress_line& progress, const run_settings& run, std::string unit)
-      : metrics_(metrics), progress_(progress), run_(run), unit_(std::move(unit)) {}
+  train_observer(run_log& log, progress_line& progress, const run_settings& run, std::string unit)
+      : log_(log), progress_(progress), run_(run), unit_(std::move(unit)) {}
 
   void starts_at(std::int64_t step, double) override {
-    metrics_.start_at(step);
+    log_.start_at(step);
     first_step_ = step;
     if (step > 0) progress_.say("resuming after step " + std::to_string(step));
   }
-  void step_done(const step_record& r, const std::vector<counter_record>& counters) override {
-    metrics_.add({{"step", r.step},
-                  {"loss", r.loss},
-                  {"floor", to_json(r.floor)},
-                  {"learning_rate", r.learning_rate},
-                  {"gradient_norm", r.gradient_norm},
-                  {"clipped", r.clipped}});
-    for (const counter_record& c : counters)
-      metrics_.add({{"step", c.step},
-                    {"site", c.site},
-                    {"gemm", c.gemm},
-                    {"operand", c.operand},
-                    {"count", c.count},
-                    {"nonzero", c.nonzero},
-                    {"saturated", c.saturated},
-                    {"underflowed", c.underflowed},
-                    {"amax", c.amax},
-                    {"sqnr_db", c.sqnr_db}});
+  void step_done(const trainer::step_result& done) override {
+    const step_record& r = done.record;
+    std::vector<named_scalar> scalars = scalars_of(r);
+    const auto add_scalars = [&scalars](const auto& row) {
+      for (named_scalar& scalar : scalars_of(row)) scalars.push_back(std::move(scalar));
+    };
+    log_.add({{"step", r.step},
+              {"loss", r.loss},
+              {"floor", to_json(r.floor)},
+              {"learning_rate", r.learning_rate},
+              {"gradient_norm", r.gradient_norm},
+              {"clipped", r.clipped}});
+    for (const counter_record& c : done.counters) {
+      log_.add({{"step", c.step},
+                {"site", c.site},
+                {"gemm", c.gemm},
+                {"operand", c.operand},
+                {"count", c.count},
+                {"nonzero", c.nonzero},
+                {"saturated", c.saturated},
+                {"underflowed", c.underflowed},
+                {"amax", c.amax},
+                {"sqnr_db", c.sqnr_db}});
+      add_scalars(c);
+    }
+    for (const measurement_record& m : done.measurements) {
+      log_.add({{"step", m.step}, {"subject", m.subject}, {"quantity", m.quantity}, {"value", m.value}});
+      add_scalars(m);
+    }
+    log_.add(r.step + 1, scalars);
     if (progress_.due()) show(r);
   }
   void evaluated(const evaluation_record& r) override {
-    metrics_.add({{"step", r.step}, {"validation_loss", r.validation_loss}});
+    log_.add({{"step", r.step}, {"validation_loss", r.validation_loss}});
+    log_.add(r.step, scalars_of(r));
     validation_ = "   validation " + fixed_text(r.validation_loss);
   }
-  void before_checkpoint(std::int64_t, double) override { metrics_.flush(); }
+  void before_checkpoint(std::int64_t, double) override { log_.flush(); }
 
  private:
   using clock = std::chrono::steady_clock;
@@ -137,7 +146,7 @@ class train_observer final : public run_observer {
                    duration_text(static_cast<double>(run_.train.steps - r.step - 1) / steps_per_second) + " left");
   }
 
-  metrics_file& metrics_;
+  run_log& log_;
   progress_line& progress_;
   const run_settings& run_;
   const std::string unit_;
@@ -205,7 +214,7 @@ void print_summary(const json& s, const data_source& source, const fs::path& out
   }
   const fs::path weights = out / "checkpoint.safetensors";  // of a run that diverged early there is none
   if (fs::exists(weights)) std::cout << "weights          " << weights.string() << "\n";
-  std::cout << "metrics          " << (out / "metrics.jsonl").string() << "\n";
+  std::cout << "metrics          " << (out / run_log::metrics_name).string() << "\n";
 }
 
 int run_train(const train_options& options) {
@@ -219,7 +228,7 @@ int run_train(const train_options& options) {
                              .seed = file.seed,
                              .threads = threads};
 
-  const fs::path checkpoint = out / "checkpoint.safetensors", metrics_path = out / "metrics.jsonl";
+  const fs::path checkpoint = out / "checkpoint.safetensors", metrics_path = out / run_log::metrics_name;
   if (fs::exists(out) && !fs::is_directory(out))
     throw std::invalid_argument(out.string() + " is a file; --out needs a folder");
   const fs::path weights_folder = options.weights.parent_path();
@@ -243,11 +252,11 @@ int run_train(const train_options& options) {
                count_text(file.run.model->flops_per_example() * static_cast<double>(file.run.train.batch)) +
                "FLOP in the products of a step, recipe " + file.recipe + ", learning rate " +
                rate_text(file.learning_rate) + ", seed " + std::to_string(file.seed) + "; " + source->description());
-  metrics_file metrics(metrics_path);
-  train_observer observer(metrics, progress, file.run, source->unit());
+  run_log log(out);
+  train_observer observer(log, progress, file.run, source->unit());
   const run_result result =
       run_training(t, file.run, *source, checkpoint, observer, [&] { return interruption.requested().load(); });
-  metrics.flush();
+  log.flush();
   progress.clear();
   if (result.end == run_end::interrupted) {
     progress.say("interrupted after step " + std::to_string(result.steps_done()) +
@@ -276,7 +285,7 @@ void add_train_command(CLI::App& program, int& result) {
   CLI::App* command = program.add_subcommand("train", "Train one model under one recipe of number formats");
   command->add_option("FILE", options->file, "training file (TOML)")->required();
   command->add_option("--out", options->out,
-                      "folder for metrics.jsonl, checkpoint.safetensors and summary.json "
+                      "folder for metrics.jsonl, TensorBoard's events, checkpoint.safetensors and summary.json "
                       "(default: runs/ and the file's name)");
   command->add_option("--data", options->data, "any plain text file, read as bytes, in place of what [data] says");
   command

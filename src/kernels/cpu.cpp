@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels/processor.hpp"
+
 namespace binade::kernels {
 namespace {
 
@@ -46,17 +48,17 @@ std::string_view to_string(isa level) {
   return "?";
 }
 
+isa best_isa(const x86_features& has) {
+  const std::string_view missing = missing_features(has);
+  if (!missing.empty())
+    throw std::runtime_error("detected_isa: this processor lacks " + std::string(missing) +
+                             "; the engine needs x86-64-v3 (Intel since 2013, AMD since 2015)");
+  return has.avx512 ? isa::x86_64_v4 : isa::x86_64_v3;
+}
+
 isa detected_isa() {
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2"))
-    throw std::runtime_error(
-        "detected_isa: this processor has no AVX2 and FMA; the engine needs x86-64-v3 (Intel since 2013, AMD since "
-        "2015)");
-  const bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                  __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-                  __builtin_cpu_supports("avx512vl");
-  return v4 ? isa::x86_64_v4 : isa::x86_64_v3;
+  return best_isa(processor_features());
 #else
   return isa::portable;
 #endif

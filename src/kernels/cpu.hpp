@@ -32,8 +32,15 @@ enum class isa : std::uint8_t { portable, x86_64_v3, x86_64_v4 };
 /// "portable", "v3" or "v4": the words that BINADE_ISA takes.
 std::string_view to_string(isa level);
 
-/// The best level of this machine.
-/// @throws std::runtime_error on an x86-64 machine without AVX2 and FMA (x86-64-v3), which the engine needs
+/// What an x86-64 processor has; avx512: F, BW, CD, DQ and VL.
+struct x86_features {
+  bool avx2, fma, bmi2, avx512;
+};
+/// The best level of such a processor.
+/// @throws std::runtime_error that names what it lacks of AVX2, FMA and BMI2 (x86-64-v3), which the engine needs
+isa best_isa(const x86_features& has);
+
+/// The best level of this machine.  @throws as best_isa()
 isa detected_isa();
 
 /// The level that kernels use: the detected one, unless the environment variable BINADE_ISA (read once, at the first

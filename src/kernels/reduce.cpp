@@ -61,6 +61,19 @@ T dot(thread_pool& pool, std::span<const T> x, std::span<const T> y) {
 }
 
 template <class T>
+power_sums sums_of_powers(thread_pool& pool, std::span<const T> x) {
+  const T* const p = x.data();
+  const auto at = [p](std::size_t i) BINADE_KERNEL_BODY { return static_cast<double>(p[i]); };
+  return {sum_terms<double>(pool, x.size(), [at](std::size_t i) BINADE_KERNEL_BODY { return at(i); }),
+          sum_terms<double>(pool, x.size(), [at](std::size_t i) BINADE_KERNEL_BODY { return at(i) * at(i); }),
+          sum_terms<double>(pool, x.size(), [at](std::size_t i) BINADE_KERNEL_BODY { return at(i) * at(i) * at(i); }),
+          sum_terms<double>(pool, x.size(), [at](std::size_t i) BINADE_KERNEL_BODY {
+            const double square = at(i) * at(i);
+            return square * square;
+          })};
+}
+
+template <class T>
 T max_abs(thread_pool& pool, std::span<const T> x) {
   constexpr std::size_t tile = tile_chunks * reduction::chunk_size;
   std::vector<T> tile_maxima((x.size() + tile - 1) / tile);
@@ -99,6 +112,7 @@ void column_sum(thread_pool& pool, std::span<const T> x, std::size_t rows, std::
   template T sum(thread_pool&, std::span<const T>);                     \
   template T sum_of_squares(thread_pool&, std::span<const T>);          \
   template T dot(thread_pool&, std::span<const T>, std::span<const T>); \
+  template power_sums sums_of_powers(thread_pool&, std::span<const T>); \
   template T max_abs(thread_pool&, std::span<const T>);                 \
   template void column_sum(thread_pool&, std::span<const T>, std::size_t, std::size_t, std::span<T>, bool);
 BINADE_INSTANTIATE(float)

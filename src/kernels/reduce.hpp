@@ -21,6 +21,13 @@ T sum_of_squares(thread_pool& pool, std::span<const T> x);
 template <class T>
 T dot(thread_pool& pool, std::span<const T> x, std::span<const T> y);
 
+/// Sums of x[i], x[i]^2, x[i]^3 and x[i]^4 in double, each product rounded, each sum in the written order.
+struct power_sums {
+  double first = 0, second = 0, third = 0, fourth = 0;
+};
+template <class T>
+power_sums sums_of_powers(thread_pool& pool, std::span<const T> x);
+
 /// Largest |x|; +0 for no element, NaN if any element is NaN.  Independent of order.
 template <class T>
 T max_abs(thread_pool& pool, std::span<const T> x);

@@ -9,7 +9,10 @@
 #include <vector>
 
 #include "binade/elementary.hpp"
+#include "binade/reduction.hpp"
 #include "kernels/elementwise.hpp"
+#include "kernels/reduce.hpp"
+#include "measurement.hpp"
 #include "recipe/output_kind.hpp"
 #include "recipe/quantized_matmul.hpp"
 
@@ -131,6 +134,40 @@ void scale_and_slope(const attention_shape& s, std::size_t heads, T scale, tenso
                             });
 }
 
+/// largest_logit of a site: the largest magnitude that a query sees of scale scores.
+template <class T>
+void measure_logits(const graph<T>& pass, std::string_view site, const attention_shape& s, T scale,
+                    const tensor<T>& scores) {
+  const auto& meter = pass.quantization().meter;
+  if (!meter) return;
+  tensor<T> largest = tensor<T>::uninitialized({s.count * s.length});
+  kernels::for_each_row(pass.pool(), largest.size(), s.length,
+                        [s, scores = scores.data(), out = largest.data()](std::size_t row) BINADE_KERNEL_BODY {
+                          const std::size_t extent = s.mask == row_mask::causal ? row % s.length + 1 : s.length;
+                          out[row] = reduction::max_abs(scores + row * s.length, extent);
+                        });
+  meter({site, "largest_logit", static_cast<double>(scale * kernels::max_abs<T>(pass.pool(), largest.values())), true});
+}
+
+/// entropy of a site: mean over all queries of - sum p ln p.
+template <class T>
+void measure_entropy(const graph<T>& pass, std::string_view site, const attention_shape& s,
+                     const tensor<T>& probabilities) {
+  const auto& meter = pass.quantization().meter;
+  if (!meter) return;
+  tensor<T> entropy = tensor<T>::uninitialized({s.count * s.length});
+  kernels::for_each_row(
+      pass.pool(), entropy.size(), s.length,
+      [s, probabilities = probabilities.data(), out = entropy.data()](std::size_t row) BINADE_KERNEL_BODY {
+        const std::size_t extent = s.mask == row_mask::causal ? row % s.length + 1 : s.length;
+        const T* const p = probabilities + row * s.length;
+        out[row] = reduction::sum_terms<T>(
+            extent, [p](std::size_t i) BINADE_KERNEL_BODY { return p[i] > T(0) ? -(p[i] * math::log(p[i])) : T(0); });
+      });
+  meter({site, "entropy",
+         static_cast<double>(kernels::sum<T>(pass.pool(), entropy.values())) / static_cast<double>(entropy.size())});
+}
+
 template <class T>
 attention_shape shape_of(const attention_heads<T>& heads, row_mask mask) {
   const auto& [query, key, value] = heads;
@@ -178,8 +215,10 @@ variable<T> attention(graph<T>& pass, std::string_view scores_site, std::string_
   tensor<T> probabilities = head_products<T>(s, scoring, site_gemm::forward).vectors_to_scores(queries, keys);
   scoring.round_result(site_gemm::forward, probabilities);
   if (settings.alibi) scale_and_slope(s, query.shape()[1], scale, probabilities, pool);
+  measure_logits(pass, scores_site, s, settings.alibi ? T(1) : scale, probabilities);
   kernels::softmax_rows<T>(pool, probabilities.values(), s.count * s.length, s.length, settings.alibi ? T(1) : scale,
                            s.mask, probabilities.values());
+  measure_entropy(pass, scores_site, s, probabilities);
   round_output(pass, output_kind::softmax, probabilities);
   gemm_operand<T> weights = mixing.quantize(forward_input, probabilities, s.along_keys());
   gemm_operand<T> values = mixing.quantize(forward_weight, value.value(), along_positions(value.shape()));

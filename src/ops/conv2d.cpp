@@ -10,6 +10,7 @@
 #include "kernels/depthwise.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/unfold.hpp"
+#include "measurement.hpp"
 #include "recipe/quantized_matmul.hpp"
 
 namespace binade {
@@ -264,6 +265,7 @@ variable<T> conv2d(graph<T>& pass, std::string_view site, const variable<T>& x, 
   const conv_shape s = checked_shape(x, weight, bias, settings);
   thread_pool& pool = pass.pool();
 
+  measure_input(pass, site, x.value());
   using enum site_operand;
   const site_quantization<T> quantization(pass, site);
   quantization.require_input_as_it_is("conv2d");

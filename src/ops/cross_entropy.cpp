@@ -8,6 +8,7 @@
 #include "binade/reduction.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/reduce.hpp"
+#include "measurement.hpp"
 
 namespace binade {
 namespace {
@@ -78,6 +79,11 @@ language_model_loss<T> cross_entropy(graph<T>& pass, const variable<T>& logits, 
             log_sums[row] = math::log(sum) + top;
           });
   const T plain = kernels::sum<T>(pool, positions.values()) / T(predicted);
+  if (const auto& meter = pass.quantization().meter) {
+    meter({"logits", "log_z",
+           static_cast<double>(kernels::sum<T>(pool, log_sums.values())) / static_cast<double>(predicted)});
+    meter({"logits", "largest_log_z", static_cast<double>(kernels::max_abs<T>(pool, log_sums.values())), true});
+  }
   const T smoothing = T(settings.label_smoothing), coefficient = T(settings.z_loss);
   T mean = plain, z_loss = T(0);
   if (smooths) mean = (T(1) - smoothing) * plain + smoothing * (kernels::sum<T>(pool, spread.values()) / T(predicted));

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/reduce.hpp"
+#include "measurement.hpp"
 #include "recipe/quantized_matmul.hpp"
 
 namespace binade {
@@ -38,6 +39,7 @@ variable<T> linear(graph<T>& pass, std::string_view site, const variable<T>& x, 
   const std::size_t rows = x.value().size() / inputs;
   thread_pool& pool = pass.pool();
 
+  measure_input(pass, site, x.value());
   using enum site_operand;
   const site_quantization<T> quantization(pass, site);
   gemm_operand<T> input = quantization.quantize(forward_input, x.value(), {rows, inputs, 1});

@@ -116,6 +116,13 @@ void export_csv(const study_store& store, const std::filesystem::path& folder) {
             .add(q.sqnr_db);
       });
   });
+  write_atomically(folder / "measurements.csv", [&](std::ostream& out) {
+    out << "trial,step,subject,quantity,value\n";
+    for (const trial_record& t : trials)
+      store.for_each_measurement(t.id, [&](const measurement_record& m) {
+        csv_row(out).add(m.trial).add(m.step).add(m.subject).add(m.quantity).add(m.value);
+      });
+  });
 }
 
 }  // namespace binade

@@ -23,12 +23,17 @@ void write_report(const std::filesystem::path& study_dir);
 /// @param colour  marks verdicts by ANSI colours: for a terminal alone, never for a file
 std::string terminal_table(const study_store& store, int width = 120, bool colour = false);
 
-/// Writes trials.csv, steps.csv, evaluations.csv and quantization.csv (RFC 4180, UTF-8, header row, LF line ends) into
-/// a folder, which is created when missing.  Numbers parse back to the stored bits; an empty field is a value that is
-/// not known or not a number.
+/// Writes trials.csv, steps.csv, evaluations.csv, quantization.csv and measurements.csv (RFC 4180, UTF-8, header row,
+/// LF line ends) into a folder, which is created when missing.  Numbers parse back to the stored bits; an empty field
+/// is a value that is not known or not a number.
 ///
 /// @throws std::runtime_error if a file cannot be written
 void export_csv(const study_store& store, const std::filesystem::path& folder);
+
+/// Writes an event file for TensorBoard per trial that has begun, each in a folder of its own, under a folder that is
+/// created when missing.  The time of a step is that of the trial in proportion: times of single steps are not stored.
+/// @throws as export_csv()
+void export_events(const study_store& store, const std::filesystem::path& folder);
 
 /// The result as one JSON document (object, stable key order): study, trials by status, recipes with their statistics
 /// and sentences, the overall verdict.  Unknown values are null.

@@ -107,14 +107,22 @@ class trial_observer final : public run_observer {
                  .steps = {},
                  .evaluations = {},
                  .quantizations = {},
+
                  .trials = {}});
     remember(step, seconds);
     place_(step, std::nullopt);
   }
-  void step_done(const step_record& record, const std::vector<counter_record>& counters) override {
-    store_batch batch{.truncations = {}, .steps = {record}, .evaluations = {}, .quantizations = counters, .trials = {}};
+  void step_done(const trainer::step_result& done) override {
+    const step_record& record = done.record;
+    store_batch batch{.truncations = {},
+                      .steps = {record},
+                      .evaluations = {},
+                      .quantizations = done.counters,
+                      .measurements = done.measurements,
+                      .trials = {}};
     batch.steps[0].trial = trial_.id;
     for (counter_record& row : batch.quantizations) row.trial = trial_.id;
+    for (measurement_record& row : batch.measurements) row.trial = trial_.id;
     if (record.step == 0) trial_.initial_loss = record.loss;
     writer_.add(std::move(batch));
     place_(record.step + 1, record.loss);

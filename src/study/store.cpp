@@ -28,6 +28,9 @@ CREATE TABLE quantization(
   trial INTEGER NOT NULL, step INTEGER NOT NULL, site TEXT NOT NULL, gemm TEXT NOT NULL, operand TEXT NOT NULL,
   count INTEGER NOT NULL, nonzero INTEGER NOT NULL, saturated INTEGER NOT NULL, underflowed INTEGER NOT NULL,
   amax REAL, sqnr_db REAL, PRIMARY KEY(trial, step, site, gemm, operand)) WITHOUT ROWID;
+CREATE TABLE measurement(
+  trial INTEGER NOT NULL, step INTEGER NOT NULL, subject TEXT NOT NULL, quantity TEXT NOT NULL, value REAL,
+  PRIMARY KEY(trial, step, subject, quantity)) WITHOUT ROWID;
 )";
 
 constexpr std::array status_names{std::pair{trial_status::pending, std::string_view("pending")},
@@ -270,6 +273,23 @@ std::vector<counter_record> study_store::quantizations(std::int64_t trial) const
   return rows;
 }
 
+void study_store::for_each_measurement(std::int64_t trial,
+                                       const std::function<void(const measurement_record&)>& visit) const {
+  guarded(state_->file, "read", [&] {
+    if (!state_->database.tableExists("measurement")) return;
+    SQLite::Statement query(state_->database,
+                            "SELECT step, subject, quantity, value FROM measurement WHERE trial = ? "
+                            "ORDER BY step, subject, quantity");
+    query.bind(1, trial);
+    while (query.executeStep())
+      visit({.trial = trial,
+             .step = query.getColumn(0).getInt64(),
+             .subject = query.getColumn(1).getString(),
+             .quantity = query.getColumn(2).getString(),
+             .value = real(query.getColumn(3))});
+  });
+}
+
 void study_store::set_properties(const std::map<std::string, std::string>& values) {
   guarded(state_->file, "write", [&] {
     SQLite::Transaction transaction(state_->database);
@@ -299,6 +319,7 @@ void study_store::write(const store_batch& batch) {
     for (const store_batch::truncation& t : batch.truncations)
       for (const char* sql :
            {"DELETE FROM step WHERE trial = ? AND step >= ?", "DELETE FROM quantization WHERE trial = ? AND step >= ?",
+            "DELETE FROM measurement WHERE trial = ? AND step >= ?",
             "DELETE FROM evaluation WHERE trial = ? AND step > ?"}) {
         SQLite::Statement remove(state_->database, sql);
         remove.bind(1, t.trial);
@@ -341,6 +362,16 @@ void study_store::write(const store_batch& batch) {
       bind(quantization, 11, r.sqnr_db);
       quantization.exec();
       quantization.reset();
+    }
+    SQLite::Statement measurement(state_->database, "INSERT INTO measurement VALUES(?, ?, ?, ?, ?)");
+    for (const measurement_record& r : batch.measurements) {
+      measurement.bind(1, r.trial);
+      measurement.bind(2, r.step);
+      measurement.bindNoCopy(3, r.subject);
+      measurement.bindNoCopy(4, r.quantity);
+      bind(measurement, 5, r.value);
+      measurement.exec();
+      measurement.reset();
     }
     SQLite::Statement trial(state_->database, std::string("INSERT OR REPLACE INTO trial(") + trial_columns +
                                                   ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");

@@ -46,7 +46,7 @@ struct trial_record {
 /// Rows that become visible together.
 struct store_batch {
   /// Before anything is added: the trial goes on after `steps` steps, and what a resumption writes again is deleted:
-  /// steps and quantizations numbered `steps` and above, evaluations after more than `steps` steps.
+  /// steps, quantizations and measurements numbered `steps` and above, evaluations after more than `steps` steps.
   struct truncation {
     std::int64_t trial = 0, steps = 0;
   };
@@ -54,9 +54,11 @@ struct store_batch {
   std::vector<step_record> steps;
   std::vector<evaluation_record> evaluations;
   std::vector<counter_record> quantizations;
+  std::vector<measurement_record> measurements = {};
   std::vector<trial_record> trials;  ///< replace the rows of the same id
   bool empty() const {
-    return truncations.empty() && steps.empty() && evaluations.empty() && quantizations.empty() && trials.empty();
+    return truncations.empty() && steps.empty() && evaluations.empty() && quantizations.empty() &&
+           measurements.empty() && trials.empty();
   }
 };
 
@@ -97,6 +99,9 @@ class study_store {
 
   /// Calls visit for each row of the trial without holding them all: ascending (step, site, gemm, operand).
   void for_each_quantization(std::int64_t trial, const std::function<void(const counter_record&)>& visit) const;
+
+  /// As for_each_quantization(): ascending (step, subject, quantity).  None in a store of a version that had none.
+  void for_each_measurement(std::int64_t trial, const std::function<void(const measurement_record&)>& visit) const;
 
   /// Sets properties in one transaction.
   void set_properties(const std::map<std::string, std::string>& values);

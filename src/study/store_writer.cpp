@@ -40,6 +40,7 @@ void store_writer::add(store_batch batch) {
     append(waiting_.steps, batch.steps);
     append(waiting_.evaluations, batch.evaluations);
     append(waiting_.quantizations, batch.quantizations);
+    append(waiting_.measurements, batch.measurements);
     append(waiting_.trials, batch.trials);
     ++added_;
   }

@@ -38,4 +38,19 @@ struct counter_record {
   double sqnr_db = 0;  ///< infinite where nothing was lost
 };
 
+/// What one step measured of the model, beside the roundings.
+///
+/// | subject | quantity |
+/// | --- | --- |
+/// | a linear or convolutional site | input_rms, input_kurtosis (see measure_input()) |
+/// | the scores of an attention | largest_logit, in magnitude after scaling; entropy of the rows of probabilities, nat
+/// | | logits | log_z, the mean log partition function; largest_log_z, its largest magnitude | | a parameter |
+/// weight_rms and gradient_rms before the update, the latter before clipping; update_ratio: root sum of
+///   squares of the change over that of the weights, if these are not all zero and the step was made |
+struct measurement_record {
+  std::int64_t trial = 0, step = 0;
+  std::string subject, quantity;
+  double value = 0;
+};
+
 }  // namespace binade

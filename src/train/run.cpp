@@ -1,7 +1,10 @@
 #include "train/run.hpp"
 
 #include <chrono>
+#include <stdexcept>
+#include <string>
 
+#include "binade/version.hpp"
 #include "train/divergence.hpp"
 
 namespace binade {
@@ -15,6 +18,11 @@ run_result run_training(trainer& t, const run_settings& settings, const data_sou
   double seconds_before = 0;
   if (std::filesystem::exists(checkpoint)) {
     const checkpoint_notes notes = t.restore(checkpoint);
+    if (notes.binade_version != version_and_commit && t.steps_done() < train.steps)
+      throw std::runtime_error(checkpoint.string() + " was written by binade " + notes.binade_version +
+                               ", and this is " + std::string(version_and_commit) +
+                               ": their numbers must not be mixed; finish the run with that program, or choose another "
+                               "folder");
     seconds_before = notes.seconds;
     // A checkpoint is never written after divergence, so that only the monitor's state is of interest.
     for (const double loss : notes.losses) monitor.observe(loss, true);
@@ -30,7 +38,7 @@ run_result run_training(trainer& t, const run_settings& settings, const data_sou
     const bool last = step + 1 == train.steps;
     const bool count = train.telemetry_every > 0 && (last || step % train.telemetry_every == 0);
     const trainer::step_result done = t.step(count);
-    observer.step_done(done.record, done.counters);
+    observer.step_done(done);
     if (const auto divergence = monitor.observe(done.record.loss, done.finite)) {
       result.divergence = *divergence;
       result.end = run_end::diverged;

@@ -18,7 +18,7 @@ class run_observer {
   virtual ~run_observer() = default;
   /// The run starts at this step, or goes on there: what was told about later steps before is void.
   virtual void starts_at(std::int64_t step, double seconds) = 0;
-  virtual void step_done(const step_record& record, const std::vector<counter_record>& counters) = 0;
+  virtual void step_done(const trainer::step_result& done) = 0;
   virtual void evaluated(const evaluation_record& record) = 0;
   /// A checkpoint of this many steps is about to be written: what was told so far must be durable on return.
   virtual void before_checkpoint(std::int64_t steps, double seconds) = 0;
@@ -44,7 +44,8 @@ struct run_result {
 /// If the checkpoint file is there, goes on from it; it is written every checkpoint_every steps and on a stop.  After
 /// the end the file is still there as of its last writing; the caller keeps or removes it.
 ///
-/// @throws std::runtime_error as trainer::save and restore, and what the observer throws
+/// @throws std::runtime_error as trainer::save and restore, for a checkpoint with steps to go that another version
+/// wrote (one run has the bits of one program), and what the observer throws
 run_result run_training(trainer& t, const run_settings& settings, const data_source& source,
                         const std::filesystem::path& checkpoint, run_observer& observer,
                         const std::function<bool()>& stop);

@@ -13,7 +13,10 @@
 #include "binade/sqnr.hpp"
 #include "binade/version.hpp"
 #include "data/mix.hpp"
+#include "kernels/elementwise.hpp"
 #include "kernels/parallel.hpp"
+#include "kernels/reduce.hpp"
+#include "measurement.hpp"
 #include "model/model.hpp"
 #include "optim/clip.hpp"
 #include "optim/loss_scale.hpp"
@@ -78,6 +81,73 @@ class counter_rows {
   std::map<std::tuple<std::string, std::string, std::string>, quantize_counters> rows_;
 };
 
+/// What operations measured in a step; the micro-batches of a subject make one value.
+class measured_values {
+ public:
+  void add(const measurement& m) { add(m.subject, m.quantity, m.value, m.largest); }
+  void add(std::string_view subject, std::string_view quantity, double value, bool largest = false) {
+    const auto [row, is_new] = rows_.try_emplace({std::string(subject), std::string(quantity)}, value, 1.0);
+    auto& [total, count] = row->second;
+    if (is_new) return;
+    if (largest) {
+      if (!(value <= total)) total = value;  // a NaN is never hidden
+    } else {
+      total += value;
+      ++count;
+    }
+  }
+  std::vector<measurement_record> records(std::int64_t step) const {
+    std::vector<measurement_record> result;
+    for (const auto& [key, row] : rows_)
+      result.push_back(
+          {.trial = 0, .step = step, .subject = key.first, .quantity = key.second, .value = row.first / row.second});
+    return result;
+  }
+
+ private:
+  std::map<std::pair<std::string, std::string>, std::pair<double, double>> rows_;
+};
+
+double root_sum_of_squares(thread_pool& pool, const tensor<float>& x) {
+  return std::sqrt(static_cast<double>(kernels::sum_of_squares<float>(pool, x.values())));
+}
+
+/// Weights and gradients around an update.
+class update_measurement {
+ public:
+  /// @param gradient_scale  what the gradients are multiplied by
+  update_measurement(std::span<const parameter<float>> parameters, double gradient_scale, thread_pool& pool,
+                     measured_values& into)
+      : parameters_(parameters), pool_(pool), into_(into) {
+    for (const auto& [name, value] : parameters_) {
+      const double root_count = std::sqrt(static_cast<double>(value.value().size()));
+      norms_.push_back(root_sum_of_squares(pool_, value.value()));
+      before_.push_back(value.value().clone());
+      into_.add(name, "weight_rms", norms_.back() / root_count);
+      if (!value.gradient().empty())
+        into_.add(name, "gradient_rms", root_sum_of_squares(pool_, value.gradient()) / root_count / gradient_scale);
+    }
+  }
+  /// To be called when the update has been made.
+  void add_ratios() {
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      if (norms_[i] == 0) continue;
+      float* const change = before_[i].data();
+      const float* const now = std::as_const(parameters_[i].value.value()).data();
+      kernels::for_each_element(pool_, before_[i].size(),
+                                [change, now](std::size_t j) BINADE_KERNEL_BODY { change[j] = now[j] - change[j]; });
+      into_.add(parameters_[i].name, "update_ratio", root_sum_of_squares(pool_, before_[i]) / norms_[i]);
+    }
+  }
+
+ private:
+  std::span<const parameter<float>> parameters_;
+  thread_pool& pool_;
+  measured_values& into_;
+  std::vector<tensor<float>> before_;
+  std::vector<double> norms_;
+};
+
 bool all_finite(std::span<const float> values) {
   return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
 }
@@ -134,7 +204,8 @@ struct trainer::state {
             .step = static_cast<std::uint32_t>(steps * run.train.accumulate + part),
             .optimizer_step = static_cast<std::uint32_t>(steps),
             .histories = &histories,
-            .observer = {}};
+            .observer = {},
+            .meter = {}};
   }
 };
 
@@ -170,6 +241,7 @@ trainer::step_result trainer::step(bool count) {
   const std::function<void(const quantization_record&)> observer =
       count ? [&](const quantization_record& q) { counters.add(q); }
             : std::function<void(const quantization_record&)>();
+  measured_values measured;
   s.network->clear_gradients();
   double losses = 0, floors = 0;
   bool floor_is_known = true;
@@ -178,6 +250,7 @@ trainer::step_result trainer::step(bool count) {
     const data_batch batch = s.source.training_batch(s.seeds.data, number * parts + part, s.run.train.batch / parts);
     quantization_context quantization = s.quantization(part);
     quantization.observer = observer;
+    if (count) quantization.meter = [&measured](const measurement& m) { measured.add(m); };
     graph<float> pass(s.pool, quantization);
     const model_loss<float> loss = s.network->loss(pass, batch);
     losses += static_cast<double>(loss.plain);
@@ -191,6 +264,8 @@ trainer::step_result trainer::step(bool count) {
 
   // Before they are rounded: a format that saturates would hide an infinity.
   const bool finite_gradients = gradients_finite(s.network->parameters());
+  std::optional<update_measurement> update;
+  if (count) update.emplace(s.network->parameters(), s.scale.scale(), s.pool, measured);
   s.optimizer.round_gradients(s.pool, observer);
   const double scaled_norm = gradient_norm(s.network->parameters(), s.pool);
   record.gradient_norm = scaled_norm / s.scale.scale();
@@ -202,10 +277,12 @@ trainer::step_result trainer::step(bool count) {
     const double factor = clip_factor(record.gradient_norm, s.run.train.clip);
     record.clipped = factor < 1;
     s.optimizer.step(record.learning_rate, factor / s.scale.scale(), s.pool, observer);
+    if (update) update->add_ratios();
     result.finite = finite_gradients && std::isfinite(record.loss) && std::isfinite(record.gradient_norm) &&
                     weights_finite(s.network->parameters());
   }
   result.counters = counters.records(record.step);
+  result.measurements = measured.records(record.step);
   if (s.scale.is_on()) {
     result.counters.push_back(scale_record(record.step, s.scale.scale(), overflowed));
     result.finite = s.scale.update(overflowed) && result.finite;
@@ -317,7 +394,9 @@ checkpoint_notes trainer::restore(const std::filesystem::path& file) {
     }
   s.histories.restore(amax);
   const auto losses = saved.at(loss_history).f64();
-  return {.losses = {losses.begin(), losses.end()}, .seconds = std::stod(note("seconds"))};
+  return {.losses = {losses.begin(), losses.end()},
+          .seconds = std::stod(note("seconds")),
+          .binade_version = note("binade_version")};
 }
 
 }  // namespace binade

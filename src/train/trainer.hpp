@@ -27,8 +27,9 @@ struct trial_settings {
 
 /// Everything that a checkpoint holds besides weights and moments.
 struct checkpoint_notes {
-  std::vector<double> losses;  ///< of all steps so far
-  double seconds = 0;          ///< spent so far
+  std::vector<double> losses;       ///< of all steps so far
+  double seconds = 0;               ///< spent so far
+  std::string binade_version = {};  ///< of the program that wrote it; save() writes that of this one
 };
 
 /// A run's state after any number of steps is a function of settings, data and trial alone: not of threads, of the
@@ -53,14 +54,15 @@ class trainer {
   struct step_result {
     step_record record;
     std::vector<counter_record>
-        counters;        ///< of the quantized operands, in the order of site, GEMM, operand, if asked for; then, with
-                         ///< a scaled loss, always the row "loss", loss_scale_row, "scale"
+        counters;  ///< of the quantized operands, in the order of site, GEMM, operand, if asked for; then, with
+                   ///< a scaled loss, always the row "loss", loss_scale_row, "scale"
+    std::vector<measurement_record> measurements;  ///< in the order of subject and quantity, if counters are asked for
     bool finite = true;  ///< loss, gradients and updated weights (of a skipped step, the loss); if not, the weights may
                          ///< be anything
   };
   /// Makes the next step: one pass per micro-batch, whose losses are averaged; then clipping and update.  A step in
   /// which the scaled loss overflows is skipped.
-  /// @param count  take the quantizers' counters
+  /// @param count  take the quantizers' counters and measure the model
   step_result step(bool count);
 
   /// Mean loss over the validation set, nat per token, with the recipe's quantizers, in batches of the training's size.

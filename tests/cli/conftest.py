@@ -3,8 +3,10 @@
 import contextlib
 import os
 import pathlib
+import signal
 import sqlite3
 import subprocess
+import time
 
 import pytest
 
@@ -81,6 +83,17 @@ def train_file(tmp_path):
     path = tmp_path / "train.toml"
     path.write_text(TRAIN.format(steps=40, checkpoint_every=7))
     return path
+
+
+def kill_once(program, train_file, folder):
+    """Starts a run in folder/killed and kills it when it has made its first checkpoint and some steps more."""
+    process = subprocess.Popen(
+        [program, "train", str(train_file), "--out", "killed"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while process.poll() is None and not (folder / "killed" / "checkpoint.safetensors").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
 
 
 def stored_numbers(folder):

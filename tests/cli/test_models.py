@@ -1,12 +1,9 @@
 """binade train with every kind of model and the data that it reads."""
 
 import json
-import signal
-import subprocess
-import time
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, kill_once
 
 TOKENS = 'corpus = "zm"\nvalidation_documents = 4'
 IMAGES = 'corpus = "prototypes"\nclasses = 4\nsize = 8\nshift = 0\nnoise = 0.25\nvalidation_images = 32'
@@ -63,13 +60,7 @@ def test_parameters_and_operations_of_an_mlp_are_those_of_its_layers(binade, tmp
 def test_running_statistics_noise_and_teachers_survive_a_kill(binade, program, tmp_path, kind):
     file = write(tmp_path, kind, steps=400, recipe="e4m3fn/sr@tensor")
     assert binade("train", file, "--out", "undisturbed").returncode == 0
-    process = subprocess.Popen(
-        [program, "train", str(file), "--out", "killed"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while process.poll() is None and not (tmp_path / "killed" / "checkpoint.safetensors").exists():
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    kill_once(program, file, tmp_path)
     assert binade("train", file, "--out", "killed", "--resume").returncode == 0
     end = [json.loads((tmp_path / folder / "summary.json").read_text()) for folder in ("undisturbed", "killed")]
     assert end[0]["weights_digest"] == end[1]["weights_digest"]

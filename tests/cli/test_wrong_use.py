@@ -1,5 +1,6 @@
 """Wrong use: one clear message, the right exit code, nothing written."""
 
+import shutil
 import subprocess
 
 import pytest
@@ -145,3 +146,14 @@ def test_a_closed_standard_output_never_lands_in_the_store(binade, program, sett
     assert "standard output" in result.stderr
     assert (setting / "out" / "study.db").read_bytes().startswith(b"SQLite format 3\0")
     assert binade("report", "out").returncode == 0
+
+
+@pytest.mark.skipif(shutil.which("qemu-x86_64") is None, reason="qemu-x86_64 (package qemu-user) is not here")
+@pytest.mark.parametrize("cpu, lacks", [("max,-fma", "FMA"), ("max,-avx2", "AVX2"), ("qemu64", "AVX2, FMA, BMI2")])
+def test_a_processor_without_fma_is_refused_by_name(program, setting, cpu, lacks):
+    before = files_in(setting)
+    result = subprocess.run(
+        ["qemu-x86_64", "-cpu", cpu, program, "train", "train.toml", "--out", "out"], cwd=setting, capture_output=True, text=True
+    )
+    result.stderr = "".join(line for line in result.stderr.splitlines(True) if not line.startswith("qemu-x86_64: warning"))
+    check(result, 1, f"this processor lacks {lacks};", before, setting)

@@ -248,6 +248,23 @@ TEST(isa, levels_are_named_and_a_level_that_is_missing_is_refused) {
   EXPECT_EQ(to_string(isa::x86_64_v3), "v3");
 }
 
+TEST(isa, a_processor_without_what_the_engine_needs_is_refused_with_the_names_of_what_it_lacks) {
+  const auto refusal = [](const kernels::x86_features& has) -> std::string {
+    try {
+      return std::string(to_string(kernels::best_isa(has)));
+    } catch (const std::runtime_error& e) {
+      return e.what();
+    }
+  };
+  EXPECT_EQ(refusal({.avx2 = true, .fma = true, .bmi2 = true, .avx512 = true}), "v4");
+  EXPECT_EQ(refusal({.avx2 = true, .fma = true, .bmi2 = true, .avx512 = false}), "v3");
+  EXPECT_NE(refusal({.avx2 = true, .fma = false, .bmi2 = true, .avx512 = true}).find("lacks FMA;"), std::string::npos);
+  EXPECT_NE(refusal({.avx2 = false, .fma = true, .bmi2 = true, .avx512 = false}).find("lacks AVX2;"),
+            std::string::npos);
+  EXPECT_NE(refusal({.avx2 = false, .fma = false, .bmi2 = false, .avx512 = false}).find("lacks AVX2, FMA, BMI2;"),
+            std::string::npos);
+}
+
 // The environment is read once per process, so each setting is tried in a process of its own.
 TEST(isa_death_test, the_environment_variable_chooses_a_level) {
   testing::GTEST_FLAG(death_test_style) = "threadsafe";

@@ -41,6 +41,7 @@ def folder(tmp_path):
         db.execute("INSERT INTO evaluation VALUES(0, 3, 3.1)")
         db.executemany("INSERT INTO quantization VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                        [(0, 0, "head", "forward", operand, 100, 90, 1, 9, 3.5, math.inf) for operand in ("weight", "input")])
+        db.executemany("INSERT INTO measurement VALUES(?, ?, ?, ?, ?)", [(0, 0, "logits", "log_z", 5.5), (0, 0, "head", "input_rms", None)])
     db.close()
     return tmp_path
 
@@ -71,6 +72,12 @@ def test_columns_are_in_step_order_and_a_loss_that_is_no_number_is_none(folder):
         assert study.evaluations(0) == {"step": [3], "validation_loss": [3.1]}
         assert study.quantization(0)["operand"] == ["input", "weight"]
         assert study.quantization(0)["sqnr_db"] == [math.inf, math.inf]
+        assert study.measurements(0) == {"step": [0, 0], "subject": ["head", "logits"], "quantity": ["input_rms", "log_z"], "value": [None, 5.5]}
+    with sqlite3.connect(folder / "study.db") as db:
+        db.execute("DROP TABLE measurement")  # as in a store that is older
+    db.close()
+    with Study(folder) as study:
+        assert study.measurements(0)["value"] == []
 
 
 def test_the_best_learning_rate_is_never_one_where_a_seed_diverged(folder):

@@ -97,8 +97,11 @@ TEST(csv, commas_quotes_and_line_ends_in_names_survive) {
   t.recipe_text = text;
   store_batch batch;
   batch.trials.push_back(t);
+  batch.measurements = {{.trial = t.id, .step = 3, .subject = "head", .quantity = "input_rms", .value = 0.1}};
   study.store().write(batch);
   export_csv(study.store(), folder.path());
+  EXPECT_EQ(contents_of(folder.path() / "measurements.csv"),
+            "trial,step,subject,quantity,value\n" + std::to_string(t.id) + ",3,head,input_rms,0.1\n");
   const auto trials = parse_csv(contents_of(folder.path() / "trials.csv"));
   ASSERT_EQ(trials.size(), 2u);
   EXPECT_EQ(trials[1][1], name);

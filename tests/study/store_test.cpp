@@ -88,6 +88,7 @@ TEST_F(store, every_value_comes_back_as_it_was_written) {
                                 .underflowed = 2,
                                 .amax = 3.5,
                                 .sqnr_db = 20.5}},
+             .measurements = {{.trial = 3, .step = 0, .subject = "logits", .quantity = "log_z", .value = 0.1}},
              .trials = {a_trial}});
   }
   const auto s = study_store::open_read_only(file);
@@ -123,6 +124,13 @@ TEST_F(store, every_value_comes_back_as_it_was_written) {
   EXPECT_EQ(counters[0].site, "head");
   EXPECT_EQ(counters[0].underflowed, 2);
   EXPECT_EQ(counters[0].sqnr_db, 20.5);
+  int measurements = 0;
+  s.for_each_measurement(3, [&](const measurement_record& m) {
+    ++measurements;
+    EXPECT_EQ(m.subject + " " + m.quantity, "logits log_z");
+    EXPECT_EQ(m.value, 0.1);
+  });
+  EXPECT_EQ(measurements, 1);
 }
 
 TEST_F(store, nan_comes_back_as_nan_and_infinity_as_infinity) {
@@ -194,6 +202,7 @@ TEST_F(store, a_truncation_removes_what_a_resumption_writes_again_and_nothing_el
                                      .amax = 1,
                                      .sqnr_db = 1});
       batch.evaluations.push_back({.trial = trial, .step = step, .validation_loss = 1});
+      batch.measurements.push_back({.trial = trial, .step = step, .subject = "s", .quantity = "q", .value = 1});
     }
   s.write(batch);
   s.write(
@@ -201,6 +210,9 @@ TEST_F(store, a_truncation_removes_what_a_resumption_writes_again_and_nothing_el
   EXPECT_EQ(s.steps(0).size(), 6u);
   EXPECT_EQ(s.steps(1).size(), 4u);  // steps 0..3 ran before the checkpoint
   EXPECT_EQ(s.quantizations(1).size(), 4u);
+  int measurements = 0;
+  s.for_each_measurement(1, [&](const measurement_record&) { ++measurements; });
+  EXPECT_EQ(measurements, 4);
   EXPECT_EQ(s.evaluations(1).size(), 5u);  // the evaluation after 4 steps belongs to it
 }
 

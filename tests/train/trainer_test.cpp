@@ -4,54 +4,18 @@
 
 #include <cmath>
 #include <filesystem>
-#include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "data/zm_corpus.hpp"
-#include "model/model_kinds.hpp"
-#include "train/settings.hpp"
-#include "util/toml_reader.hpp"
+#include "train/small_training.hpp"
 
 namespace binade {
 namespace {
 
-run_settings small_run() {
-  run_settings run;
-  run.name = "small";
-  run.model = read_model(toml_section::parse("layers = 1\nwidth = 32\nheads = 2\ncontext = 16\n", "model"));
-  run.data = {.corpus = "zm", .open = [] {
-                return std::make_unique<language_source>(std::make_shared<const zm_language>(8, 16, 0), 16, 4);
-              }};
-  run.train.steps = 8;
-  run.train.batch = 6;
-  return run;
-}
-
-/// A trainer with all that it needs.
-class training {
- public:
-  explicit training(const run_settings& run, const recipe& formats = find_recipe("f32"), std::size_t threads = 1)
-      : run_(run), source_(open_source(run_)), trainer_(run_, *source_, trial(formats, threads)) {}
-
-  trainer& operator*() { return trainer_; }
-  trainer* operator->() { return &trainer_; }
-  std::vector<trainer::step_result> steps(int count, bool counts = false) {
-    std::vector<trainer::step_result> results;
-    for (int i = 0; i < count; ++i) results.push_back(trainer_.step(counts));
-    return results;
-  }
-
- private:
-  static trial_settings trial(const recipe& formats, std::size_t threads) {
-    return {.formats = formats, .learning_rate = 0.01, .seed = 3, .threads = threads};
-  }
-
-  run_settings run_;
-  std::unique_ptr<data_source> source_;
-  trainer trainer_;
-};
+using test::small_run;
+using test::training;
 
 const counter_record& row(const trainer::step_result& result, const std::string& site, const std::string& gemm,
                           const std::string& operand) {
@@ -202,6 +166,42 @@ TEST(trainer, reports_lost_updates_and_the_rounding_of_states_where_there_are_fo
   EXPECT_EQ(row(results[1], "blocks.0.mlp.up", "gradients", "bias").count, 128);
   training plain(small_run());
   EXPECT_TRUE(plain.steps(1, true)[0].counters.empty());
+}
+
+double value(const trainer::step_result& result, const std::string& subject, const std::string& quantity) {
+  for (const measurement_record& m : result.measurements)
+    if (m.subject == subject && m.quantity == quantity) return m.value;
+  throw std::logic_error("no measurement " + subject + " " + quantity);
+}
+
+TEST(trainer, measures_what_weights_gradients_and_updates_are_like) {
+  run_settings run = small_run();
+  run.train.optimizer = sgd_settings{.momentum = 0};
+  run.train.clip = 0;
+  training whole(run);
+  const auto results = whole.steps(2, true);
+  const std::string weight = "blocks.0.mlp.up.weight";
+  const double ratio = results[1].record.learning_rate * value(results[1], weight, "gradient_rms") /
+                       value(results[1], weight, "weight_rms");
+  EXPECT_NEAR(value(results[1], weight, "update_ratio") / ratio, 1, 1e-3);  // a difference of float32 weights
+  EXPECT_GT(value(results[1], "blocks.0.attention.scores", "entropy"), 0.5);
+  EXPECT_GT(value(results[1], "head", "input_kurtosis"), 1);
+  EXPECT_TRUE(whole.steps(1)[0].measurements.empty());
+  // Nothing that is measured changes a bit, and micro-batches make one value, near that of the whole batch.
+  training unwatched(run);
+  unwatched.steps(3);
+  EXPECT_EQ(unwatched->weights_digest(), whole->weights_digest());
+  run.train.accumulate = 3;
+  run.train.loss_scaling = {.how = loss_scaling_settings::kind::fixed, .scale = 0x1p16};
+  training parts(run);
+  const auto scaled = parts.steps(2, true);
+  ASSERT_EQ(scaled[1].measurements.size(), results[1].measurements.size());
+  for (const auto& [subject, quantity] : std::vector<std::pair<std::string, std::string>>{{weight, "gradient_rms"},
+                                                                                          {weight, "update_ratio"},
+                                                                                          {"head", "input_rms"},
+                                                                                          {"logits", "log_z"},
+                                                                                          {"logits", "largest_log_z"}})
+    EXPECT_NEAR(value(scaled[1], subject, quantity) / value(results[1], subject, quantity), 1, 1e-2) << quantity;
 }
 
 TEST(trainer, a_format_for_a_state_that_the_optimizer_has_not_is_refused) {
