@@ -54,7 +54,7 @@ struct recipe_rule {
   /// By site_operand; an operand without a choice is left as earlier rules have it.
   std::array<std::optional<operand_choice>, site_operand_count> operands = {};
   std::array<gemm_choice, site_gemm_count> gemms = {};  ///< by site_gemm
-  /// What the input is kept as for the weight gradient; none: as it is.
+  /// What operands that are no parameters are kept as for the backward pass; none: as they are.
   std::optional<operand_choice> saved = {};
   /// How gradients pass through the quantizers of the forward operands: input, weight.
   std::array<std::optional<straight_through>, 2> gradients = {};
@@ -80,7 +80,7 @@ struct recipe {
   gemm_choice resolve(std::string_view site, site_gemm gemm, std::uint32_t step = 0) const;
   /// How the gradient of a forward operand passes through its quantizer.  @pre operand is one of the forward GEMM
   straight_through resolve_gradient(std::string_view site, site_operand operand, std::uint32_t step = 0) const;
-  /// The quantizer of what a site keeps of its input for the weight gradient; none: the input as it is.
+  /// The quantizer of what a site keeps of its operands for the backward pass; none: they are kept as they are.
   std::optional<quantizer> resolve_saved(std::string_view site, std::uint32_t step = 0) const;
   /// The steps at which what holds may change, ascending; the first is 0.
   std::vector<std::uint32_t> changes() const;
