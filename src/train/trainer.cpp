@@ -90,12 +90,6 @@ bool gradients_finite(std::span<const parameter<float>> parameters) {
                      [](const auto& p) { return all_finite(std::as_const(p.value.gradient()).values()); });
 }
 
-std::vector<std::size_t> sizes_of(const extents& shape) {
-  std::vector<std::size_t> sizes;
-  for (std::size_t i = 0; i < shape.rank(); ++i) sizes.push_back(shape[i]);
-  return sizes;
-}
-
 }  // namespace
 
 struct trainer::state {
@@ -245,7 +239,7 @@ void trainer::save(const std::filesystem::path& file, const checkpoint_notes& no
   std::vector<stored_tensor> tensors;
   for (const auto& arrays : {s.network->parameters(), s.network->buffers()})
     for (const auto& [name, value] : arrays)
-      tensors.push_back(stored(name, sizes_of(value.shape()), value.value().values()));
+      tensors.push_back(stored(name, value.shape().sizes(), value.value().values()));
   for (stored_tensor& t : s.optimizer.states()) tensors.push_back(std::move(t));
   const std::map<std::string, std::vector<float>> amax = s.histories.past();
   for (const auto& [name, values] : amax)
@@ -273,7 +267,7 @@ void trainer::export_weights(const std::filesystem::path& file) const {
   std::vector<stored_tensor> tensors;
   for (const auto arrays : {s.network->parameters(), s.network->buffers()})
     for (const auto& [name, value] : arrays)
-      tensors.push_back(stored(name, sizes_of(value.shape()), value.value().values()));
+      tensors.push_back(stored(name, value.shape().sizes(), value.value().values()));
   write_safetensors(file, tensors,
                     {{"settings", canonical_text(s.run, s.source)},
                      {"recipe", s.trial.formats.canonical_text()},
