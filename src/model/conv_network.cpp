@@ -1,5 +1,6 @@
 #include "model/conv_network.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "ops/add.hpp"
@@ -58,6 +59,15 @@ std::vector<std::string> conv_network_plan::gemm_sites() const {
   for_each_layer(*this, [&](const conv_norm_plan& layer) { sites.push_back(layer.name); });
   sites.push_back("head");
   return sites;
+}
+
+std::vector<output_kind> conv_network_plan::outputs() const {
+  using enum output_kind;
+  std::vector<output_kind> result{norm};
+  if (std::any_of(blocks.begin(), blocks.end(), [](const conv_block_plan& b) { return b.is_residual; }))
+    result.push_back(residual);
+  result.push_back(activation);
+  return result;
 }
 
 double conv_network_plan::flops_per_example() const {

@@ -126,6 +126,10 @@ class decoder_plan final : public model_plan {
   }
   std::vector<parameter_plan> parameters() const override { return parameter_plans(config_); }
   std::vector<std::string> gemm_sites() const override { return binade::gemm_sites(config_); }
+  std::vector<output_kind> outputs() const override {
+    using enum output_kind;
+    return {norm, softmax, residual, activation};
+  }
   double flops_per_example() const override { return flops_per_token(config_) * double(config_.context); }
   std::unique_ptr<model<float>> make(std::uint64_t seed) const override {
     return std::make_unique<transformer<float>>(config_, seed);

@@ -120,6 +120,7 @@ recipe_rule read_rule(const toml_section& section) {
   const toml_section gradients = section.section("straight_through");
   for (std::size_t i = 0; i < rule.gradients.size(); ++i)
     rule.gradients[i] = read_gradient(gradients, site_operands[i].name);
+  rule.source.table = section;
   return rule;
 }
 
@@ -131,7 +132,12 @@ recipe read_recipe_table(const toml_section& file, const std::string& name) {
   const toml_section outputs = file.section("outputs");
   for (std::size_t kind = 0; kind < output_kind_count; ++kind)
     if (const auto choice = read_choice(outputs, output_kind_names[kind])) result.outputs[kind] = choice->value;
+  result.source.table = file;
   file.finish();
+  if (!file.has("rule") && !file.has("optimizer") && !file.has("outputs"))
+    file.fail("rule",
+              "is missing, and so are optimizer and outputs: the recipe says nothing; for float32 everywhere say "
+              "rule = [], or name the recipe f32");
   // After finish(): a misspelt key is the likelier reason for an empty rule.
   for (std::size_t i = 0; i < rules.size(); ++i) {
     recipe_rule silent{.layers = result.rules[i].layers};

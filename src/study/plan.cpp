@@ -7,6 +7,7 @@
 
 #include "kernels/parallel.hpp"
 #include "model/model.hpp"
+#include "recipe/idle_choices.hpp"
 #include "recipe/quantized_matmul.hpp"
 #include "report/number_text.hpp"
 
@@ -74,6 +75,7 @@ recipe checked_recipe(const std::string& reference, const std::filesystem::path&
     refuse("recipe " + reference + ": rule " + std::to_string(u.rule + 1) + " is for layers \"" + u.glob +
            "\", and this model has none of that name; the nearest is " + u.nearest_site +
            "; correct it or leave it out");
+  refuse_idle_choices(found, run.model->gemm_sites(), run.model->outputs());
   return found;
 }
 

@@ -572,7 +572,7 @@ TEST(outputs, round_the_results_of_each_kind_and_no_other) {
                                      variable<float>(random.values<float>({1, 2, 8, 16}))};
   thread_pool pool(1);
   const auto results = [&](const std::string& text) {
-    const bound_recipe formats(parse_recipe(text, "test", "test"), {"scores", "values"});
+    const bound_recipe formats(parse_recipe("rule = []\n" + text, "test", "test"), {"scores", "values"});
     graph<float> pass(pool, {.recipe = &formats});
     return std::vector{copy_of(layer_norm(pass, a, ones, zeros, 1e-5).value()),
                        copy_of(rms_norm(pass, a, ones, 1e-5).value()),
