@@ -95,7 +95,9 @@ run_settings read_run(const toml_section& file, const std::filesystem::path& pat
   r.model = read_model(file.section("model"));
   const toml_section data_table = file.section("data");
   r.data.open = read_data({data_table, path.parent_path(), r.model->positions(), data}, r.data.corpus);
-  r.train = read_train(file.section("train"));
+  const toml_section train = file.section("train");
+  r.train = read_train(train);
+  if (train.has("from")) r.from = path.parent_path() / train.text("from");
   return r;
 }
 
@@ -164,6 +166,10 @@ study_file read_study_file(const std::filesystem::path& path, const std::filesys
 std::unique_ptr<data_source> open_source(run_settings& settings) {
   std::unique_ptr<data_source> source = settings.data.open();
   settings.model = settings.model->fitted_to(source->shape());
+  if (!settings.from.empty()) {
+    settings.start = std::make_shared<const initial_weights>(settings.from);
+    settings.start->require_fit(*settings.model);
+  }
   return source;
 }
 
@@ -191,6 +197,7 @@ std::string canonical_text(const run_settings& r, const data_source& source) {
   line("steps", std::to_string(r.train.steps));
   line("batch", std::to_string(r.train.batch));
   line("warmup", std::to_string(r.train.warmup));
+  if (r.start) line("from", quoted("sha256:" + r.start->sha256()));
   // What is not said keeps the text of a file, and so its identity, as it was before the key existed.
   const train_settings& t = r.train;
   if (t.accumulate != 1) line("accumulate", std::to_string(t.accumulate));

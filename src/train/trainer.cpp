@@ -90,6 +90,12 @@ bool gradients_finite(std::span<const parameter<float>> parameters) {
                      [](const auto& p) { return all_finite(std::as_const(p.value.gradient()).values()); });
 }
 
+std::unique_ptr<model<float>> first_values(const run_settings& run, std::uint64_t seed) {
+  std::unique_ptr<model<float>> network = run.model->make(seed);
+  if (run.start) run.start->copy_to(*network);
+  return network;
+}
+
 }  // namespace
 
 struct trainer::state {
@@ -113,7 +119,7 @@ struct trainer::state {
         trial(t),
         seeds(trial_seeds::from(static_cast<std::uint64_t>(t.seed))),
         pool(t.threads),
-        network(r.model->make(seeds.initialization)),
+        network(first_values(r, seeds.initialization)),
         formats(t.formats, r.model->gemm_sites()),
         optimizer(network->parameters(), r.train.optimizer, t.formats.optimizer, seeds.rounding),
         schedule(schedule_of(r.train, t.learning_rate)),
