@@ -1,7 +1,7 @@
 """Memory of training: what narrow formats of saved activations and of optimizer states leave of the float32 peak.
 
 Each row is a process of its own that trains a few steps.  Tensor bytes are those of the program's buffer pool: activations, weights,
-gradients, states, work space; scales of saved activations (one byte per 128 elements here) are not among them.  The resident set is the
+gradients, states, work space; scales of saved activations (a byte per block here) are not among them.  The resident set is the
 operating system's, with the program itself and the blocks that the pool keeps for the next request.  A loss before the first update that
 differs from that of float32 is an error: what is saved may not change the forward pass.
 
