@@ -76,7 +76,8 @@ double conv_network_plan::flops_per_example() const {
   const auto count = [&](const conv_norm_plan& layer, std::size_t& h, std::size_t& w) {
     h = positions_after(h, layer.stride);
     w = positions_after(w, layer.stride);
-    products += double(layer.outputs * (layer.inputs / layer.groups) * layer.kernel * layer.kernel) * double(h * w);
+    const std::size_t inputs = layer.inputs / layer.groups;
+    products += double(layer.outputs * inputs * layer.kernel * layer.kernel) * double(h * w);
   };
   for (const conv_block_plan& block : blocks) {
     std::size_t shortcut_height = height, shortcut_width = width;

@@ -1,7 +1,6 @@
 #include "ops/attention.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -150,7 +149,8 @@ attention_shape shape_of(const attention_heads<T>& heads, row_mask mask) {
 }  // namespace
 
 double alibi_slope(std::size_t head, std::size_t heads) {
-  const std::size_t power = std::bit_floor(heads);
+  std::size_t power = 1;  // the largest power of two within heads
+  while (power <= heads / 2) power *= 2;
   const bool first = head < power;
   const std::size_t place = first ? head + 1 : 2 * (head - power) + 1, count = first ? power : 2 * power;
   // 2^(-8 place / count): the whole part of the exponent by halving, which is exact.

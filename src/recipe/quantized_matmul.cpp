@@ -104,9 +104,11 @@ void check_gemm(const std::string& recipe, const gemm_site& site, site_gemm whic
     operands.push_back(&q);
     names.push_back("the " + std::string(operand.name) + " has " + (q ? to_string(*q) : "no quantizer"));
     if (!q) continue;
-    if (const std::string why = operand_defect(*q, gemm); !why.empty())
-      throw std::invalid_argument("recipe '" + recipe + "': " + full_name(site.name, operand.operand) +
-                                  " has quantizer " + to_string(*q) + why);
+    const std::string why = operand_defect(*q, gemm);
+    if (why.empty()) continue;
+    std::string message = "recipe '" + recipe + "': ";
+    message.append(full_name(site.name, operand.operand)).append(" has quantizer ").append(to_string(*q)).append(why);
+    throw std::invalid_argument(message);
   }
   const auto kept = [](const std::optional<quantizer>& q) {
     return q ? kept_transforms(*q) : std::span<const transform>();

@@ -128,8 +128,8 @@ study_cost measure_cost(const study_plan& plan, std::size_t jobs) {
   // Validation is a forward pass, about a third of a training step per sequence.
   const train_settings& train = plan.run.train;
   const auto rows = static_cast<double>(plan.source->validation_rows());
-  const double validations =
-      1 + (train.evaluate_every > 0 ? static_cast<double>((train.steps - 1) / train.evaluate_every) : 0.0);
+  const std::int64_t inner = train.evaluate_every > 0 ? (train.steps - 1) / train.evaluate_every : 0;
+  const auto validations = static_cast<double>(1 + inner);
   const double steps = static_cast<double>(train.steps) + validations * rows / static_cast<double>(train.batch) / 3;
   double work = 0, longest = 0;
   for (const double s : seconds_per_step) {
