@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "buffer_pool.hpp"
 
@@ -47,6 +48,7 @@ class extents {
     for (std::size_t i = 0; i < rank_; ++i) total *= sizes_[i];
     return total;
   }
+  std::vector<std::size_t> sizes() const { return {sizes_.begin(), sizes_.begin() + std::ptrdiff_t(rank_)}; }
   bool operator==(const extents&) const = default;
 
  private:

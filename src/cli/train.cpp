@@ -168,6 +168,8 @@ json summary_of(const run_settings& run, const data_source& source, const trial_
          {"parameters", t.parameter_count()},
          {"flops_per_step", run.model->flops_per_example() * static_cast<double>(run.train.batch)},
          {"data", source.description()},
+         {"from",
+          run.start ? json({{"file", run.start->file().string()}, {"sha256", run.start->sha256()}}) : json(nullptr)},
          {"steps", r.steps_done()},
          {"tokens", r.tokens},
          {"initial_loss", to_json(r.initial_loss)},

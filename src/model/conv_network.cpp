@@ -1,5 +1,6 @@
 #include "model/conv_network.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "ops/add.hpp"
@@ -60,13 +61,23 @@ std::vector<std::string> conv_network_plan::gemm_sites() const {
   return sites;
 }
 
+std::vector<output_kind> conv_network_plan::outputs() const {
+  using enum output_kind;
+  std::vector<output_kind> result{norm};
+  if (std::any_of(blocks.begin(), blocks.end(), [](const conv_block_plan& b) { return b.is_residual; }))
+    result.push_back(residual);
+  result.push_back(activation);
+  return result;
+}
+
 double conv_network_plan::flops_per_example() const {
   double products = double(last_channels(*this) * images.classes);
   std::size_t height = images.height, width = images.width;
   const auto count = [&](const conv_norm_plan& layer, std::size_t& h, std::size_t& w) {
     h = positions_after(h, layer.stride);
     w = positions_after(w, layer.stride);
-    products += double(layer.outputs * (layer.inputs / layer.groups) * layer.kernel * layer.kernel) * double(h * w);
+    const std::size_t inputs = layer.inputs / layer.groups;
+    products += double(layer.outputs * inputs * layer.kernel * layer.kernel) * double(h * w);
   };
   for (const conv_block_plan& block : blocks) {
     std::size_t shortcut_height = height, shortcut_width = width;

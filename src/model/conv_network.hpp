@@ -41,6 +41,7 @@ struct conv_network_plan {
   std::vector<parameter_plan> parameters() const;
   std::vector<parameter_plan> buffers() const;
   std::vector<std::string> gemm_sites() const;
+  std::vector<output_kind> outputs() const;
   /// 6 per multiplication of a forward pass: forward and two products backward.
   double flops_per_example() const;
 };

@@ -38,6 +38,8 @@ class conv_plan final : public model_plan {
   }
   std::vector<parameter_plan> parameters() const override { return network_.parameters(); }
   std::vector<std::string> gemm_sites() const override { return network_.gemm_sites(); }
+  std::vector<parameter_plan> buffers() const override { return network_.buffers(); }
+  std::vector<output_kind> outputs() const override { return network_.outputs(); }
   double flops_per_example() const override { return network_.flops_per_example(); }
   std::unique_ptr<model<float>> make(std::uint64_t seed) const override {
     return std::make_unique<conv_network<float>>(network_, seed);

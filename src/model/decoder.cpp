@@ -1,5 +1,8 @@
 #include "model/decoder.hpp"
 
+#include <array>
+#include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -14,36 +17,15 @@
 namespace binade {
 namespace {
 
-/// A word of a file for each value of an enumeration.
-template <class Value>
-struct word {
-  std::string_view text;
-  Value value;
-};
-constexpr word<position_encoding> position_words[] = {{"learned", position_encoding::learned},
-                                                      {"rotary", position_encoding::rotary},
-                                                      {"alibi", position_encoding::alibi},
-                                                      {"none", position_encoding::none}};
-constexpr word<attention_kind> attention_words[] = {{"multi_head", attention_kind::multi_head},
-                                                    {"latent", attention_kind::latent}};
-constexpr word<router_gate> gate_words[] = {{"softmax", router_gate::softmax}, {"sigmoid", router_gate::sigmoid}};
-constexpr word<smoothing> smoothing_words[] = {{"channel", smoothing::channel}, {"token", smoothing::token}};
+/// By enumerator: their names in files.
+constexpr std::array<std::string_view, 4> position_words{"learned", "rotary", "alibi", "none"};
+constexpr std::array<std::string_view, 2> attention_words{"multi_head", "latent"};
+constexpr std::array<std::string_view, 2> gate_words{"softmax", "sigmoid"};
+constexpr std::array<std::string_view, 3> smoothing_words{"channel", "token", "none"};  // none is no smoothing
 
-template <class Value, std::size_t Count>
-std::string text_of(const word<Value> (&words)[Count], Value value) {
-  for (const word<Value>& w : words)
-    if (w.value == value) return "\"" + std::string(w.text) + "\"";
-  throw std::logic_error("decoder: a value has no word");
-}
-template <class Value, std::size_t Count>
-Value read_word(const toml_section& table, const char* key, const word<Value> (&words)[Count]) {
-  const std::string text = table.text(key);
-  std::string valid;
-  for (const word<Value>& w : words) {
-    if (w.text == text) return w.value;
-    valid += (valid.empty() ? "" : ", ") + std::string(w.text);
-  }
-  table.fail(key, "is \"" + text + "\"; valid are " + valid);
+template <class Enum, std::size_t Count>
+std::string text_of(const std::array<std::string_view, Count>& words, Enum value) {
+  return "\"" + std::string(words[static_cast<std::size_t>(value)]) + "\"";
 }
 
 /// The lines of what differs from the plain decoder of that kind.
@@ -82,8 +64,8 @@ std::string text_of_parts(const model_config& c) {
 }
 
 void read_attention(const toml_section& table, model_config& m) {
-  if (table.has("positions")) m.positions = read_word(table, "positions", position_words);
-  if (table.has("attention")) m.attention = read_word(table, "attention", attention_words);
+  if (table.has("positions")) m.positions = table.word<position_encoding>("positions", position_words);
+  m.attention = table.word("attention", attention_words, std::optional(m.attention));
   if (m.attention == attention_kind::latent) {
     m.kv_latent = read_size(table, "kv_latent", 0, 65536, 0);
     m.query_latent = read_size(table, "query_latent", 0, 65536, 0);
@@ -95,13 +77,14 @@ void read_attention(const toml_section& table, model_config& m) {
 }
 
 void read_mlp(const toml_section& table, model_config& m) {
-  if (table.has("smooth_swiglu") && table.text("smooth_swiglu") != "none")
-    m.smooth_swiglu = {read_word(table, "smooth_swiglu", smoothing_words), table.flag("smooth_power_of_two", false)};
+  constexpr std::size_t none = smoothing_words.size() - 1;
+  const std::size_t smooth = table.word("smooth_swiglu", std::span<const std::string_view>(smoothing_words), none);
+  if (smooth != none) m.smooth_swiglu = {static_cast<smoothing>(smooth), table.flag("smooth_power_of_two", false)};
   m.experts = read_size(table, "experts", 0, 4096, static_cast<std::int64_t>(m.expert_count()));
   if (m.expert_count() == 0) return;
   m.top_k = read_size(table, "top_k", 1, 4096, static_cast<std::int64_t>(m.experts_per_token()));
   m.shared_experts = read_size(table, "shared_experts", 0, 4096, 0);
-  if (table.has("gate")) m.gate = read_word(table, "gate", gate_words);
+  m.gate = table.word("gate", gate_words, std::optional(m.gate));
   m.balance_loss = read_real(table, "balance_loss", 0, bound::included, unlimited, bound::included, m.balance_loss);
 }
 
@@ -143,6 +126,10 @@ class decoder_plan final : public model_plan {
   }
   std::vector<parameter_plan> parameters() const override { return parameter_plans(config_); }
   std::vector<std::string> gemm_sites() const override { return binade::gemm_sites(config_); }
+  std::vector<output_kind> outputs() const override {
+    using enum output_kind;
+    return {norm, softmax, residual, activation};
+  }
   double flops_per_example() const override { return flops_per_token(config_) * double(config_.context); }
   std::unique_ptr<model<float>> make(std::uint64_t seed) const override {
     return std::make_unique<transformer<float>>(config_, seed);

@@ -12,6 +12,7 @@
 #include "model/parameter.hpp"
 #include "model/parameter_plan.hpp"
 #include "ops/cross_entropy.hpp"
+#include "recipe/output_kind.hpp"
 #include "tape.hpp"
 
 namespace binade {
@@ -82,8 +83,12 @@ class model_plan {
 
   /// Every parameter, in the order of the computation.  @pre fitted
   virtual std::vector<parameter_plan> parameters() const = 0;
+  /// Arrays that training changes without a gradient; none for most kinds.  @pre fitted
+  virtual std::vector<parameter_plan> buffers() const { return {}; }
   /// The GEMM sites in the order of the computation: what the patterns of a recipe are matched against.
   virtual std::vector<std::string> gemm_sites() const = 0;
+  /// The kinds of results that a recipe can round, in the order of the enumerators.
+  virtual std::vector<output_kind> outputs() const = 0;
   /// Floating-point operations of one example, forward and backward, of the matrix products alone.  @pre fitted
   virtual double flops_per_example() const = 0;
 

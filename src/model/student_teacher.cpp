@@ -85,6 +85,11 @@ class student_teacher_plan final : public model_plan {
       for (const char* site : {".mlp.up", ".mlp.down"}) sites.push_back(block_name(layer) + site);
     return sites;
   }
+  std::vector<parameter_plan> buffers() const override { return teacher_plans(config_); }
+  std::vector<output_kind> outputs() const override {
+    using enum output_kind;
+    return config_.student_has_norms ? std::vector{norm, residual, activation} : std::vector{residual, activation};
+  }
   double flops_per_example() const override { return 6 * double(count_matrix_elements(parameters())); }
   std::unique_ptr<model<float>> make(std::uint64_t seed) const override {
     return std::make_unique<student_teacher<float>>(config_, seed);

@@ -1,8 +1,11 @@
 #include "model/vit.hpp"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 #include "model/block_plan.hpp"
 #include "model/image_classifier.hpp"
@@ -35,6 +38,9 @@ tensor<T> cut_into_patches(const vit_config& c, const tensor<T>& pixels, thread_
   return result;
 }
 
+/// By enumerator: their names in files.
+constexpr std::array<std::string_view, 2> pooling_words{"class_token", "mean"};
+
 class vit_plan final : public model_plan {
  public:
   explicit vit_plan(const vit_config& config) : config_(config) {}
@@ -44,10 +50,9 @@ class vit_plan final : public model_plan {
     const vit_config& c = config_;
     return "kind = \"vit\"\nlayers = " + std::to_string(c.layers) + "\nwidth = " + std::to_string(c.width) +
            "\nheads = " + std::to_string(c.heads) + "\nhidden = " + std::to_string(c.blocks().hidden_width()) +
-           "\npatch = " + std::to_string(c.patch) +
-           "\npooling = " + (c.pooling == vit_pooling::class_token ? "\"class_token\"" : "\"mean\"") +
-           "\nqk_norm = " + (c.qk_norm ? "true" : "false") + "\ndropout = " + exact_text(c.dropout) +
-           "\nlabel_smoothing = " + exact_text(c.label_smoothing) + "\n";
+           "\npatch = " + std::to_string(c.patch) + "\npooling = \"" +
+           std::string(pooling_words[std::size_t(c.pooling)]) + "\"" + "\nqk_norm = " + (c.qk_norm ? "true" : "false") +
+           "\ndropout = " + exact_text(c.dropout) + "\nlabel_smoothing = " + exact_text(c.label_smoothing) + "\n";
   }
   std::size_t positions() const override { return 1; }
   std::shared_ptr<const model_plan> fitted_to(const data_shape& data) const override {
@@ -58,6 +63,10 @@ class vit_plan final : public model_plan {
   }
   std::vector<parameter_plan> parameters() const override { return parameter_plans(config_); }
   std::vector<std::string> gemm_sites() const override { return binade::gemm_sites(config_); }
+  std::vector<output_kind> outputs() const override {
+    using enum output_kind;
+    return {norm, softmax, residual, activation};
+  }
   double flops_per_example() const override { return flops_per_image(config_); }
   std::unique_ptr<model<float>> make(std::uint64_t seed) const override {
     return std::make_unique<vision_transformer<float>>(config_, seed);
@@ -167,10 +176,7 @@ std::shared_ptr<const model_plan> read_vit(const toml_section& table) {
   c.heads = read_size(table, "heads", 1, 65536);
   c.hidden = read_size(table, "hidden", 1, 1 << 20, static_cast<std::int64_t>(c.blocks().hidden_width()));
   c.patch = read_size(table, "patch", 1, 65536, static_cast<std::int64_t>(c.patch));
-  const std::string pooling = table.text("pooling", "class_token");
-  if (pooling != "class_token" && pooling != "mean")
-    table.fail("pooling", "is \"" + pooling + "\"; valid are class_token, mean");
-  c.pooling = pooling == "mean" ? vit_pooling::mean : vit_pooling::class_token;
+  c.pooling = table.word("pooling", pooling_words, std::optional(c.pooling));
   c.qk_norm = table.flag("qk_norm", false);
   c.dropout = read_real(table, "dropout", 0, bound::included, 1, bound::excluded, c.dropout);
   c.label_smoothing = read_real(table, "label_smoothing", 0, bound::included, 1, bound::excluded, c.label_smoothing);

@@ -1,7 +1,6 @@
 #include "ops/attention.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -187,7 +186,8 @@ attention_shape shape_of(const attention_heads<T>& heads, row_mask mask) {
 }  // namespace
 
 double alibi_slope(std::size_t head, std::size_t heads) {
-  const std::size_t power = std::bit_floor(heads);
+  std::size_t power = 1;  // the largest power of two within heads
+  while (power <= heads / 2) power *= 2;
   const bool first = head < power;
   const std::size_t place = first ? head + 1 : 2 * (head - power) + 1, count = first ? power : 2 * power;
   // 2^(-8 place / count): the whole part of the exponent by halving, which is exact.
@@ -208,8 +208,6 @@ variable<T> attention(graph<T>& pass, std::string_view scores_site, std::string_
 
   using enum site_operand;
   const site_quantization<T> scoring(pass, scores_site), mixing(pass, values_site);
-  scoring.require_input_as_it_is("attention");
-  mixing.require_input_as_it_is("attention");
   gemm_operand<T> queries = scoring.quantize(forward_input, query.value(), along_width(query.shape()));
   gemm_operand<T> keys = scoring.quantize(forward_weight, key.value(), along_width(key.shape()));
   tensor<T> probabilities = head_products<T>(s, scoring, site_gemm::forward).vectors_to_scores(queries, keys);
@@ -225,54 +223,72 @@ variable<T> attention(graph<T>& pass, std::string_view scores_site, std::string_
   tensor<T> mixed = head_products<T>(s, mixing, site_gemm::forward).scores_times_keys(weights, values, shape);
   mixing.round_result(site_gemm::forward, mixed);
 
-  if (!scoring.interchangeable(forward_input, weight_gradient_input)) queries = {};
-  if (!scoring.interchangeable(forward_weight, input_gradient_weight)) keys = {};
-  if (!mixing.interchangeable(forward_input, weight_gradient_input)) weights = {};
-  if (!mixing.interchangeable(forward_weight, input_gradient_weight)) values = {};
+  const auto reusable = [](const site_quantization<T>& site, site_operand forward, site_operand backward) {
+    return !site.keeps_codes() && site.interchangeable(forward, backward);
+  };
+  if (!reusable(scoring, forward_input, weight_gradient_input)) queries = {};
+  if (!reusable(scoring, forward_weight, input_gradient_weight)) keys = {};
+  if (!reusable(mixing, forward_input, weight_gradient_input)) weights = {};
+  if (!reusable(mixing, forward_weight, input_gradient_weight)) values = {};
+  // The backward products read what was kept; gradients through a quantizer look at the operand itself.
+  kept_array<T> kept_query, kept_key, kept_value, kept_probabilities;
+  if (pass.differentiates({&query, &key, &value})) {
+    kept_query = scoring.keep(forward_input, query.value());
+    kept_key = scoring.keep(forward_weight, key.value());
+    kept_value = mixing.keep(forward_weight, value.value());
+    kept_probabilities = mixing.keep(forward_input, probabilities);
+  }
+  const auto with_value_if_needed = [](const site_quantization<T>& site, site_operand operand, const variable<T>& v) {
+    return site.needs_value(operand) ? v : v.without_value();
+  };
   return pass.result(
       std::move(mixed), {&query, &key, &value},
-      [&pool, scoring, mixing, query, key, value, probabilities = std::move(probabilities),
-       queries = std::move(queries), keys = std::move(keys), weights = std::move(weights), values = std::move(values),
-       s, shape, scale](const tensor<T>& gradient) {
+      [&pool, scoring, mixing, query = with_value_if_needed(scoring, forward_input, query),
+       key = with_value_if_needed(scoring, forward_weight, key),
+       value = with_value_if_needed(mixing, forward_weight, value), kept_query = std::move(kept_query),
+       kept_key = std::move(kept_key), kept_value = std::move(kept_value),
+       kept_probabilities = std::move(kept_probabilities), queries = std::move(queries), keys = std::move(keys),
+       weights = std::move(weights), values = std::move(values), s, shape, scale](const tensor<T>& gradient) {
+        const tensor<T> restored = kept_probabilities.restored(pool);
         // mixed = probabilities value
         const gemm_operand<T> arrived = mixing.quantize(input_gradient_grad_output, gradient, along_width(shape));
-        const gemm_operand<T> v = mixing.quantize_again(input_gradient_weight, value.value(),
+        const gemm_operand<T> v = mixing.quantize_again(input_gradient_weight, kept_value.restored(pool),
                                                         along_width(value.shape()), forward_weight, values);
         tensor<T> scores_gradient =
             head_products<T>(s, mixing, site_gemm::input_gradient).vectors_to_scores(arrived, v);
-        mixing.finish_gradient(forward_input, probabilities, s.along_keys(), scores_gradient);
+        mixing.finish_gradient(forward_input, restored, s.along_keys(), scores_gradient);
         if (value.requires_gradient()) {
           const gemm_operand<T> g = mixing.quantize_again(weight_gradient_grad_output, gradient, along_positions(shape),
                                                           input_gradient_grad_output, arrived);
           const gemm_operand<T> p =
-              mixing.quantize_again(weight_gradient_input, probabilities, s.along_queries(), forward_input, weights);
+              mixing.quantize_again(weight_gradient_input, restored, s.along_queries(), forward_input, weights);
           tensor<T> value_gradient =
               head_products<T>(s, mixing, site_gemm::weight_gradient).scores_times_queries(p, g, value.shape());
-          mixing.finish_gradient(forward_weight, value.value(), along_positions(value.shape()), value_gradient);
+          mixing.finish_gradient(forward_weight, value, along_positions(value.shape()), value_gradient);
           value.add_gradient(std::move(value_gradient), pool);
         }
 
         // probabilities = softmax(scale scores), scores = query key^T
-        kernels::softmax_rows_backward<T>(pool, probabilities.values(), scores_gradient.values(), s.count * s.length,
+        kernels::softmax_rows_backward<T>(pool, restored.values(), scores_gradient.values(), s.count * s.length,
                                           s.length, scale, s.mask, scores_gradient.values());
         gemm_operand<T> d;
         if (query.requires_gradient()) {
           d = scoring.quantize(input_gradient_grad_output, scores_gradient, s.along_keys());
-          const gemm_operand<T> k = scoring.quantize_again(input_gradient_weight, key.value(),
+          const gemm_operand<T> k = scoring.quantize_again(input_gradient_weight, kept_key.restored(pool),
                                                            along_positions(key.shape()), forward_weight, keys);
           tensor<T> query_gradient =
               head_products<T>(s, scoring, site_gemm::input_gradient).scores_times_keys(d, k, query.shape());
-          scoring.finish_gradient(forward_input, query.value(), along_width(query.shape()), query_gradient);
+          scoring.finish_gradient(forward_input, query, along_width(query.shape()), query_gradient);
           query.add_gradient(std::move(query_gradient), pool);
         }
         if (key.requires_gradient()) {
           d = scoring.quantize_again(weight_gradient_grad_output, scores_gradient, s.along_queries(),
                                      input_gradient_grad_output, d);
-          const gemm_operand<T> q = scoring.quantize_again(weight_gradient_input, query.value(),
+          const gemm_operand<T> q = scoring.quantize_again(weight_gradient_input, kept_query.restored(pool),
                                                            along_positions(query.shape()), forward_input, queries);
           tensor<T> key_gradient =
               head_products<T>(s, scoring, site_gemm::weight_gradient).scores_times_queries(d, q, key.shape());
-          scoring.finish_gradient(forward_weight, key.value(), along_width(key.shape()), key_gradient);
+          scoring.finish_gradient(forward_weight, key, along_width(key.shape()), key_gradient);
           key.add_gradient(std::move(key_gradient), pool);
         }
       });

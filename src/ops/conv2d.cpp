@@ -35,6 +35,7 @@ struct conv_shape {
   }
   axis_view along_windows() const { return {groups, inner(), columns()}; }  ///< of the unfolded input
   bool is_depthwise() const { return groups == windows.channels && out_channels == groups; }
+  extents saved() const { return {images, image_elements()}; }  ///< of the input as it is kept: an image is a row
   extents result() const { return {images, out_channels, windows.out_height, windows.out_width}; }
 };
 
@@ -182,14 +183,17 @@ tensor<T> unfolded_gradient(const conv_shape& s, const site_quantization<T>& sit
 
 /// weight^T gradient, folded.
 template <class T>
-tensor<T> input_gradient(const conv_shape& s, const site_quantization<T>& site, const tensor<T>& x,
+tensor<T> input_gradient(const conv_shape& s, const site_quantization<T>& site, const variable<T>& x,
                          const gemm_operand<T>& weight, const gemm_operand<T>& gradient, thread_pool& pool) {
   tensor<T> result = tensor<T>::uninitialized(x.shape());
   std::uint64_t noise = 0;
   if (site.changes_gradient(site_operand::forward_input)) {  // it is that of the unfolded input, all of it
     const image_range all{0, s.images};
     tensor<T> unfolded = unfolded_gradient(s, site, weight, gradient, all, noise);
-    site.finish_gradient(site_operand::forward_input, unfold(s, x, all, pool), s.along_windows(), unfolded);
+    if (site.needs_value(site_operand::forward_input))
+      site.finish_gradient(site_operand::forward_input, unfold(s, x.value(), all, pool), s.along_windows(), unfolded);
+    else
+      site.round_result(site_gemm::input_gradient, unfolded);
     kernels::fold<T>(pool, s.windows, s.images, unfolded.data(), result.data());
     return result;
   }
@@ -268,16 +272,19 @@ variable<T> conv2d(graph<T>& pass, std::string_view site, const variable<T>& x, 
   measure_input(pass, site, x.value());
   using enum site_operand;
   const site_quantization<T> quantization(pass, site);
-  quantization.require_input_as_it_is("conv2d");
   const unfolded_input<T> input(s, x.value(), quantization, forward_input, s.along_windows(), pool);
   gemm_operand<T> matrix = quantization.quantize(forward_weight, weight.value(), {s.out_channels, s.inner(), 1});
   tensor<T> y = convolve(s, quantization, input, matrix, bias, pool);
   quantization.round_result(site_gemm::forward, y, {s.images, s.out_channels, s.positions()});
 
   if (!quantization.interchangeable(forward_weight, input_gradient_weight)) matrix = {};
+  kept_array<T> kept;
+  if (weight.requires_gradient() && pass.differentiates({&x, &weight, &bias}))
+    kept = quantization.keep(forward_input, x.value().reshaped(s.saved()));
   return pass.result(
       std::move(y), {&x, &weight, &bias},
-      [&pool, quantization, x, weight, bias, matrix = std::move(matrix), s](const tensor<T>& gradient) {
+      [&pool, quantization, x = quantization.needs_value(forward_input) ? x : x.without_value(), kept = std::move(kept),
+       weight, bias, matrix = std::move(matrix), s](const tensor<T>& gradient) {
         tensor<T> turned = tensor<T>::uninitialized({s.out_channels, s.columns()});
         kernels::swap_leading_axes<T>(pool, s.images, s.out_channels, s.positions(), gradient.data(), turned.data());
         gemm_operand<T> arrived;
@@ -285,13 +292,13 @@ variable<T> conv2d(graph<T>& pass, std::string_view site, const variable<T>& x, 
           arrived = quantization.quantize(input_gradient_grad_output, turned, {s.groups, s.outputs(), s.columns()});
           const gemm_operand<T> w = quantization.quantize_again(
               input_gradient_weight, weight.value(), {s.groups, s.outputs(), s.inner()}, forward_weight, matrix);
-          x.add_gradient(input_gradient(s, quantization, x.value(), w, arrived, pool), pool);
+          x.add_gradient(input_gradient(s, quantization, x, w, arrived, pool), pool);
         }
         if (weight.requires_gradient()) {
           const gemm_operand<T> g =
               quantization.quantize_again(weight_gradient_grad_output, turned, {s.out_channels, s.columns(), 1},
                                           input_gradient_grad_output, arrived);
-          const unfolded_input<T> again(s, x.value(), quantization, weight_gradient_input,
+          const unfolded_input<T> again(s, kept.restored(pool), quantization, weight_gradient_input,
                                         {s.windows.rows(), s.columns(), 1}, pool);
           add_weight_gradient(s, quantization, again, g, weight, pool);
         }

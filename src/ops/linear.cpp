@@ -1,8 +1,6 @@
 #include "ops/linear.hpp"
 
 #include <algorithm>
-#include <optional>
-#include <type_traits>
 #include <utility>
 
 #include "kernels/reduce.hpp"
@@ -57,18 +55,18 @@ variable<T> linear(graph<T>& pass, std::string_view site, const variable<T>& x, 
   quantization.round_result(site_gemm::forward, y);
 
   // What is kept of x for the weight gradient: nothing, x, or x quantized.
-  std::optional<saved_activation> saved;
-  if (weight.requires_gradient() && pass.differentiates({&x, &weight, &bias})) saved = quantization.save(x.value());
-  if (saved) input = {};
+  kept_array<T> kept;
+  if (weight.requires_gradient() && pass.differentiates({&x, &weight, &bias}))
+    kept = quantization.keep(forward_input, x.value());
   // What the backward products can take as it is stays; the rest is quantized anew, along their own axes.
-  if (!quantization.interchangeable(forward_input, weight_gradient_input)) input = {};
+  if (quantization.keeps_codes() || !quantization.interchangeable(forward_input, weight_gradient_input)) input = {};
   if (!quantization.interchangeable(forward_weight, input_gradient_weight)) matrix = {};
-  const bool keeps_x =
-      quantization.needs_value(forward_input) || (weight.requires_gradient() && !saved && input.values.empty());
+  if (!input.values.empty()) kept = {};
   return pass.result(
       std::move(y), {&x, &weight, &bias},
-      [&pool, quantization, x = keeps_x ? x : x.without_value(), saved = std::move(saved), weight, bias,
-       input = std::move(input), matrix = std::move(matrix), rows, inputs, outputs](const tensor<T>& gradient) {
+      [&pool, quantization, x = quantization.needs_value(forward_input) ? x : x.without_value(), kept = std::move(kept),
+       weight, bias, input = std::move(input), matrix = std::move(matrix), rows, inputs,
+       outputs](const tensor<T>& gradient) {
         gemm_operand<T> arrived;
         if (x.requires_gradient()) {
           arrived = quantization.quantize(input_gradient_grad_output, gradient, {rows, outputs, 1});
@@ -81,11 +79,8 @@ variable<T> linear(graph<T>& pass, std::string_view site, const variable<T>& x, 
         if (weight.requires_gradient()) {
           const gemm_operand<T> g = quantization.quantize_again(
               weight_gradient_grad_output, gradient, {1, rows, outputs}, input_gradient_grad_output, arrived);
-          tensor<T> again = input.values;
-          if constexpr (std::is_same_v<T, float>)
-            if (saved) again = saved->restored(pool);
-          const gemm_operand<T> a = quantization.quantize_again(
-              weight_gradient_input, again.empty() ? x.value() : again, {1, rows, inputs}, forward_input, input);
+          const gemm_operand<T> a = quantization.quantize_again(weight_gradient_input, kept.restored(pool),
+                                                                {1, rows, inputs}, forward_input, input);
           quantization.add_gradient(forward_weight, {outputs, inputs, 1}, weight,
                                     {transpose::yes, transpose::no, outputs, inputs, rows, outputs, inputs, inputs}, g,
                                     a);

@@ -34,13 +34,17 @@ optimizer_choice read_named(const std::string& name, const toml_section& s, std:
 
 }  // namespace
 
+std::vector<std::string_view> optimizer_names() {
+  return names(every_optimizer{});
+}
+
 std::string_view name_of(const optimizer_choice& choice) {
   return std::visit([](const auto& settings) { return std::remove_cvref_t<decltype(settings)>::name; }, choice);
 }
 
 optimizer_choice read_optimizer(const toml_section& s) {
   const std::string name = s.text("optimizer", std::string(adamw_settings::name));
-  const std::vector<std::string_view> known = names(every_optimizer{});
+  const std::vector<std::string_view> known = optimizer_names();
   if (std::find(known.begin(), known.end(), name) == known.end()) {
     std::string list;
     for (const std::string_view n : known) list += (list.empty() ? "" : ", ") + std::string(n);

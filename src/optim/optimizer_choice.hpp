@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "optim/adamw.hpp"
 #include "optim/lion.hpp"
@@ -16,6 +17,8 @@ class toml_section;
 /// An optimizer and its settings.  A new optimizer is a pair of files and its place in this list.
 using optimizer_choice = std::variant<adamw_settings, sgd_settings, lion_settings, madam_settings>;
 
+/// The names of all.
+std::vector<std::string_view> optimizer_names();
 std::string_view name_of(const optimizer_choice& choice);
 
 /// Reads the key `optimizer` ("adamw" if it is not there) and the keys of that optimizer.

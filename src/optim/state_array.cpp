@@ -11,12 +11,6 @@
 namespace binade {
 namespace {
 
-std::vector<std::size_t> sizes_of(const extents& shape) {
-  std::vector<std::size_t> sizes;
-  for (std::size_t i = 0; i < shape.rank(); ++i) sizes.push_back(shape[i]);
-  return sizes;
-}
-
 /// Codes of `width` bits as a dense bit stream.
 tensor<std::uint8_t> to_bytes(const code_array& codes, int width) {
   return std::visit(
@@ -137,7 +131,7 @@ std::size_t state_array<T>::bytes() const {
 
 template <class T>
 void state_array<T>::save(const std::string& name, std::vector<stored_tensor>& to) const {
-  if (!storage_.packed) return to.push_back(stored(name, sizes_of(shape_), values_.values()));
+  if (!storage_.packed) return to.push_back(stored(name, shape_.sizes(), values_.values()));
   const std::array arrays{&codes_, &scales_, &outer_scales_};
   for (std::size_t i = 0; i < arrays.size(); ++i)
     if (!arrays[i]->empty()) to.push_back(stored(name + code_names[i], {arrays[i]->size()}, arrays[i]->values()));

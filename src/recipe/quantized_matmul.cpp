@@ -105,9 +105,11 @@ void check_gemm(const std::string& recipe, const gemm_site& site, site_gemm whic
     operands.push_back(&q);
     names.push_back("the " + std::string(operand.name) + " has " + (q ? to_string(*q) : "no quantizer"));
     if (!q) continue;
-    if (const std::string why = operand_defect(*q, gemm); !why.empty())
-      throw std::invalid_argument("recipe '" + recipe + "': " + full_name(site.name, operand.operand) +
-                                  " has quantizer " + to_string(*q) + why);
+    const std::string why = operand_defect(*q, gemm);
+    if (why.empty()) continue;
+    std::string message = "recipe '" + recipe + "': ";
+    message.append(full_name(site.name, operand.operand)).append(" has quantizer ").append(to_string(*q)).append(why);
+    throw std::invalid_argument(message);
   }
   const auto kept = [](const std::optional<quantizer>& q) {
     return q ? kept_transforms(*q) : std::span<const transform>();
@@ -213,7 +215,9 @@ bound_recipe::bound_recipe(const recipe& recipe, const std::vector<std::string>&
         check_gradient(recipe.name, site, index);
       }
       site.saved = recipe.resolve_saved(name, step);
-      site.saved_stream = noise_stream(name, site_gemm::weight_gradient, "saved");
+      // Each is kept for the gradient of the other operand.
+      site.saved_streams = {noise_stream(name, site_gemm::weight_gradient, "saved"),
+                            noise_stream(name, site_gemm::input_gradient, "saved")};
       check_saved(recipe.name, site);
       now.sites.emplace(name, std::move(site));
     }
@@ -375,22 +379,15 @@ gemm_operand<T> site_quantization<T>::quantize_again(site_operand operand, const
 }
 
 template <class T>
-std::optional<saved_activation> site_quantization<T>::save(const tensor<T>& x) const {
-  if (site_ == nullptr || !site_->saved) return {};
+kept_array<T> site_quantization<T>::keep(site_operand operand, const tensor<T>& x) const {
+  if (!keeps_codes()) return kept_array<T>(x);
   if constexpr (!std::is_same_v<T, float>)
     throw std::invalid_argument("site_quantization: " + site_->name + "/saved has quantizer " +
                                 to_string(*site_->saved) +
                                 ", but emulated values are float32 numbers: use float, or a recipe without quantizers");
   else
-    return saved_activation(pass_->pool(), x, *site_->saved, noise_of(site_->saved_stream));
-}
-
-template <class T>
-void site_quantization<T>::require_input_as_it_is(std::string_view operation) const {
-  if (site_ != nullptr && site_->saved)
-    throw std::invalid_argument(std::string(operation) + ": the recipe says saved = \"" + to_string(*site_->saved) +
-                                "\" for site " + site_->name +
-                                ", and this operation keeps its operands as they are; say saved = \"none\" for it");
+    return kept_array<T>(
+        saved_activation(pass_->pool(), x, *site_->saved, noise_of(site_->saved_streams[std::size_t(operand)])));
 }
 
 template <class T>
@@ -515,6 +512,13 @@ void site_quantization<T>::finish_gradient(site_operand operand, const tensor<T>
 }
 
 template <class T>
+void site_quantization<T>::finish_gradient(site_operand operand, const variable<T>& x, axis_view view,
+                                           tensor<T>& gradient) const {
+  if (needs_value(operand)) return finish_gradient(operand, x.value(), view, gradient);
+  round_result(gradient_gemm(operand), gradient);
+}
+
+template <class T>
 void site_quantization<T>::add_gradient(site_operand operand, axis_view view, const variable<T>& of,
                                         const gemm_layout& layout, const gemm_operand<T>& a,
                                         const gemm_operand<T>& b) const {
@@ -525,10 +529,7 @@ void site_quantization<T>::add_gradient(site_operand operand, axis_view view, co
   }
   tensor<T> gradient = tensor<T>::uninitialized(of.shape());
   multiply(gemm, layout, a, b, gradient.data(), false);
-  if (needs_value(operand))
-    finish_gradient(operand, of.value(), view, gradient);
-  else
-    round_result(gemm, gradient);
+  finish_gradient(operand, of, view, gradient);
   of.add_gradient(std::move(gradient), pass_->pool());
 }
 

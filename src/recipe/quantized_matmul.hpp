@@ -46,9 +46,9 @@ struct gemm_site {
   std::array<std::uint64_t, site_operand_count> streams = {};
   std::array<gemm_rules, site_gemm_count> gemms = {};  ///< by site_gemm
   std::array<straight_through, 2> gradients = {};      ///< of the forward operands
-  std::optional<quantizer> saved = {};                 ///< of the input as it is kept for the weight gradient
-  std::uint64_t saved_stream = 0;
-  std::uint32_t longest_history = 0;  ///< of all delayed scales of the recipe, in steps
+  std::optional<quantizer> saved = {};                 ///< of what is kept of operands for the backward pass
+  std::array<std::uint64_t, 2> saved_streams = {};     ///< of the forward operands
+  std::uint32_t longest_history = 0;                   ///< of all delayed scales of the recipe, in steps
 };
 
 /// A recipe worked out for the sites of one model.
@@ -142,12 +142,13 @@ class site_quantization {
   gemm_operand<T> quantize_again(site_operand operand, const tensor<T>& x, axis_view view, site_operand earlier,
                                  const gemm_operand<T>& earlier_result) const;
 
-  /// The input as the recipe has it kept for the weight gradient; none: it is kept as it is.
-  /// @param x  the input of a product whose weight gradient is wanted
-  std::optional<saved_activation> save(const tensor<T>& x) const;
-  /// @throws std::invalid_argument if the recipe wants the input of this site kept in another form, which the operation
-  ///         does not do
-  void require_input_as_it_is(std::string_view operation) const;
+  /// True if keep() gives codes.
+  bool keeps_codes() const { return site_ != nullptr && site_->saved; }
+  /// What the recipe has kept of a forward operand that is no parameter, for the gradient of the other one: its codes
+  /// and scales along its last size, or the array as it is.
+  /// @param operand  forward_input or forward_weight
+  /// @throws std::invalid_argument for codes of doubles
+  kept_array<T> keep(site_operand operand, const tensor<T>& x) const;
 
   /// c = op(a) op(b), or c += op(a) op(b) by one addition, summed as the recipe says: gemm() for `f32`, else
   /// binade::matmul bit for bit.
@@ -185,6 +186,8 @@ class site_quantization {
   /// @param operand  forward_input or forward_weight
   /// @param x, view  as they were given to quantize()
   void finish_gradient(site_operand operand, const tensor<T>& x, axis_view view, tensor<T>& gradient) const;
+  /// The same; of a variable without its value where needs_value() is false.
+  void finish_gradient(site_operand operand, const variable<T>& x, axis_view view, tensor<T>& gradient) const;
   /// Adds the gradient of a forward operand that is a variable: a product of whole arrays, and what comes after it.
   void add_gradient(site_operand operand, axis_view view, const variable<T>& of, const gemm_layout& layout,
                     const gemm_operand<T>& a, const gemm_operand<T>& b) const;

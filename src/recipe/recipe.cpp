@@ -24,21 +24,9 @@ std::string lower_case(std::string_view text) {
   return result;
 }
 
-constexpr std::array residual_words{"added", "product", "dropped"};
-constexpr std::array sign_words{"fixed", "fresh"};
-
-/// A word of a list, as the enumerator of its place.
-template <class Enum, std::size_t Count>
-std::optional<Enum> read_word(const toml_section& section, std::string_view key,
-                              const std::array<const char*, Count>& words) {
-  if (!section.has(key)) return {};
-  const std::string text = section.text(key);
-  const auto found = std::find(words.begin(), words.end(), text);
-  if (found != words.end()) return Enum(found - words.begin());
-  std::string valid;
-  for (const char* word : words) valid += (valid.empty() ? "\"" : ", \"") + std::string(word) + "\"";
-  section.fail(key, "is \"" + text + "\"; valid are " + valid);
-}
+/// By enumerator: their names in files.
+constexpr std::array<std::string_view, 3> residual_words{"added", "product", "dropped"};
+constexpr std::array<std::string_view, 2> sign_words{"fixed", "fresh"};
 
 std::optional<accumulator> read_accumulator(const toml_section& section, std::string_view key) {
   if (!section.has(key)) return {};
@@ -94,8 +82,8 @@ gemm_choice read_gemm(const toml_section& section, const gemm_choice& otherwise)
   gemm_choice gemm = otherwise;
   if (const auto sum = read_accumulator(section, "accumulator")) gemm.sum = sum;
   if (const auto result = read_choice(section, "result")) gemm.result = result;
-  if (const auto residual = read_word<residual_rule>(section, "residual", residual_words)) gemm.residual = residual;
-  if (const auto signs = read_word<sign_rule>(section, "signs", sign_words)) gemm.signs = signs;
+  if (section.has("residual")) gemm.residual = section.word<residual_rule>("residual", residual_words);
+  if (section.has("signs")) gemm.signs = section.word<sign_rule>("signs", sign_words);
   return gemm;
 }
 
@@ -132,6 +120,7 @@ recipe_rule read_rule(const toml_section& section) {
   const toml_section gradients = section.section("straight_through");
   for (std::size_t i = 0; i < rule.gradients.size(); ++i)
     rule.gradients[i] = read_gradient(gradients, site_operands[i].name);
+  rule.source.table = section;
   return rule;
 }
 
@@ -143,7 +132,12 @@ recipe read_recipe_table(const toml_section& file, const std::string& name) {
   const toml_section outputs = file.section("outputs");
   for (std::size_t kind = 0; kind < output_kind_count; ++kind)
     if (const auto choice = read_choice(outputs, output_kind_names[kind])) result.outputs[kind] = choice->value;
+  result.source.table = file;
   file.finish();
+  if (!file.has("rule") && !file.has("optimizer") && !file.has("outputs"))
+    file.fail("rule",
+              "is missing, and so are optimizer and outputs: the recipe says nothing; for float32 everywhere say "
+              "rule = [], or name the recipe f32");
   // After finish(): a misspelt key is the likelier reason for an empty rule.
   for (std::size_t i = 0; i < rules.size(); ++i) {
     recipe_rule silent{.layers = result.rules[i].layers};

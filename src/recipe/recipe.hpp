@@ -16,6 +16,7 @@
 #include "recipe/output_kind.hpp"
 #include "recipe/site_operand.hpp"
 #include "recipe/straight_through.hpp"
+#include "util/toml_reader.hpp"
 
 namespace binade {
 
@@ -47,6 +48,13 @@ struct gemm_choice {
   bool operator==(const gemm_choice&) const = default;
 };
 
+/// The table that something was read from, for messages; none if it is from no file.  It is no part of what is said:
+/// all are equal.
+struct source_table {
+  std::optional<toml_section> table;
+  bool operator==(const source_table&) const { return true; }
+};
+
 /// Quantizers and accumulators for the sites whose names match, in the steps that it is for.
 struct recipe_rule {
   std::vector<std::string> layers;  ///< globs, one or more; the rule is for a site that matches any of them
@@ -54,10 +62,11 @@ struct recipe_rule {
   /// By site_operand; an operand without a choice is left as earlier rules have it.
   std::array<std::optional<operand_choice>, site_operand_count> operands = {};
   std::array<gemm_choice, site_gemm_count> gemms = {};  ///< by site_gemm
-  /// What the input is kept as for the weight gradient; none: as it is.
+  /// What operands that are no parameters are kept as for the backward pass; none: as they are.
   std::optional<operand_choice> saved = {};
   /// How gradients pass through the quantizers of the forward operands: input, weight.
   std::array<std::optional<straight_through>, 2> gradients = {};
+  source_table source = {};
   bool operator==(const recipe_rule&) const = default;
 
   static constexpr std::uint32_t no_end = std::numeric_limits<std::uint32_t>::max();
@@ -71,6 +80,7 @@ struct recipe {
   /// By output_kind: what results of other operations are rounded to; none: they are as they are.
   std::array<std::optional<quantizer>, output_kind_count> outputs = {};
   optimizer_formats optimizer = {};  ///< of weights, gradients and states between steps
+  source_table source = {};
   bool operator==(const recipe&) const = default;
 
   /// The quantizer of an operand; none: the operand is used as it is, in float32.
@@ -80,7 +90,7 @@ struct recipe {
   gemm_choice resolve(std::string_view site, site_gemm gemm, std::uint32_t step = 0) const;
   /// How the gradient of a forward operand passes through its quantizer.  @pre operand is one of the forward GEMM
   straight_through resolve_gradient(std::string_view site, site_operand operand, std::uint32_t step = 0) const;
-  /// The quantizer of what a site keeps of its input for the weight gradient; none: the input as it is.
+  /// The quantizer of what a site keeps of its operands for the backward pass; none: they are kept as they are.
   std::optional<quantizer> resolve_saved(std::string_view site, std::uint32_t step = 0) const;
   /// The steps at which what holds may change, ascending; the first is 0.
   std::vector<std::uint32_t> changes() const;

@@ -3,6 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
 
 #include "binade/quantize.hpp"
 #include "kernels/parallel.hpp"
@@ -33,6 +36,28 @@ class saved_activation {
   std::shared_ptr<std::byte> packed_;  ///< codes
   std::size_t packed_size_ = 0;
   encoded scales_;  ///< without codes
+};
+
+/// What waits of an array for the backward pass: the array, its codes, or nothing.
+template <class T>
+class kept_array {
+ public:
+  kept_array() = default;
+  explicit kept_array(tensor<T> as_it_is) : as_it_is_(std::move(as_it_is)) {}
+  explicit kept_array(saved_activation codes)
+    requires std::is_same_v<T, float>
+      : codes_(std::move(codes)) {}
+
+  /// The array, or the values of its codes; empty if nothing waits.
+  tensor<T> restored([[maybe_unused]] thread_pool& pool) const {
+    if constexpr (std::is_same_v<T, float>)
+      if (codes_) return codes_->restored(pool);
+    return as_it_is_;
+  }
+
+ private:
+  tensor<T> as_it_is_;
+  std::optional<saved_activation> codes_;
 };
 
 }  // namespace binade

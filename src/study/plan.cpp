@@ -7,6 +7,7 @@
 
 #include "kernels/parallel.hpp"
 #include "model/model.hpp"
+#include "recipe/idle_choices.hpp"
 #include "recipe/quantized_matmul.hpp"
 #include "report/number_text.hpp"
 
@@ -74,6 +75,7 @@ recipe checked_recipe(const std::string& reference, const std::filesystem::path&
     refuse("recipe " + reference + ": rule " + std::to_string(u.rule + 1) + " is for layers \"" + u.glob +
            "\", and this model has none of that name; the nearest is " + u.nearest_site +
            "; correct it or leave it out");
+  refuse_idle_choices(found, run.model->gemm_sites(), run.model->outputs());
   return found;
 }
 
@@ -126,8 +128,8 @@ study_cost measure_cost(const study_plan& plan, std::size_t jobs) {
   // Validation is a forward pass, about a third of a training step per sequence.
   const train_settings& train = plan.run.train;
   const auto rows = static_cast<double>(plan.source->validation_rows());
-  const double validations =
-      1 + (train.evaluate_every > 0 ? static_cast<double>((train.steps - 1) / train.evaluate_every) : 0.0);
+  const std::int64_t inner = train.evaluate_every > 0 ? (train.steps - 1) / train.evaluate_every : 0;
+  const auto validations = static_cast<double>(1 + inner);
   const double steps = static_cast<double>(train.steps) + validations * rows / static_cast<double>(train.batch) / 3;
   double work = 0, longest = 0;
   for (const double s : seconds_per_step) {

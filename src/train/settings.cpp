@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <set>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "model/model_kinds.hpp"
 #include "report/number_text.hpp"
@@ -13,23 +16,11 @@
 namespace binade {
 namespace {
 
-/// One of the names of an enumeration; the first if the key is not there.
-template <class Enum, std::size_t Count>
-Enum named(const toml_section& s, const char* key, const std::array<std::string_view, Count>& names) {
-  const std::string name = s.text(key, std::string(names[0]));
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (found != names.end()) return static_cast<Enum>(found - names.begin());
-  std::string list;
-  for (const std::string_view n : names) list += (list.empty() ? "\"" : ", \"") + std::string(n) + "\"";
-  s.fail(key, "is \"" + name + "\"; valid are " + list);
-}
-
 loss_scaling_settings read_loss_scaling(const toml_section& s, bool is_there) {
   loss_scaling_settings l;
   if (!is_there) return l;
-  const std::string kind = s.text("kind");
-  if (kind != "static" && kind != "dynamic") s.fail("kind", "is \"" + kind + "\"; valid are \"static\", \"dynamic\"");
-  l.how = kind == "static" ? loss_scaling_settings::kind::fixed : loss_scaling_settings::kind::dynamic;
+  static constexpr std::array<std::string_view, 2> kinds{"static", "dynamic"};
+  l.how = s.word("kind", kinds) == 0 ? loss_scaling_settings::kind::fixed : loss_scaling_settings::kind::dynamic;
   l.scale = s.number("scale", l.scale);
   if (l.how == loss_scaling_settings::kind::dynamic) {
     l.growth = s.number("growth", l.growth);
@@ -39,6 +30,21 @@ loss_scaling_settings read_loss_scaling(const toml_section& s, bool is_there) {
   if (const auto defect = l.defect())
     s.fail(defect->key, "is " + exact_text(s.number(defect->key)) + "; it " + std::string(defect->why));
   return l;
+}
+
+train_settings read_train(const toml_section& s);
+
+/// Every choice of [train] that has keys of its own.  @param optimizer  the one that is chosen
+std::vector<key_sample> train_samples(const std::string& optimizer) {
+  std::vector<key_sample> samples;
+  const auto add = [&](const std::string& choice, const std::string& lines) {
+    samples.push_back({choice, "steps = 100\nbatch = 1\n" + choice + "\n" + lines,
+                       [](const toml_section& table) { read_train(table); }});
+  };
+  for (const std::string_view name : optimizer_names()) add("optimizer = \"" + std::string(name) + "\"", "");
+  for (const std::string_view name : schedule_names)
+    add("schedule = \"" + std::string(name) + "\"", "optimizer = \"" + optimizer + "\"");
+  return samples;
 }
 
 train_settings read_train(const toml_section& s) {
@@ -55,19 +61,26 @@ train_settings read_train(const toml_section& s) {
     s.fail("accumulate", "times steps is more than 2^32 - 1, the number of passes that have noise of their own");
   t.optimizer = read_optimizer(s);
   t.clip = read_real(s, "clip", 0, bound::included, unlimited, bound::included, t.clip);
-  t.schedule = named<schedule_shape>(s, "schedule", schedule_names);
+  t.schedule = s.word("schedule", schedule_names, std::optional(t.schedule));
   if (t.schedule == schedule_shape::constant && s.has("final_lr_fraction"))
     s.fail("final_lr_fraction", "is given and schedule is \"constant\"; remove one of the two");
   t.final_lr_fraction = read_real(s, "final_lr_fraction", 0, bound::included, 1, bound::included, t.final_lr_fraction);
   if (t.schedule == schedule_shape::wsd) {
     t.decay = read_real(s, "decay", 0, bound::excluded, 1, bound::included, t.decay);
-    t.fall = named<decay_shape>(s, "decay_shape", decay_names);
+    t.fall = s.word("decay_shape", decay_names, std::optional(t.fall));
     const auto falling = static_cast<std::int64_t>(schedule_of(t, 1).decay_steps());
     if (falling == 0 || t.warmup + falling > t.steps)
       s.fail("decay", "gives " + std::to_string(falling) + " steps of " + std::to_string(t.steps) +
                           "; valid are 1 to the " + std::to_string(t.steps - t.warmup) + " after the warm-up");
   }
   t.loss_scaling = read_loss_scaling(s.section("loss_scaling"), s.has("loss_scaling"));
+  s.explain_unknown([optimizer = std::string(name_of(t.optimizer)),
+                     schedule = schedule_names[static_cast<std::size_t>(t.schedule)]](std::string_view key) {
+    const std::string choices = choices_with_key(train_samples(optimizer), key);
+    return choices.empty() ? choices
+                           : "is a key of " + choices + "; optimizer " + optimizer + " and schedule " +
+                                 std::string(schedule) + " have";
+  });
   t.evaluate_every = read_whole(s, "evaluate_every", 0, most, t.evaluate_every);
   t.telemetry_every = read_whole(s, "telemetry_every", 0, most, t.telemetry_every);
   t.checkpoint_every = read_whole(s, "checkpoint_every", 1, most, t.checkpoint_every);
@@ -82,7 +95,9 @@ run_settings read_run(const toml_section& file, const std::filesystem::path& pat
   r.model = read_model(file.section("model"));
   const toml_section data_table = file.section("data");
   r.data.open = read_data({data_table, path.parent_path(), r.model->positions(), data}, r.data.corpus);
-  r.train = read_train(file.section("train"));
+  const toml_section train = file.section("train");
+  r.train = read_train(train);
+  if (train.has("from")) r.from = path.parent_path() / train.text("from");
   return r;
 }
 
@@ -151,6 +166,10 @@ study_file read_study_file(const std::filesystem::path& path, const std::filesys
 std::unique_ptr<data_source> open_source(run_settings& settings) {
   std::unique_ptr<data_source> source = settings.data.open();
   settings.model = settings.model->fitted_to(source->shape());
+  if (!settings.from.empty()) {
+    settings.start = std::make_shared<const initial_weights>(settings.from);
+    settings.start->require_fit(*settings.model);
+  }
   return source;
 }
 
@@ -178,6 +197,7 @@ std::string canonical_text(const run_settings& r, const data_source& source) {
   line("steps", std::to_string(r.train.steps));
   line("batch", std::to_string(r.train.batch));
   line("warmup", std::to_string(r.train.warmup));
+  if (r.start) line("from", quoted("sha256:" + r.start->sha256()));
   // What is not said keeps the text of a file, and so its identity, as it was before the key existed.
   const train_settings& t = r.train;
   if (t.accumulate != 1) line("accumulate", std::to_string(t.accumulate));

@@ -14,6 +14,7 @@
 #include "optim/loss_scale.hpp"
 #include "optim/optimizer_choice.hpp"
 #include "optim/schedule.hpp"
+#include "train/initial_weights.hpp"
 
 namespace binade {
 
@@ -50,6 +51,8 @@ struct run_settings {
   std::shared_ptr<const model_plan> model;  ///< fitted to the data by open_source()
   data_settings data;
   train_settings train;
+  std::filesystem::path from;                    ///< the weights that training starts from; none: random ones
+  std::shared_ptr<const initial_weights> start;  ///< the same, read and fitted by open_source()
 
   /// Positions that go through the model in one training step.
   std::int64_t tokens_per_step() const { return static_cast<std::int64_t>(train.batch * model->positions()); }
@@ -82,12 +85,12 @@ train_file read_train_file(const std::filesystem::path& file, const std::filesys
 /// Reads a study file.  As read_train_file.
 study_file read_study_file(const std::filesystem::path& file, const std::filesystem::path& data = {});
 
-/// Opens the data that the settings name and sets the model's vocabulary to theirs.  @throws as the
-/// kind of data does; std::invalid_argument if the model cannot read them
+/// Opens the data that the settings name, sets the model's vocabulary to theirs, and reads the weights to start from.
+/// @throws as the kind of data does; std::invalid_argument if the model cannot read them, or as initial_weights
 std::unique_ptr<data_source> open_source(run_settings& settings);
 
 /// The settings with every default spelled out, as TOML; a function of the values alone.  Two runs with equal text,
-/// recipe, learning rate and seed are the same run.  Data are named by content, not by path.
+/// recipe, learning rate and seed are the same run.  Data and initial weights are named by content, not by path.
 std::string canonical_text(const run_settings& settings, const data_source& source);
 
 }  // namespace binade

@@ -160,10 +160,10 @@ bool gradients_finite(std::span<const parameter<float>> parameters) {
                      [](const auto& p) { return all_finite(std::as_const(p.value.gradient()).values()); });
 }
 
-std::vector<std::size_t> sizes_of(const extents& shape) {
-  std::vector<std::size_t> sizes;
-  for (std::size_t i = 0; i < shape.rank(); ++i) sizes.push_back(shape[i]);
-  return sizes;
+std::unique_ptr<model<float>> first_values(const run_settings& run, std::uint64_t seed) {
+  std::unique_ptr<model<float>> network = run.model->make(seed);
+  if (run.start) run.start->copy_to(*network);
+  return network;
 }
 
 }  // namespace
@@ -189,7 +189,7 @@ struct trainer::state {
         trial(t),
         seeds(trial_seeds::from(static_cast<std::uint64_t>(t.seed))),
         pool(t.threads),
-        network(r.model->make(seeds.initialization)),
+        network(first_values(r, seeds.initialization)),
         formats(t.formats, r.model->gemm_sites()),
         optimizer(network->parameters(), r.train.optimizer, t.formats.optimizer, seeds.rounding),
         schedule(schedule_of(r.train, t.learning_rate)),
@@ -322,7 +322,7 @@ void trainer::save(const std::filesystem::path& file, const checkpoint_notes& no
   std::vector<stored_tensor> tensors;
   for (const auto& arrays : {s.network->parameters(), s.network->buffers()})
     for (const auto& [name, value] : arrays)
-      tensors.push_back(stored(name, sizes_of(value.shape()), value.value().values()));
+      tensors.push_back(stored(name, value.shape().sizes(), value.value().values()));
   for (stored_tensor& t : s.optimizer.states()) tensors.push_back(std::move(t));
   const std::map<std::string, std::vector<float>> amax = s.histories.past();
   for (const auto& [name, values] : amax)
@@ -350,7 +350,7 @@ void trainer::export_weights(const std::filesystem::path& file) const {
   std::vector<stored_tensor> tensors;
   for (const auto arrays : {s.network->parameters(), s.network->buffers()})
     for (const auto& [name, value] : arrays)
-      tensors.push_back(stored(name, sizes_of(value.shape()), value.value().values()));
+      tensors.push_back(stored(name, value.shape().sizes(), value.value().values()));
   write_safetensors(file, tensors,
                     {{"settings", canonical_text(s.run, s.source)},
                      {"recipe", s.trial.formats.canonical_text()},

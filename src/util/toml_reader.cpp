@@ -9,6 +9,7 @@
 #include <iterator>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 namespace binade {
 
@@ -19,6 +20,7 @@ struct toml_section::table {
   std::string path;                         // "train" or "rule.forward"; empty for the file itself
   std::vector<std::string> asked = {};      // in the order of the questions
   std::vector<std::pair<std::string, std::vector<std::shared_ptr<table>>>> below = {};  // tables handed out, by key
+  std::function<std::string(std::string_view)> explain = {};
 
   const toml::node* find(std::string_view key) {
     if (std::find(asked.begin(), asked.end(), key) == asked.end()) asked.emplace_back(key);
@@ -197,6 +199,16 @@ std::int64_t toml_section::integer(std::string_view key, std::optional<std::int6
 bool toml_section::flag(std::string_view key, std::optional<bool> fallback) const {
   return read_one<flag_kind>(key, fallback);
 }
+std::size_t toml_section::word(std::string_view key, std::span<const std::string_view> words,
+                               std::optional<std::size_t> fallback) const {
+  const std::string given = text(key, fallback ? std::optional(std::string(words[*fallback])) : std::nullopt);
+  std::string valid;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == given) return i;
+    valid += (i == 0 ? "" : ", ") + in_quotes(words[i]);
+  }
+  fail(key, "is " + in_quotes(given) + "; valid are " + valid);
+}
 std::vector<std::string> toml_section::texts(std::string_view key,
                                              std::optional<std::vector<std::string>> fallback) const {
   return read_list<text_kind>(key, std::move(fallback));
@@ -237,6 +249,26 @@ std::vector<toml_section> toml_section::sections(std::string_view key) const {
   return result;
 }
 
+const std::vector<std::string>& toml_section::asked() const {
+  return table_->asked;
+}
+
+void toml_section::explain_unknown(std::function<std::string(std::string_view key)> explain) const {
+  table_->explain = std::move(explain);
+}
+
+std::string choices_with_key(std::span<const key_sample> samples, std::string_view key) {
+  std::string choices;
+  for (const key_sample& sample : samples) {
+    const toml_section table = toml_section::parse(sample.table, sample.choice);
+    sample.read(table);
+    const std::vector<std::string>& asked = table.asked();
+    if (std::find(asked.begin(), asked.end(), key) == asked.end()) continue;
+    choices += (choices.empty() ? "" : ", ") + sample.choice;
+  }
+  return choices;
+}
+
 void toml_section::finish() const {
   if (!table_->keys) return;
   // The table is ordered by name; the reader of the message wants the first one in the file.
@@ -252,6 +284,8 @@ void toml_section::finish() const {
   if (first) {
     std::string valid;
     for (const std::string& key : table_->asked) valid += (valid.empty() ? "" : ", ") + key;
+    const std::string explanation = table_->explain ? table_->explain(unknown) : std::string();
+    if (!explanation.empty()) fail(unknown, explanation + ": " + valid);
     const std::string nearest(nearest_name(unknown, table_->asked));
     fail(unknown, nearest.empty() ? "unknown key; no key is valid here"
                                   : "unknown key; the nearest is " + in_quotes(nearest) + "; valid here: " + valid);

@@ -123,7 +123,7 @@ packed = {packed}
 
 def test_packed_states_take_less_memory_and_give_the_same_bits(binade, tmp_path):
     """The peak is that of all tensors, of a model with more parameters than activations: weights, gradients and states."""
-    (tmp_path / "f32.toml").write_text("")
+    (tmp_path / "f32.toml").write_text("rule = []\n")
     fp8 = 'first_moment = "e4m3fn@block(128)"\nsecond_moment = "e4m3fn@block(128)"'
     for packed in ("true", "false"):
         (tmp_path / f"packed_{packed}.toml").write_text(STATES.format(states=fp8, packed=packed))

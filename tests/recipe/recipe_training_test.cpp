@@ -62,7 +62,7 @@ accumulator = "e8m10/sr:8:chunk=16->kahan"
 straight_through = { input = "clip", weight = "trust(0.4)" }
 
 [[rule]]
-layers = ["*.mlp.down", "*.query_key_value"]
+layers = ["*.mlp.down", "*.query_key_value", "*.scores", "*.values"]
 saved = "e4m3fn/sr@block(16)"
 straight_through = { input = "plain" }
 

@@ -97,6 +97,28 @@ TEST_F(settings, a_training_file_gives_what_it_says_and_the_documented_defaults)
   EXPECT_EQ(file.seed, 0);
 }
 
+TEST_F(settings, a_key_of_another_kind_or_optimizer_is_explained) {
+  const std::vector<std::array<std::string, 3>> cases{
+      {"layers = 1", "layers = 1\ntop_k = 2",
+       "file.toml:4: key \"model.top_k\": is a key of moe, experts = 8; kind gpt2 has: kind, layers, width, heads"},
+      {"layers = 1", "layers = 1\nkind = \"llama\"\npatch = 4",
+       "key \"model.patch\": is a key of vit; kind llama has: "},
+      {"layers = 1", "layers = 1\nkv_latent = 4", "is a key of attention = \"latent\"; kind gpt2 has: "},
+      {"layers = 1", "layers = 1\nsmooth_power_of_two = true",
+       "is a key of smooth_swiglu = \"channel\"; kind gpt2 has: "},
+      {"steps = 20", "steps = 20\noptimizer = \"sgd\"\nbetas = [0.9, 0.99]",
+       "key \"train.betas\": is a key of optimizer = \"adamw\", optimizer = \"lion\"; optimizer sgd and schedule "
+       "cosine "
+       "have: steps, batch, "},
+      {"steps = 20", "steps = 20\ndecay = 0.5",
+       "key \"train.decay\": is a key of schedule = \"wsd\"; optimizer adamw and schedule cosine have: "},
+  };
+  for (const auto& [from, to, expected] : cases) {
+    const std::string message = train_error(replaced(good_train, from, to));
+    EXPECT_NE(message.find(expected), std::string::npos) << to << " gave: " << message;
+  }
+}
+
 TEST_F(settings, a_study_file_gives_its_grid_and_the_first_recipe_is_the_baseline) {
   const study_file file = read_study_file(write(good_study));
   EXPECT_EQ(file.recipes, (std::vector<std::string>{"f32", "bf16"}));

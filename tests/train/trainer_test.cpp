@@ -2,14 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "train/small_training.hpp"
+#include "util/safetensors.hpp"
 
 namespace binade {
 namespace {
@@ -129,7 +132,7 @@ TEST(trainer, resumes_with_the_same_bits_under_every_optimizer_and_format_on_any
     run.train.accumulate = 2;
     run.train.loss_scaling = {.how = loss_scaling_settings::kind::dynamic, .scale = 0x1p80, .interval = 2};
     run.train.loss_scaling.backoff = 0x1p-30;
-    const recipe formats = parse_recipe(c.table.empty() ? "" : "[optimizer]\n" + c.table, "test");
+    const recipe formats = parse_recipe(c.table.empty() ? "rule = []\n" : "[optimizer]\n" + c.table, "test");
     std::string expected;
     for (const std::size_t threads : {1u, 2u, 3u}) {
       training straight(run, formats, threads);
@@ -209,6 +212,61 @@ TEST(trainer, a_format_for_a_state_that_the_optimizer_has_not_is_refused) {
   run.train.optimizer = lion_settings{};
   const recipe formats = parse_recipe("[optimizer]\nfirst_moment = \"e8m7\"\n", "test");
   EXPECT_THROW(training(run, formats), std::invalid_argument);
+}
+
+class initial_values : public testing::Test {
+ protected:
+  std::filesystem::path path(const char* name) const {
+    return std::filesystem::temp_directory_path() / (std::string("binade_initial_values_") + name);
+  }
+  void TearDown() override {
+    for (const char* name : {"weights", "again", "checkpoint"}) std::filesystem::remove(path(name));
+  }
+  static void expect_same_arrays(const std::filesystem::path& one, const std::filesystem::path& other) {
+    const safetensors_file a = safetensors_file::read(one), b = safetensors_file::read(other);
+    ASSERT_EQ(a.tensors().size(), b.tensors().size());
+    for (const stored_tensor& t : a.tensors()) {
+      const auto x = t.bytes, y = b.at(t.name).bytes;
+      EXPECT_TRUE(std::equal(x.begin(), x.end(), y.begin(), y.end())) << t.name;
+    }
+  }
+};
+
+TEST_F(initial_values, come_from_a_file_and_a_resumed_run_is_the_same_run) {
+  training first(small_run());
+  first.steps(2);
+  first->export_weights(path("weights"));
+  run_settings run = small_run();
+  run.from = path("weights");
+  training whole(run);
+  EXPECT_EQ(whole->weights_digest(), first->weights_digest());
+  EXPECT_NE(whole->identity(), training(small_run())->identity());
+  whole.steps(4);
+  training half(run);
+  half.steps(2);
+  half->save(path("checkpoint"), {});
+  training rest(run);
+  rest->restore(path("checkpoint"));
+  rest.steps(2);
+  EXPECT_EQ(rest->weights_digest(), whole->weights_digest());
+}
+
+TEST_F(initial_values, are_of_buffers_too_and_kept_as_they_are) {
+  const std::string train = "[train]\nsteps = 2\nbatch = 4\nlearning_rate = 1e-2\n";
+  for (const std::string& tables :
+       {std::string(
+            "[model]\nkind = \"resnet\"\nwidths = [4, 8]\nblocks = 1\n[data]\ncorpus = \"prototypes\"\nsize = 8\n"
+            "validation_images = 2\n"),
+        std::string("[model]\nkind = \"student_teacher\"\nlayers = 1\n[data]\ncorpus = \"gaussian\"\nwidth = 8\n")}) {
+    std::ofstream(path("again")) << tables << train;
+    run_settings run = read_train_file(path("again")).run;
+    training first(run);
+    first.steps(2);
+    first->export_weights(path("weights"));
+    run.from = path("weights");
+    training(run)->export_weights(path("again"));
+    expect_same_arrays(path("again"), path("weights"));
+  }
 }
 
 }  // namespace

@@ -2,10 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace binade {
 namespace {
@@ -58,6 +63,36 @@ TEST(toml_reader, finish_names_file_line_unknown_key_nearest_key_and_all_valid_k
   train.integer("warmup", 0);
   EXPECT_EQ(error_of([&] { file.finish(); }),
             "demo.toml:3: key \"train.warmp\": unknown key; the nearest is \"warmup\"; valid here: steps, warmup");
+}
+
+TEST(toml_reader, a_word_is_its_place_or_the_error_lists_all) {
+  enum class colour { red, green };
+  static constexpr std::array<std::string_view, 2> colours{"red", "green"};
+  const toml_section file = toml_section::parse("a = \"green\"\nb = \"blue\"\n", "f");
+  EXPECT_EQ(file.word<colour>("a", colours), colour::green);
+  EXPECT_EQ(file.word("c", colours, std::optional(colour::red)), colour::red);
+  EXPECT_EQ(error_of([&] { file.word<colour>("b", colours); }),
+            "f:2: key \"b\": is \"blue\"; valid are \"red\", \"green\"");
+  EXPECT_NE(error_of([&] { file.word<colour>("c", colours); }).find("f: key \"c\": is missing"), std::string::npos);
+}
+
+TEST(toml_reader, finish_explains_a_key_that_belongs_to_another_choice) {
+  const std::vector<key_sample> samples{
+      {"big", "size = \"big\"", [](const toml_section& t) { t.flag("heavy", false); }},
+      {"small", "size = \"small\"", [](const toml_section& t) { t.flag("light", false); }}};
+  EXPECT_EQ(choices_with_key(samples, "light"), "small");
+  EXPECT_EQ(choices_with_key(samples, "dark"), "");
+  const auto error = [&](const char* text) {
+    const toml_section file = toml_section::parse(text, "f");
+    file.explain_unknown([&](std::string_view key) {
+      const std::string choices = choices_with_key(samples, key);
+      return choices.empty() ? choices : "is a key of " + choices + "; big has";
+    });
+    file.flag("heavy", false);
+    return error_of([&] { file.finish(); });
+  };
+  EXPECT_EQ(error("light = true\n"), "f:1: key \"light\": is a key of small; big has: heavy");
+  EXPECT_EQ(error("heavi = true\n"), "f:1: key \"heavi\": unknown key; the nearest is \"heavy\"; valid here: heavy");
 }
 
 TEST(toml_reader, finish_reports_the_first_unknown_key_of_the_file) {
