@@ -163,6 +163,7 @@ double alibi_slope(std::size_t head, std::size_t heads) {
 template <class T>
 variable<T> attention(graph<T>& pass, std::string_view scores_site, std::string_view values_site,
                       const attention_heads<T>& heads, const attention_settings& settings) {
+  const work_scope scope(work_kind::attention);
   const auto& [query, key, value] = heads;
   const attention_shape s = shape_of(heads, settings.mask);
   const extents shape{query.shape()[0], query.shape()[1], s.length, value.shape()[3]};

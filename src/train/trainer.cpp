@@ -175,7 +175,10 @@ trainer::step_result trainer::step(bool count) {
   bool floor_is_known = true;
   for (std::size_t part = 0; part < parts; ++part) {
     // Rows in parts have the numbers that they have in the whole batch.
-    const data_batch batch = s.source.training_batch(s.seeds.data, number * parts + part, s.run.train.batch / parts);
+    const data_batch batch = [&] {
+      const work_scope scope(work_kind::data);
+      return s.source.training_batch(s.seeds.data, number * parts + part, s.run.train.batch / parts);
+    }();
     quantization_context quantization = s.quantization(part);
     quantization.observer = observer;
     graph<float> pass(s.pool, quantization);
@@ -189,6 +192,7 @@ trainer::step_result trainer::step(bool count) {
   record.loss = average(losses);
   if (floor_is_known) record.floor = average(floors);
 
+  const work_scope scope(work_kind::optimizer);
   // Before they are rounded: a format that saturates would hide an infinity.
   const bool finite_gradients = gradients_finite(s.network->parameters());
   s.optimizer.round_gradients(s.pool, observer);
