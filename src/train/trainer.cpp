@@ -14,6 +14,7 @@
 #include "binade/version.hpp"
 #include "data/mix.hpp"
 #include "kernels/parallel.hpp"
+#include "kernels/reduce.hpp"
 #include "model/model.hpp"
 #include "optim/clip.hpp"
 #include "optim/loss_scale.hpp"
@@ -78,16 +79,16 @@ class counter_rows {
   std::map<std::tuple<std::string, std::string, std::string>, quantize_counters> rows_;
 };
 
-bool all_finite(std::span<const float> values) {
-  return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
+bool all_finite(std::span<const float> values, thread_pool& pool) {
+  return std::isfinite(kernels::max_abs<float>(pool, values));
 }
-bool weights_finite(std::span<const parameter<float>> parameters) {
+bool weights_finite(std::span<const parameter<float>> parameters, thread_pool& pool) {
   return std::all_of(parameters.begin(), parameters.end(),
-                     [](const auto& p) { return all_finite(p.value.value().values()); });
+                     [&](const auto& p) { return all_finite(p.value.value().values(), pool); });
 }
-bool gradients_finite(std::span<const parameter<float>> parameters) {
+bool gradients_finite(std::span<const parameter<float>> parameters, thread_pool& pool) {
   return std::all_of(parameters.begin(), parameters.end(),
-                     [](const auto& p) { return all_finite(std::as_const(p.value.gradient()).values()); });
+                     [&](const auto& p) { return all_finite(std::as_const(p.value.gradient()).values(), pool); });
 }
 
 std::vector<std::size_t> sizes_of(const extents& shape) {
@@ -194,7 +195,7 @@ trainer::step_result trainer::step(bool count) {
 
   const work_scope scope(work_kind::optimizer);
   // Before they are rounded: a format that saturates would hide an infinity.
-  const bool finite_gradients = gradients_finite(s.network->parameters());
+  const bool finite_gradients = gradients_finite(s.network->parameters(), s.pool);
   s.optimizer.round_gradients(s.pool, observer);
   const double scaled_norm = gradient_norm(s.network->parameters(), s.pool);
   record.gradient_norm = scaled_norm / s.scale.scale();
@@ -207,7 +208,7 @@ trainer::step_result trainer::step(bool count) {
     record.clipped = factor < 1;
     s.optimizer.step(record.learning_rate, factor / s.scale.scale(), s.pool, observer);
     result.finite = finite_gradients && std::isfinite(record.loss) && std::isfinite(record.gradient_norm) &&
-                    weights_finite(s.network->parameters());
+                    weights_finite(s.network->parameters(), s.pool);
   }
   result.counters = counters.records(record.step);
   if (s.scale.is_on()) {
