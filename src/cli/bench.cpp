@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <ctime>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -55,26 +56,36 @@ struct spread {
   }
 };
 
+/// Seconds that this process has had on processors, of all its threads.
+double processor_time() {
+  timespec now{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
 /// A run under one recipe, and what its steps took.
 struct timed_run {
   std::string recipe;
   std::unique_ptr<trainer> training;
-  std::vector<double> seconds = {};
+  std::vector<double> seconds = {}, processor_seconds = {};
   time_shares shares = {};
   std::uint64_t fresh_buffers = 0;
 
   void step() {
     const std::uint64_t before = buffer_pool::instance().usage().system_requests;
+    const double processor_start = processor_time();
     const auto start = std::chrono::steady_clock::now();
     {
       const time_shares::recording recording(shares);
       training->step(false);
     }
     seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    processor_seconds.push_back(processor_time() - processor_start);
     fresh_buffers += buffer_pool::instance().usage().system_requests - before;
   }
   void forget() {
     seconds.clear();
+    processor_seconds.clear();
     shares = {};
     fresh_buffers = 0;
   }
@@ -112,11 +123,12 @@ void print_table(const json& document, const std::vector<timed_run>& runs) {
             << "FLOP in the products of a step; " << counted(document["threads"].get<std::int64_t>(), "thread") << ", "
             << counted(document["steps"].get<std::int64_t>(), "step") << (runs.size() > 1 ? " of each in turn" : "")
             << " after " << warmup_steps << "; " << document["cpu"].get<std::string>() << "\n\n";
-  std::vector<std::vector<std::string>> rows{{"recipe", "ms", "10 % .. 90 %", unit, "GFLOP/s"}};
+  std::vector<std::vector<std::string>> rows{{"recipe", "ms", "10 % .. 90 %", "processor ms", unit, "GFLOP/s"}};
   if (runs.size() > 1) rows[0].push_back("time / " + runs[0].recipe);
   for (const json& r : document["recipes"]) {
     const auto ms = [&](const char* which) { return fixed_text(r["ms"][which].get<double>(), 2); };
     rows.push_back({r["recipe"].get<std::string>(), ms("median"), ms("p10") + " .. " + ms("p90"),
+                    fixed_text(r["processor_ms"]["median"].get<double>(), 2),
                     count_text(r["units_per_second"].get<double>()),
                     fixed_text(r["flops_per_second"].get<double>() * 1e-9, 1)});
     if (runs.size() > 1) rows.back().push_back(fixed_text(r["time_ratio"]["median"].get<double>(), 2));
@@ -176,6 +188,7 @@ int run_step(const step_options& options) {
     document["recipes"].push_back(
         {{"recipe", r.recipe},
          {"ms", seconds.to_json(1e3)},
+         {"processor_ms", spread(r.processor_seconds).to_json(1e3)},
          {"time_ratio", r.ratio_to(runs[0]).to_json()},
          {"units_per_second", static_cast<double>(file.run.tokens_per_step()) / seconds.median},
          {"flops_per_second", flops / seconds.median},

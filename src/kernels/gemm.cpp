@@ -34,6 +34,8 @@ constexpr std::size_t super_block = 2048;
 constexpr std::size_t task_column_panels = 8;
 /// Up to this many panels of B, A is read where it is.
 constexpr std::size_t in_place_column_panels = 4;
+/// Up to this many bytes of rows that hold whole vectors, B is read where it is: it stays in the first-level cache.
+constexpr std::size_t in_place_b_bytes = 16384;
 /// Panels of A per task, when there are tasks enough.
 constexpr std::size_t task_row_panels = 10;
 
@@ -46,7 +48,8 @@ struct tile_work {
   std::size_t depth;  ///< steps of k, >= 1
   const T* a;         ///< element (r, p) is at r * a_row + p * a_step
   std::size_t a_row, a_step;
-  const T* b;       ///< packed panel: (depth, vectors * lanes)
+  const T* b;  ///< (depth, vectors * lanes), steps b_step apart: a packed panel, or B itself
+  std::size_t b_step;
   const T* chains;  ///< unfinished chains to take up, rows chains_stride apart; null: start from +0
   std::size_t chains_stride;
   T* out;  ///< where the chains go, rows out_stride apart
@@ -90,7 +93,7 @@ BINADE_ALWAYS_INLINE void compute_tile(const tile_work<T>& work) {
 
   const T *a = work.a, *b = work.b;
   const std::size_t a_row = Adjacent ? 1 : work.a_row;
-  for (std::size_t p = 0; p < work.depth; ++p, a += work.a_step, b += Vectors * lanes) {
+  for (std::size_t p = 0; p < work.depth; ++p, a += work.a_step, b += work.b_step) {
     typename ops::vector b_row[Vectors];
     unrolled<Vectors>([&](auto v) BINADE_KERNEL_BODY { ops::load(b_row[v], b + v * lanes); });
     unrolled<Rows>([&](auto r) BINADE_KERNEL_BODY {
@@ -375,9 +378,11 @@ template <class T>
 class block_product {
  public:
   block_product(const kernel_set<T>& kernels, const operand<T>& a, const panel_cut& rows, const T* packed_a,
-                const panel_cut& columns, const T* packed_b, std::size_t k, const chain_route<T>& route)
+                const operand<T>& b, const panel_cut& columns, const T* packed_b, std::size_t k,
+                const chain_route<T>& route)
       : kernels_(kernels),
         a_(a),
+        b_(b),
         rows_(rows),
         columns_(columns),
         packed_a_(packed_a),
@@ -388,7 +393,7 @@ class block_product {
   /// The tiles of some panels, over all of k.
   void run(std::size_t row_panel_begin, std::size_t row_panel_end, std::size_t column_panel_begin,
            std::size_t column_panel_end) const {
-    const bool packed = packed_a_ != nullptr, adjacent = packed || !a_.along_k;
+    const bool packed = packed_a_ != nullptr, adjacent = packed || !a_.along_k, b_packed = packed_b_ != nullptr;
     const auto& tile = adjacent ? kernels_.adjacent : kernels_.strided;
     for (std::size_t p = 0; p < k_; p += k_block<T>) {
       const std::size_t depth = std::min(k_block<T>, k_ - p);
@@ -398,19 +403,21 @@ class block_product {
         for (std::size_t panel = column_panel_begin; panel < column_panel_end; ++panel) {
           const std::size_t column = columns_.begin(panel), width = columns_.width(panel);
           T* const rest = route_.rest + row * route_.rest_stride + column;
-          tile[rows][width / kernels_.lanes]({.depth = depth,
-                                              .a = packed ? packed_a_ + p * rows_.padded + row * depth : a_.at(row, p),
-                                              .a_row = adjacent ? 1 : a_.stride,
-                                              .a_step = packed       ? rows
-                                                        : a_.along_k ? 1
-                                                                     : a_.stride,
-                                              .b = packed_b_ + p * columns_.padded + column * depth,
-                                              .chains = start ? nullptr : rest,
-                                              .chains_stride = route_.rest_stride,
-                                              .out = end ? route_.out + row * route_.out_stride + column : rest,
-                                              .out_stride = end ? route_.out_stride : route_.rest_stride,
-                                              .add = end && route_.add,
-                                              .columns = columns_.lines(panel)});
+          tile[rows][width / kernels_.lanes](
+              {.depth = depth,
+               .a = packed ? packed_a_ + p * rows_.padded + row * depth : a_.at(row, p),
+               .a_row = adjacent ? 1 : a_.stride,
+               .a_step = packed       ? rows
+                         : a_.along_k ? 1
+                                      : a_.stride,
+               .b = b_packed ? packed_b_ + p * columns_.padded + column * depth : b_.at(column, p),
+               .b_step = b_packed ? width : b_.stride,
+               .chains = start ? nullptr : rest,
+               .chains_stride = route_.rest_stride,
+               .out = end ? route_.out + row * route_.out_stride + column : rest,
+               .out_stride = end ? route_.out_stride : route_.rest_stride,
+               .add = end && route_.add,
+               .columns = columns_.lines(panel)});
         }
       }
     }
@@ -418,9 +425,9 @@ class block_product {
 
  private:
   const kernel_set<T>& kernels_;
-  operand<T> a_;
+  operand<T> a_, b_;
   panel_cut rows_, columns_;
-  const T *packed_a_, *packed_b_;  ///< packed_a_ null: A is read in place
+  const T *packed_a_, *packed_b_;  ///< null: it is read in place
   std::size_t k_;
   chain_route<T> route_;
 };
@@ -432,6 +439,12 @@ bool reads_in_place(const operand<T>& a, const panel_cut& columns) {
   // other.
   const bool rows_collide = a.along_k && a.stride * sizeof(T) % 4096 == 0;
   return columns.count <= in_place_column_panels && !rows_collide;
+}
+
+/// Whether B is small and lies as panels do, but for the steps: packing would be most of the work.
+template <class T>
+bool reads_in_place_b(const operand<T>& b, const panel_cut& columns, std::size_t k) {
+  return !b.along_k && columns.padded == columns.total && k * b.stride * sizeof(T) <= in_place_b_bytes;
 }
 
 template <class T>
@@ -458,10 +471,12 @@ void multiply(const operand<T>& a, const operand<T>& b, std::size_t m, std::size
         const operand<T> block_a = a.from(i, p);
         const bool a_in_place = reads_in_place(block_a, columns);
         T* const packed_a = a_in_place ? nullptr : thread_workspace<T>(0).reserve(packing<T>::size(rows, block_k));
-        T* const packed_b = thread_workspace<T>(1).reserve(packing<T>::size(columns, block_k));
-        const packing<T> pack_a(block_a, rows, block_k, packed_a), pack_b(b.from(j, p), columns, block_k, packed_b);
-        const bool b_is_packed = i > 0 && k <= super_block;  // by the row of super blocks above
-        const std::size_t a_tasks = a_in_place ? 0 : pack_a.tasks(), b_tasks = b_is_packed ? 0 : pack_b.tasks();
+        const operand<T> block_b = b.from(j, p);
+        const bool b_in_place = reads_in_place_b(block_b, columns, k);
+        T* const packed_b = b_in_place ? nullptr : thread_workspace<T>(1).reserve(packing<T>::size(columns, block_k));
+        const packing<T> pack_a(block_a, rows, block_k, packed_a), pack_b(block_b, columns, block_k, packed_b);
+        const bool b_is_ready = b_in_place || (i > 0 && k <= super_block);  // packed for the super blocks above
+        const std::size_t a_tasks = a_in_place ? 0 : pack_a.tasks(), b_tasks = b_is_ready ? 0 : pack_b.tasks();
         pool.parallel_for(b_tasks + a_tasks, [&](std::size_t task) {
           if (task < b_tasks) {
             pack_b.run(kernels, task);
@@ -470,7 +485,7 @@ void multiply(const operand<T>& a, const operand<T>& b, std::size_t m, std::size
           }
         });
 
-        const block_product<T> product(kernels, block_a, rows, packed_a, columns, packed_b, block_k,
+        const block_product<T> product(kernels, block_a, rows, packed_a, block_b, columns, packed_b, block_k,
                                        {.rest = rest,
                                         .rest_stride = apart ? columns.total : ldc,
                                         .out = out,
