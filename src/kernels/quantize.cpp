@@ -144,7 +144,8 @@ void transform_axis(thread_pool& pool, const transform& t, bool inverse, const a
   pool.parallel_for(blocks * tasks_per_block, [&](std::size_t task) {
     const std::size_t begin = task % tasks_per_block * task_columns, end = std::min(view.inner, begin + task_columns);
     const std::size_t at = task / tasks_per_block * t.block * view.inner + begin;
-    std::vector<float> tile(t.block * band);
+    thread_local std::vector<float> tile;  // kept from call to call
+    if (tile.size() < t.block * band) tile.resize(t.block * band);
     detail::run_best<columns_body>(x.data() + at, out.data() + at, view.inner, end - begin, std::size_t(t.block),
                                    (inverse ? none : flips).data(), (inverse ? flips : none).data(), tile.data());
   });

@@ -101,6 +101,7 @@ class head_products {
   void run(const gemm_layout& layout, const head_operand& a, const head_operand& b, tensor<T>& c, std::size_t c_first,
            std::size_t step, std::size_t member = 0) {
     std::vector<gemm_place> places;
+    places.reserve(shape_.count);
     for (std::size_t head = member; head < shape_.count; head += step)
       places.push_back({head / a.sharing * shape_.length * layout.lda + a.first,
                         head / b.sharing * shape_.length * layout.ldb + b.first,

@@ -418,6 +418,7 @@ std::uint64_t site_quantization<T>::multiply(site_gemm gemm, const gemm_layout& 
   const bool is_f32 = rules == nullptr || rules->sum == accumulator{};
   if (is_f32) {
     std::vector<gemm_operands<T>> batch;
+    batch.reserve(places.size());
     for (const gemm_place& at : places) batch.push_back({a.values.data() + at.a, b.values.data() + at.b, c + at.c});
     if (batch.size() == 1)
       binade::gemm(l.a_form, l.b_form, l.m, l.n, l.k, batch[0].a, l.lda, batch[0].b, l.ldb, batch[0].c, l.ldc,
