@@ -34,6 +34,8 @@ constexpr std::size_t super_block = 2048;
 constexpr std::size_t task_column_panels = 8;
 /// Up to this many panels of B, A is read where it is.
 constexpr std::size_t in_place_column_panels = 4;
+/// The same for an A whose rows are steps of k, and up to this many bytes of it.
+constexpr std::size_t in_place_a_bytes = 32768;
 /// Up to this many bytes of rows that hold whole vectors, B is read where it is: it stays in the first-level cache.
 constexpr std::size_t in_place_b_bytes = 16384;
 /// Panels of A per task, when there are tasks enough.
@@ -163,9 +165,13 @@ template <class T, isa Level>
 BINADE_ALWAYS_INLINE void pack_straight(const pack_work<T>& work, std::size_t first, std::size_t last) {
   using ops = simd<T, Level>;
   constexpr std::size_t lanes = ops::lanes;
+  const panel_cut& cut = work.cut;
   for (std::size_t p = first; p < last; ++p) {
-    for (std::size_t panel = 0; panel < work.cut.count; ++panel) {
-      const std::size_t begin = work.cut.begin(panel), width = work.cut.width(panel), lines = work.cut.lines(panel);
+    std::size_t next = 0;
+    for (std::size_t panel = 0; panel < cut.count; ++panel) {
+      const std::size_t begin = next, width = std::min(cut.quotient + (panel < cut.remainder), cut.padded - begin);
+      const std::size_t lines = std::min(width, cut.total - begin);
+      next += width;
       const T* const source = work.source + p * work.stride + begin;
       T* const target = work.target + begin * work.depth + p * width;
       const std::size_t room = (last - p) * width;
@@ -175,10 +181,15 @@ BINADE_ALWAYS_INLINE void pack_straight(const pack_work<T>& work, std::size_t fi
         ops::load(v, source + l);
         ops::store(target + l, v);
       }
-      // Lanes that are not loaded are zero: the padding.  A store may reach into the next steps of the panel, which are
-      // written after it, but not beyond the last.  (Stores of some lanes alone take long on some processors.)
+      // Lanes that are not loaded are zero: the padding, if there is any.  A store may reach into the next steps of the
+      // panel, which are written after it, but not beyond the last.  (Stores of some lanes alone take long on some
+      // processors.)
       for (; l < width; l += lanes) {
-        ops::load(v, source + l, l < lines ? lines - l : 0);
+        if (lines == width && begin + l + lanes <= cut.total) {
+          ops::load(v, source + l);  // lines of the next panel, in place of padding
+        } else {
+          ops::load(v, source + l, l < lines ? lines - l : 0);
+        }
         if (l + lanes <= room) {
           ops::store(target + l, v);
         } else {
@@ -434,7 +445,8 @@ class block_product {
 
 /// Whether packing A would cost more than it saves: each element is used for few columns.
 template <class T>
-bool reads_in_place(const operand<T>& a, const panel_cut& columns) {
+bool reads_in_place(const operand<T>& a, const panel_cut& columns, std::size_t k) {
+  if (!a.along_k && k * a.stride * sizeof(T) <= in_place_a_bytes) return true;
   // Rows at multiples of 4096 bytes share the lines of the first-level cache: the rows of a tile would evict each
   // other.
   const bool rows_collide = a.along_k && a.stride * sizeof(T) % 4096 == 0;
@@ -469,7 +481,7 @@ void multiply(const operand<T>& a, const operand<T>& b, std::size_t m, std::size
       for (std::size_t p = 0; p < k; p += super_block) {
         const std::size_t block_k = std::min(super_block, k - p);
         const operand<T> block_a = a.from(i, p);
-        const bool a_in_place = reads_in_place(block_a, columns);
+        const bool a_in_place = reads_in_place(block_a, columns, k);
         T* const packed_a = a_in_place ? nullptr : thread_workspace<T>(0).reserve(packing<T>::size(rows, block_k));
         const operand<T> block_b = b.from(j, p);
         const bool b_in_place = reads_in_place_b(block_b, columns, k);
