@@ -9,6 +9,10 @@
 
 namespace binade::bench {
 
+void BINADE_JOIN(eigen_threads_, BINADE_EIGEN_LEVEL)(int threads) {
+  Eigen::setNbThreads(threads);
+}
+
 void BINADE_JOIN(eigen_product_, BINADE_EIGEN_LEVEL)(const product_shape& shape, const float* a, const float* b,
                                                      float* c) {
   using matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;

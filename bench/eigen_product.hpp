@@ -14,8 +14,11 @@ struct product_shape {
 #if defined(__x86_64__)
 void eigen_product_v3(const product_shape& shape, const float* a, const float* b, float* c);
 void eigen_product_v4(const product_shape& shape, const float* a, const float* b, float* c);
+void eigen_threads_v3(int threads);
+void eigen_threads_v4(int threads);
 #else
 void eigen_product_portable(const product_shape& shape, const float* a, const float* b, float* c);
+void eigen_threads_portable(int threads);
 #endif
 
 }  // namespace binade::bench

@@ -1,16 +1,19 @@
-// The reproducible matrix product beside Eigen's and OpenBLAS's, one thread.
+// The reproducible matrix product beside Eigen's and OpenBLAS's, with one thread and with two.
 //
 // One iteration times each of them once, in turn, on the same operands.  The output is judged first: by a scalar chain
 // of std::fma, bit for bit, on sampled elements.  GF: GFLOP/s at the median time, 2 m n k operations; vs: median time
-// of the other over ours, so above 1 ours is faster.  Times are processor time of the one thread.
+// of the other over ours, so above 1 ours is faster.  Times of one thread are processor time; with two threads they are
+// by the clock, and what else is at work on the machine is in them.
 
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <iterator>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/timing.hpp"
@@ -37,8 +40,8 @@ void eigen_product(const product_shape& shape, const float* a, const float* b, f
 
 class product {
  public:
-  explicit product(const product_shape& shape)
-      : shape_(shape), a_(shape.m * shape.k), b_(shape.k * shape.n), c_(shape.m * shape.n) {
+  product(const product_shape& shape, std::size_t threads)
+      : shape_(shape), pool_(threads), a_(shape.m * shape.k), b_(shape.k * shape.n), c_(shape.m * shape.n) {
     std::mt19937 random(1);
     std::normal_distribution<float> normal;
     for (float& x : a_) x = normal(random);
@@ -86,23 +89,38 @@ class product {
   std::size_t b_stride() const { return shape_.b_transposed ? shape_.k : shape_.n; }
 
   product_shape shape_;
-  thread_pool pool_{1};
+  thread_pool pool_;
   std::vector<float> a_, b_, c_;
 };
 
-void compare(benchmark::State& state, const product_shape& shape, isa level) {
+/// How many threads the libraries take.
+void set_threads(std::size_t threads) {
+#if defined(__x86_64__)
+  eigen_threads_v3(int(threads));
+  eigen_threads_v4(int(threads));
+#else
+  eigen_threads_portable(int(threads));
+#endif
+#ifdef BINADE_HAS_OPENBLAS
+  openblas_set_num_threads(int(threads));
+#endif
+}
+
+void compare(benchmark::State& state, const product_shape& shape, isa level, std::size_t threads) {
   const kernels::isa_scope scope(level);
-  product p(shape);
+  set_threads(threads);
+  product p(shape, threads);
   if (!p.is_right()) return state.SkipWithError("the product is wrong");
   const double operations = 2.0 * double(shape.m) * double(shape.n) * double(shape.k);
   const int repetitions = std::max(1, int(2e8 / operations));  // about two milliseconds per sample, or more
+  const auto clock = threads == 1 ? thread_seconds : wall_seconds;
   std::vector<double> ours, eigen, openblas;
   for (auto _ : state) {
-    eigen.push_back(seconds([&] { p.eigen(); }, repetitions));
+    eigen.push_back(seconds([&] { p.eigen(); }, repetitions, clock));
 #ifdef BINADE_HAS_OPENBLAS
-    openblas.push_back(seconds([&] { p.openblas(); }, repetitions));
+    openblas.push_back(seconds([&] { p.openblas(); }, repetitions, clock));
 #endif
-    ours.push_back(seconds([&] { p.ours(); }, repetitions));
+    ours.push_back(seconds([&] { p.ours(); }, repetitions, clock));
     state.SetIterationTime(ours.back());
   }
   const double our_median = median(ours);
@@ -111,21 +129,33 @@ void compare(benchmark::State& state, const product_shape& shape, isa level) {
   if (!openblas.empty()) state.counters["vs_openblas"] = median(openblas) / our_median;
 }
 
-// Squares; then the products of a small transformer (2048 tokens, width 64): projections, their input gradients and
-// weight gradients; then attention heads (128 positions, heads of 16 and 32).
-constexpr product_shape shapes[] = {
-    {512, 512, 512, false, false}, {1024, 1024, 1024, false, false}, {2048, 2048, 2048, false, false},
-    {2048, 192, 64, false, true},  {2048, 256, 64, false, true},     {2048, 64, 256, false, true},
-    {2048, 64, 192, false, false}, {2048, 64, 256, false, false},    {192, 64, 2048, true, false},
-    {256, 64, 2048, true, false},  {64, 256, 2048, true, false},     {2048, 1024, 64, false, true},
-    {128, 128, 16, false, true},   {128, 128, 32, false, true},      {128, 16, 128, false, false},
+// The products of a small transformer (2048 tokens, width 64): projections, their input gradients and weight gradients;
+// then attention heads (128 positions, heads of 16 and 32).
+constexpr product_shape model_shapes[] = {
+    {2048, 192, 64, false, true},  {2048, 256, 64, false, true},  {2048, 64, 256, false, true},
+    {2048, 64, 192, false, false}, {2048, 64, 256, false, false}, {192, 64, 2048, true, false},
+    {256, 64, 2048, true, false},  {64, 256, 2048, true, false},  {2048, 1024, 64, false, true},
+    {128, 128, 16, false, true},   {128, 128, 32, false, true},   {128, 16, 128, false, false},
     {128, 32, 128, false, false},  {128, 32, 128, true, false},
 };
 
+// Squares, ragged and small ones in the three forms that training has; then those of the model.
+std::vector<product_shape> all_shapes() {
+  constexpr std::size_t sizes[][3] = {{512, 512, 512},    {1024, 1024, 1024}, {2048, 2048, 2048}, {511, 513, 509},
+                                      {1023, 1025, 1021}, {777, 333, 555},    {129, 65, 33},      {100, 10, 300},
+                                      {37, 53, 71},       {64, 64, 64},       {32, 32, 32},       {16, 16, 16}};
+  std::vector<product_shape> result;
+  for (const auto& [m, n, k] : sizes)
+    for (const auto& [a, b] : {std::pair{false, false}, {false, true}, {true, false}})
+      result.push_back({m, n, k, a, b});
+  result.insert(result.end(), std::begin(model_shapes), std::end(model_shapes));
+  return result;
+}
+
+/// With fewer operations a second thread is not worth its start.
+constexpr double operations_for_two_threads = 3e7;
+
 const bool registered = [] {
-#ifdef BINADE_HAS_OPENBLAS
-  openblas_set_num_threads(1);
-#endif
 #if defined(__x86_64__)
   constexpr isa levels[] = {isa::x86_64_v4, isa::x86_64_v3};
 #else
@@ -133,15 +163,19 @@ const bool registered = [] {
 #endif
   for (const isa level : levels) {
     if (level > kernels::detected_isa()) continue;
-    for (const product_shape& shape : shapes) {
-      const std::string name = "gemm/" + std::string(to_string(level)) + "/" + (shape.a_transposed ? "T" : "N") +
-                               (shape.b_transposed ? "T" : "N") + "/" + std::to_string(shape.m) + "x" +
-                               std::to_string(shape.n) + "x" + std::to_string(shape.k);
-      benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) { compare(state, shape, level); })
-          ->UseManualTime()
-          ->Iterations(21)
-          ->Unit(benchmark::kMicrosecond);
-    }
+    for (const std::size_t threads : {std::size_t(1), std::size_t(2)})
+      for (const product_shape& shape : all_shapes()) {
+        if (threads > 1 && 2.0 * double(shape.m * shape.n) * double(shape.k) < operations_for_two_threads) continue;
+        const std::string name = "gemm/" + std::string(to_string(level)) + "/" + (shape.a_transposed ? "T" : "N") +
+                                 (shape.b_transposed ? "T" : "N") + "/" + std::to_string(shape.m) + "x" +
+                                 std::to_string(shape.n) + "x" + std::to_string(shape.k) +
+                                 (threads == 1 ? "" : "/2 threads");
+        benchmark::RegisterBenchmark(name.c_str(),
+                                     [=](benchmark::State& state) { compare(state, shape, level, threads); })
+            ->UseManualTime()
+            ->Iterations(21)
+            ->Unit(benchmark::kMicrosecond);
+      }
   }
   return true;
 }();

@@ -1,11 +1,13 @@
-"""One training step (forward, backward, clipping, AdamW) of the same GPT-2-style model: binade and plain PyTorch, one thread each.
+"""One training step (forward, backward, clipping, AdamW) of the same GPT-2-style model: binade and plain PyTorch, eager and compiled, on the same threads.
 
-The two run in turn, round after round.  A round times `many` steps and `few` steps and takes the difference, so that start-up,
-validation and the first step's allocations are in neither.  Prints one row per round's median, with the ratio pair by pair.
+They run in turn, round after round: `binade bench step` with all recipes, then as many steps of each PyTorch; a round has the median of its steps.  With one thread
+the times are processor time, so that other programs count little; with more they are by the clock.  Prints the median over the rounds, and the ratios round by round.
 
-    ./dev bench training_step
+    ./dev bench training_step                       one thread
+    python3 bench/training_step_bench.py --threads 2 --rounds 5
 """
 
+import argparse
 import json
 import os
 import pathlib
@@ -20,13 +22,21 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "torch"))
 PROGRAM = os.environ.get("BINADE_PROGRAM", str(ROOT / "build" / "release" / "src" / "binade"))
 
-ROUNDS, FEW, MANY = 9, 5, 45
 CASES = [
-    # layers, width, heads, context, batch
-    (2, 64, 4, 128, 16),
-    (4, 128, 4, 128, 8),
+    # layers, width, heads, context, batch, steps of a round
+    (2, 64, 4, 128, 16, 20),
+    (4, 128, 4, 128, 8, 20),
+    (6, 384, 6, 256, 4, 3),
 ]
-RECIPES = ["f32", "e4m3fn@tensor", "mxfp4"]
+RECIPES = ["f32", "e4m3fn@tensor", "mxfp4", "mxfp4_hadamard.toml"]
+HADAMARD = """
+[[rule]]
+layers = "*"
+operands = "hadamard(32)+mxfp4"
+[[rule]]
+layers = ["*.attention.scores", "*.attention.values", "head"]
+operands = "none"
+"""
 
 
 def cpu_name():
@@ -38,9 +48,10 @@ def cpu_name():
 
 
 class Binade:
-    def __init__(self, folder, recipe, layers, width, heads, context, batch, telemetry_every=0):
-        self.folder, self.recipe = pathlib.Path(folder), recipe
-        self.text = f"""name = "bench"
+    def __init__(self, folder, threads, layers, width, heads, context, batch):
+        self.threads, self.file = threads, pathlib.Path(folder) / "bench.toml"
+        (pathlib.Path(folder) / "mxfp4_hadamard.toml").write_text(HADAMARD)
+        self.file.write_text(f"""name = "bench"
 [model]
 kind = "gpt2"
 layers = {layers}
@@ -51,70 +62,89 @@ context = {context}
 corpus = "zm"
 validation_documents = 1
 [train]
-recipe = "{recipe}"
+recipe = "f32"
 learning_rate = 1e-3
-seed = 0
 batch = {batch}
-telemetry_every = {telemetry_every}
-checkpoint_every = 1000000
 warmup = 1
-"""
+steps = 1000
+""")
 
-    def seconds(self, steps):
-        file = self.folder / "bench.toml"
-        file.write_text(self.text + f"steps = {steps}\n")
-        out = tempfile.mkdtemp(dir=self.folder)
-        done = subprocess.run([PROGRAM, "train", str(file), "--out", out, "--threads", "1", "--json"],
-                              check=True, capture_output=True, text=True)
-        return json.loads(done.stdout)["seconds"]
+    def milliseconds(self, steps):
+        """Of a step under each recipe."""
+        recipes = [word for recipe in RECIPES for word in ("--recipe", recipe)]
+        command = [PROGRAM, "bench", "step", str(self.file), *recipes, "--threads", str(self.threads), "--steps", str(steps), "--json"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        clock = "processor_ms" if self.threads == 1 else "ms"
+        return [r[clock]["median"] for r in json.loads(done.stdout)["recipes"]]
 
 
 class PyTorch:
-    def __init__(self, torch, layers, width, heads, context, batch):
+    def __init__(self, torch, threads, compiled, layers, width, heads, context, batch):
         from test_parity import GPT2
 
-        self.torch = torch
+        self.torch, self.clock = torch, time.process_time if threads == 1 else time.perf_counter
         torch.manual_seed(0)
-        self.model = GPT2(272, context, layers, width, heads, 4 * width)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.1)
-        self.tokens = torch.randint(0, 259, (batch, context))
-        self.seconds(FEW)
+        self.plain = GPT2(272, context, layers, width, heads, 4 * width)
+        self.model = torch.compile(self.plain) if compiled else self.plain
+        self.optimizer = torch.optim.AdamW(self.plain.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.1)
+        self.tokens = torch.randint(0, 259, (batch, context + 1))
+        for _ in range(3):
+            self.step()
 
-    def seconds(self, steps):
-        F = self.torch.nn.functional
-        start = time.perf_counter()
+    def step(self):
+        functional = self.torch.nn.functional
+        logits = self.model(self.tokens[:, :-1])
+        loss = functional.cross_entropy(logits.flatten(0, 1), self.tokens[:, 1:].flatten())
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.torch.nn.utils.clip_grad_norm_(self.plain.parameters(), 1.0)
+        self.optimizer.step()
+
+    def milliseconds(self, steps):
+        times = []
         for _ in range(steps):
-            logits = self.model(self.tokens[:, :-1])
-            loss = F.cross_entropy(logits.flatten(0, 1), self.tokens[:, 1:].flatten())
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            self.torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-            self.optimizer.step()
-        return time.perf_counter() - start
+            start = self.clock()
+            self.step()
+            times.append(1e3 * (self.clock() - start))
+        return statistics.median(times)
+
+
+def ratio_text(numerators, denominators):
+    ratios = sorted(n / d for n, d in zip(numerators, denominators))
+    return f"{statistics.median(ratios):>7.2f}  {ratios[0]:.2f}..{ratios[-1]:.2f}"
 
 
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=7)
+    options = parser.parse_args()
     try:
         import torch
     except ImportError:
         sys.exit("training_step_bench: PyTorch is the baseline and is not installed: ./dev setup --torch")
-    torch.set_num_threads(1)
+    torch.set_num_threads(options.threads)
     version = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    print(f"{version}, PyTorch {torch.__version__} eager, {cpu_name()}, 1 thread, median of {ROUNDS} rounds of {MANY - FEW} steps")
-    print(f"{'model':<34} {'recipe':<14} {'binade ms':>10} {'PyTorch f32 ms':>15} {'PyTorch / binade':>17}  spread")
+    clock = "processor time" if options.threads == 1 else "time by the clock"
+    print(f"{version}, PyTorch {torch.__version__}, {cpu_name()}, {options.threads} thread(s), {clock}, medians of {options.rounds} rounds")
+    print(f"{'model':<34} {'recipe':<20} {'binade ms':>10} {'/ f32':>18} {'eager ms':>10} {'/ binade':>18} {'compiled ms':>12} {'/ binade':>18}")
     with tempfile.TemporaryDirectory() as folder:
-        for layers, width, heads, context, batch in CASES:
-            baseline = PyTorch(torch, layers, width, heads, context, batch)
-            for recipe in RECIPES:
-                candidate = Binade(folder, recipe, layers, width, heads, context, batch)
-                ours, theirs = [], []
-                for _ in range(ROUNDS):
-                    ours.append((candidate.seconds(MANY) - candidate.seconds(FEW)) / (MANY - FEW))
-                    theirs.append((baseline.seconds(MANY) - baseline.seconds(FEW)) / (MANY - FEW))
-                ratios = sorted(t / o for t, o in zip(theirs, ours))
-                model = f"{layers} layers, d {width}, T {context}, B {batch}"
-                print(f"{model:<34} {recipe:<14} {1e3 * statistics.median(ours):>10.1f} {1e3 * statistics.median(theirs):>15.1f} "
-                      f"{statistics.median(ratios):>16.2f}x  {ratios[0]:.2f}..{ratios[-1]:.2f}", flush=True)
+        for *case, steps in CASES:
+            candidate = Binade(folder, options.threads, *case)
+            baselines = [PyTorch(torch, options.threads, compiled, *case) for compiled in (False, True)]
+            ours, theirs = [], []
+            for _ in range(options.rounds):
+                ours.append(candidate.milliseconds(steps))
+                theirs.append([baseline.milliseconds(steps) for baseline in baselines])
+            eager, compiled = zip(*theirs)
+            layers, width, _, context, batch = case
+            for recipe, times in zip(RECIPES, zip(*ours)):
+                print(
+                    f"{f'{layers} layers, d {width}, T {context}, B {batch}':<34} {recipe:<20} {statistics.median(times):>10.1f} "
+                    f"{ratio_text(times, [r[0] for r in ours]):>18} {statistics.median(eager):>10.1f} {ratio_text(eager, times):>18} "
+                    f"{statistics.median(compiled):>12.1f} {ratio_text(compiled, times):>18}",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

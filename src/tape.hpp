@@ -14,6 +14,7 @@
 #include "kernels/elementwise.hpp"
 #include "kernels/parallel.hpp"
 #include "tensor.hpp"
+#include "time_shares.hpp"
 
 namespace binade {
 
@@ -94,8 +95,9 @@ class variable {
 template <class T>
 class tape {
  public:
+  /// In a profile, a step is work of the kind that the operation is.
   /// @param backward  reads the gradient of the operation's result and adds to those of its operands
-  void record(std::function<void()> backward) { steps_.push_back(std::move(backward)); }
+  void record(std::function<void()> backward) { steps_.push_back({std::move(backward), work_scope::current()}); }
 
   /// Runs the steps from the last to the first, starting from the gradient of the loss.  A gradient's contributions are
   /// therefore added in the reverse order of the operations that read the variable, always the same one.  Each step is
@@ -112,14 +114,19 @@ class tape {
           (loss && !loss.requires_gradient() ? ", which requires none" : ""));
     loss.add_gradient(tensor<T>::full(loss.shape(), gradient), pool);
     while (!steps_.empty()) {
-      const std::function<void()> step = std::move(steps_.back());
+      const work_scope scope(steps_.back().kind);
+      const std::function<void()> backward = std::move(steps_.back().backward);
       steps_.pop_back();
-      step();
+      backward();
     }
   }
 
  private:
-  std::vector<std::function<void()>> steps_;
+  struct step {
+    std::function<void()> backward;
+    work_kind kind;
+  };
+  std::vector<step> steps_;
 };
 
 /// What a pass is for: operations that behave otherwise in training (dropout, batch_norm) ask it.

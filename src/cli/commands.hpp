@@ -16,6 +16,7 @@ enum exit_code : int { done = 0, failed_while_running = 1, wrong_use = 2, interr
 /// else to standard error; with --json standard output holds one JSON document and nothing else.
 void add_train_command(CLI::App& program, int& result);
 void add_study_command(CLI::App& program, int& result);
+void add_bench_command(CLI::App& program, int& result);
 void add_report_command(CLI::App& program, int& result);
 void add_formats_command(CLI::App& program, int& result);
 void add_vectors_command(CLI::App& program, int& result);

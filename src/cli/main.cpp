@@ -81,6 +81,7 @@ int run(int argc, char** argv) {
   add_study_command(program, result);
   add_train_command(program, result);
   add_report_command(program, result);
+  add_bench_command(program, result);
   add_formats_command(program, result);
   add_explain_command(program, result);
   add_quantize_command(program, result);

@@ -34,6 +34,10 @@ constexpr std::size_t super_block = 2048;
 constexpr std::size_t task_column_panels = 8;
 /// Up to this many panels of B, A is read where it is.
 constexpr std::size_t in_place_column_panels = 4;
+/// The same for an A whose rows are steps of k, and up to this many bytes of it.
+constexpr std::size_t in_place_a_bytes = 32768;
+/// Up to this many bytes of rows that hold whole vectors, B is read where it is: it stays in the first-level cache.
+constexpr std::size_t in_place_b_bytes = 16384;
 /// Panels of A per task, when there are tasks enough.
 constexpr std::size_t task_row_panels = 10;
 
@@ -46,7 +50,8 @@ struct tile_work {
   std::size_t depth;  ///< steps of k, >= 1
   const T* a;         ///< element (r, p) is at r * a_row + p * a_step
   std::size_t a_row, a_step;
-  const T* b;       ///< packed panel: (depth, vectors * lanes)
+  const T* b;  ///< (depth, vectors * lanes), steps b_step apart: a packed panel, or B itself
+  std::size_t b_step;
   const T* chains;  ///< unfinished chains to take up, rows chains_stride apart; null: start from +0
   std::size_t chains_stride;
   T* out;  ///< where the chains go, rows out_stride apart
@@ -90,7 +95,7 @@ BINADE_ALWAYS_INLINE void compute_tile(const tile_work<T>& work) {
 
   const T *a = work.a, *b = work.b;
   const std::size_t a_row = Adjacent ? 1 : work.a_row;
-  for (std::size_t p = 0; p < work.depth; ++p, a += work.a_step, b += Vectors * lanes) {
+  for (std::size_t p = 0; p < work.depth; ++p, a += work.a_step, b += work.b_step) {
     typename ops::vector b_row[Vectors];
     unrolled<Vectors>([&](auto v) BINADE_KERNEL_BODY { ops::load(b_row[v], b + v * lanes); });
     unrolled<Rows>([&](auto r) BINADE_KERNEL_BODY {
@@ -160,9 +165,13 @@ template <class T, isa Level>
 BINADE_ALWAYS_INLINE void pack_straight(const pack_work<T>& work, std::size_t first, std::size_t last) {
   using ops = simd<T, Level>;
   constexpr std::size_t lanes = ops::lanes;
+  const panel_cut& cut = work.cut;
   for (std::size_t p = first; p < last; ++p) {
-    for (std::size_t panel = 0; panel < work.cut.count; ++panel) {
-      const std::size_t begin = work.cut.begin(panel), width = work.cut.width(panel), lines = work.cut.lines(panel);
+    std::size_t next = 0;
+    for (std::size_t panel = 0; panel < cut.count; ++panel) {
+      const std::size_t begin = next, width = std::min(cut.quotient + (panel < cut.remainder), cut.padded - begin);
+      const std::size_t lines = std::min(width, cut.total - begin);
+      next += width;
       const T* const source = work.source + p * work.stride + begin;
       T* const target = work.target + begin * work.depth + p * width;
       const std::size_t room = (last - p) * width;
@@ -172,10 +181,15 @@ BINADE_ALWAYS_INLINE void pack_straight(const pack_work<T>& work, std::size_t fi
         ops::load(v, source + l);
         ops::store(target + l, v);
       }
-      // Lanes that are not loaded are zero: the padding.  A store may reach into the next steps of the panel, which are
-      // written after it, but not beyond the last.  (Stores of some lanes alone take long on some processors.)
+      // Lanes that are not loaded are zero: the padding, if there is any.  A store may reach into the next steps of the
+      // panel, which are written after it, but not beyond the last.  (Stores of some lanes alone take long on some
+      // processors.)
       for (; l < width; l += lanes) {
-        ops::load(v, source + l, l < lines ? lines - l : 0);
+        if (lines == width && begin + l + lanes <= cut.total) {
+          ops::load(v, source + l);  // lines of the next panel, in place of padding
+        } else {
+          ops::load(v, source + l, l < lines ? lines - l : 0);
+        }
         if (l + lanes <= room) {
           ops::store(target + l, v);
         } else {
@@ -375,9 +389,11 @@ template <class T>
 class block_product {
  public:
   block_product(const kernel_set<T>& kernels, const operand<T>& a, const panel_cut& rows, const T* packed_a,
-                const panel_cut& columns, const T* packed_b, std::size_t k, const chain_route<T>& route)
+                const operand<T>& b, const panel_cut& columns, const T* packed_b, std::size_t k,
+                const chain_route<T>& route)
       : kernels_(kernels),
         a_(a),
+        b_(b),
         rows_(rows),
         columns_(columns),
         packed_a_(packed_a),
@@ -388,7 +404,7 @@ class block_product {
   /// The tiles of some panels, over all of k.
   void run(std::size_t row_panel_begin, std::size_t row_panel_end, std::size_t column_panel_begin,
            std::size_t column_panel_end) const {
-    const bool packed = packed_a_ != nullptr, adjacent = packed || !a_.along_k;
+    const bool packed = packed_a_ != nullptr, adjacent = packed || !a_.along_k, b_packed = packed_b_ != nullptr;
     const auto& tile = adjacent ? kernels_.adjacent : kernels_.strided;
     for (std::size_t p = 0; p < k_; p += k_block<T>) {
       const std::size_t depth = std::min(k_block<T>, k_ - p);
@@ -398,19 +414,21 @@ class block_product {
         for (std::size_t panel = column_panel_begin; panel < column_panel_end; ++panel) {
           const std::size_t column = columns_.begin(panel), width = columns_.width(panel);
           T* const rest = route_.rest + row * route_.rest_stride + column;
-          tile[rows][width / kernels_.lanes]({.depth = depth,
-                                              .a = packed ? packed_a_ + p * rows_.padded + row * depth : a_.at(row, p),
-                                              .a_row = adjacent ? 1 : a_.stride,
-                                              .a_step = packed       ? rows
-                                                        : a_.along_k ? 1
-                                                                     : a_.stride,
-                                              .b = packed_b_ + p * columns_.padded + column * depth,
-                                              .chains = start ? nullptr : rest,
-                                              .chains_stride = route_.rest_stride,
-                                              .out = end ? route_.out + row * route_.out_stride + column : rest,
-                                              .out_stride = end ? route_.out_stride : route_.rest_stride,
-                                              .add = end && route_.add,
-                                              .columns = columns_.lines(panel)});
+          tile[rows][width / kernels_.lanes](
+              {.depth = depth,
+               .a = packed ? packed_a_ + p * rows_.padded + row * depth : a_.at(row, p),
+               .a_row = adjacent ? 1 : a_.stride,
+               .a_step = packed       ? rows
+                         : a_.along_k ? 1
+                                      : a_.stride,
+               .b = b_packed ? packed_b_ + p * columns_.padded + column * depth : b_.at(column, p),
+               .b_step = b_packed ? width : b_.stride,
+               .chains = start ? nullptr : rest,
+               .chains_stride = route_.rest_stride,
+               .out = end ? route_.out + row * route_.out_stride + column : rest,
+               .out_stride = end ? route_.out_stride : route_.rest_stride,
+               .add = end && route_.add,
+               .columns = columns_.lines(panel)});
         }
       }
     }
@@ -418,20 +436,27 @@ class block_product {
 
  private:
   const kernel_set<T>& kernels_;
-  operand<T> a_;
+  operand<T> a_, b_;
   panel_cut rows_, columns_;
-  const T *packed_a_, *packed_b_;  ///< packed_a_ null: A is read in place
+  const T *packed_a_, *packed_b_;  ///< null: it is read in place
   std::size_t k_;
   chain_route<T> route_;
 };
 
 /// Whether packing A would cost more than it saves: each element is used for few columns.
 template <class T>
-bool reads_in_place(const operand<T>& a, const panel_cut& columns) {
+bool reads_in_place(const operand<T>& a, const panel_cut& columns, std::size_t k) {
+  if (!a.along_k && k * a.stride * sizeof(T) <= in_place_a_bytes) return true;
   // Rows at multiples of 4096 bytes share the lines of the first-level cache: the rows of a tile would evict each
   // other.
   const bool rows_collide = a.along_k && a.stride * sizeof(T) % 4096 == 0;
   return columns.count <= in_place_column_panels && !rows_collide;
+}
+
+/// Whether B is small and lies as panels do, but for the steps: packing would be most of the work.
+template <class T>
+bool reads_in_place_b(const operand<T>& b, const panel_cut& columns, std::size_t k) {
+  return !b.along_k && columns.padded == columns.total && k * b.stride * sizeof(T) <= in_place_b_bytes;
 }
 
 template <class T>
@@ -456,12 +481,14 @@ void multiply(const operand<T>& a, const operand<T>& b, std::size_t m, std::size
       for (std::size_t p = 0; p < k; p += super_block) {
         const std::size_t block_k = std::min(super_block, k - p);
         const operand<T> block_a = a.from(i, p);
-        const bool a_in_place = reads_in_place(block_a, columns);
+        const bool a_in_place = reads_in_place(block_a, columns, k);
         T* const packed_a = a_in_place ? nullptr : thread_workspace<T>(0).reserve(packing<T>::size(rows, block_k));
-        T* const packed_b = thread_workspace<T>(1).reserve(packing<T>::size(columns, block_k));
-        const packing<T> pack_a(block_a, rows, block_k, packed_a), pack_b(b.from(j, p), columns, block_k, packed_b);
-        const bool b_is_packed = i > 0 && k <= super_block;  // by the row of super blocks above
-        const std::size_t a_tasks = a_in_place ? 0 : pack_a.tasks(), b_tasks = b_is_packed ? 0 : pack_b.tasks();
+        const operand<T> block_b = b.from(j, p);
+        const bool b_in_place = reads_in_place_b(block_b, columns, k);
+        T* const packed_b = b_in_place ? nullptr : thread_workspace<T>(1).reserve(packing<T>::size(columns, block_k));
+        const packing<T> pack_a(block_a, rows, block_k, packed_a), pack_b(block_b, columns, block_k, packed_b);
+        const bool b_is_ready = b_in_place || (i > 0 && k <= super_block);  // packed for the super blocks above
+        const std::size_t a_tasks = a_in_place ? 0 : pack_a.tasks(), b_tasks = b_is_ready ? 0 : pack_b.tasks();
         pool.parallel_for(b_tasks + a_tasks, [&](std::size_t task) {
           if (task < b_tasks) {
             pack_b.run(kernels, task);
@@ -470,7 +497,7 @@ void multiply(const operand<T>& a, const operand<T>& b, std::size_t m, std::size
           }
         });
 
-        const block_product<T> product(kernels, block_a, rows, packed_a, columns, packed_b, block_k,
+        const block_product<T> product(kernels, block_a, rows, packed_a, block_b, columns, packed_b, block_k,
                                        {.rest = rest,
                                         .rest_stride = apart ? columns.total : ldc,
                                         .out = out,

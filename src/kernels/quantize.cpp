@@ -1,10 +1,15 @@
 #include "kernels/quantize.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <utility>
 #include <vector>
 
+#include "binade/hadamard.hpp"
 #include "binade/pieces.hpp"
 #include "binade/reduction.hpp"
+#include "binade/versions.hpp"
 
 namespace binade::kernels {
 namespace {
@@ -31,32 +36,71 @@ array_pieces counted_pieces(const axis_view& view, const quantizer& q) {
   }
 }
 
-/// Calls visit(rows, count) with pieces of the rows along the axis, each a whole number of blocks; what it leaves in
-/// them goes to out.
-template <class Visit>
-void visit_blocks(thread_pool& pool, std::size_t block, const axis_view& view, std::span<const float> x,
-                  std::span<float> out, Visit visit) {
-  if (view.inner == 1) {
-    const std::size_t piece = std::max(block, smallest_part);
-    return pool.parallel_ranges(x.size(), piece, [&](std::size_t begin, std::size_t end) {
-      if (x.data() != out.data()) std::copy(x.data() + begin, x.data() + end, out.data() + begin);
-      visit(out.subspan(begin, end - begin));
-    });
-  }
-  constexpr std::size_t band = 16;  // columns at a time: a line of the cache
-  const std::size_t bands = (view.inner + band - 1) / band, step = std::max<std::size_t>(block, 256);
-  pool.parallel_for(view.outer * bands, [&](std::size_t task) {
-    const std::size_t first_column = task % bands * band, columns = std::min(band, view.inner - first_column);
-    std::vector<float> rows(columns * step);
-    for (std::size_t first = 0; first < view.length; first += step) {
-      const std::size_t count = std::min(step, view.length - first);
-      const std::size_t at = (task / bands * view.length + first) * view.inner + first_column;
-      for (std::size_t j = 0; j < count; ++j)
-        for (std::size_t i = 0; i < columns; ++i) rows[i * count + j] = x[at + j * view.inner + i];
-      visit(std::span(rows).first(columns * count));
-      for (std::size_t j = 0; j < count; ++j)
-        for (std::size_t i = 0; i < columns; ++i) out[at + j * view.inner + i] = rows[i * count + j];
+/// Columns that are transformed side by side: two cache lines of each row.
+constexpr std::size_t band = 32;
+
+/// The Hadamard transform of one block of rows in some columns: the arithmetic of binade::hadamard, element by element.
+struct columns_body {
+  /// @param x, out         (block, columns), rows row_length apart
+  /// @param before, after  sign bits that are flipped in each row around the transform
+  /// @param tile           block * band floats to work in
+  BINADE_ALWAYS_INLINE static void run(const float* x, float* out, std::size_t row_length, std::size_t columns,
+                                       std::size_t block, const std::uint32_t* before, const std::uint32_t* after,
+                                       float* tile) {
+    const float scale = hadamard_scale(std::uint32_t(block));
+    for (std::size_t first = 0; first < columns; first += band) {
+      const std::size_t count = std::min(band, columns - first);
+      for (std::size_t row = 0; row < block; ++row)
+        for (std::size_t i = 0; i < count; ++i)
+          tile[row * band + i] = flipped(x[row * row_length + first + i], before[row]);
+      for (std::size_t stride = 1; stride < block; stride *= 2)
+        for (std::size_t upper = 0; upper < block; upper += 2 * stride)
+          for (std::size_t row = upper; row < upper + stride; ++row)
+            add_and_subtract(tile + row * band, tile + (row + stride) * band);
+      for (std::size_t row = 0; row < block; ++row)
+        for (std::size_t i = 0; i < count; ++i)
+          out[row * row_length + first + i] = flipped(tile[row * band + i] * scale, after[row]);
     }
+  }
+
+ private:
+  BINADE_ALWAYS_INLINE static float flipped(float x, std::uint32_t flip) {
+    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) ^ flip);
+  }
+  BINADE_ALWAYS_INLINE static void add_and_subtract(float* __restrict x, float* __restrict y) {
+    for (std::size_t i = 0; i < band; ++i) {
+      const float a = x[i], b = y[i];
+      x[i] = a + b;
+      y[i] = a - b;
+    }
+  }
+};
+
+/// One transform along the axis of the view, or its inverse.  @param out  x or memory apart from it
+void transform_axis(thread_pool& pool, const transform& t, bool inverse, const axis_view& view,
+                    std::span<const float> x, std::span<float> out) {
+  const bool random = t.kind == transform_kind::random_hadamard;
+  const std::vector<std::uint32_t> none(t.block), flips = random ? detail::sign_flips(t.block, t.seed) : none;
+  if (view.inner == 1)
+    return pool.parallel_ranges(x.size(), std::max<std::size_t>(t.block, smallest_part),
+                                [&](std::size_t begin, std::size_t end) {
+                                  const float* from = x.data() + begin;
+                                  float* const to = out.data() + begin;
+                                  if (random && !inverse)
+                                    detail::flip_signs(std::exchange(from, to), to, end - begin, flips);
+                                  detail::transform_blocks(from, to, end - begin, t.block);
+                                  if (random && inverse) detail::flip_signs(to, to, end - begin, flips);
+                                });
+  constexpr std::size_t task_columns = 8 * band;
+  const std::size_t blocks = view.outer * view.length / t.block;
+  const std::size_t tasks_per_block = (view.inner + task_columns - 1) / task_columns;
+  pool.parallel_for(blocks * tasks_per_block, [&](std::size_t task) {
+    const std::size_t begin = task % tasks_per_block * task_columns, end = std::min(view.inner, begin + task_columns);
+    const std::size_t at = task / tasks_per_block * t.block * view.inner + begin;
+    thread_local std::vector<float> tile;  // kept from call to call
+    if (tile.size() < t.block * band) tile.resize(t.block * band);
+    detail::run_best<columns_body>(x.data() + at, out.data() + at, view.inner, end - begin, std::size_t(t.block),
+                                   (inverse ? none : flips).data(), (inverse ? flips : none).data(), tile.data());
   });
 }
 
@@ -77,7 +121,7 @@ void hadamard(thread_pool& pool, std::span<const transform> transforms, const ax
               std::span<float> out) {
   for (const transform& t : transforms) {
     detail::check_transform("hadamard", t, x.size(), view.length);
-    visit_blocks(pool, t.block, view, x, out, [&](std::span<float> rows) { apply(t, rows.size(), rows, rows); });
+    transform_axis(pool, t, false, view, x, out);
     x = out;
   }
 }
@@ -86,8 +130,7 @@ void inverse_hadamard(thread_pool& pool, std::span<const transform> transforms, 
                       std::span<float> x) {
   for (std::size_t i = transforms.size(); i-- > 0;) {
     detail::check_transform("inverse_hadamard", transforms[i], x.size(), view.length);
-    visit_blocks(pool, transforms[i].block, view, x, x,
-                 [&](std::span<float> rows) { undo(transforms[i], {}, rows.size(), rows); });
+    transform_axis(pool, transforms[i], true, view, x, x);
   }
 }
 

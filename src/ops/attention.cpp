@@ -103,6 +103,7 @@ class head_products {
   void run(const gemm_layout& layout, const head_operand& a, const head_operand& b, tensor<T>& c, std::size_t c_first,
            std::size_t step, std::size_t member = 0) {
     std::vector<gemm_place> places;
+    places.reserve(shape_.count);
     for (std::size_t head = member; head < shape_.count; head += step)
       places.push_back({head / a.sharing * shape_.length * layout.lda + a.first,
                         head / b.sharing * shape_.length * layout.ldb + b.first,
@@ -200,6 +201,7 @@ double alibi_slope(std::size_t head, std::size_t heads) {
 template <class T>
 variable<T> attention(graph<T>& pass, std::string_view scores_site, std::string_view values_site,
                       const attention_heads<T>& heads, const attention_settings& settings) {
+  const work_scope scope(work_kind::attention);
   const auto& [query, key, value] = heads;
   const attention_shape s = shape_of(heads, settings.mask);
   const extents shape{query.shape()[0], query.shape()[1], s.length, value.shape()[3]};

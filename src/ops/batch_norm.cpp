@@ -66,6 +66,7 @@ void move_towards(const variable<T>& running, const tensor<T>& fresh, T momentum
 template <class T>
 variable<T> batch_norm(graph<T>& pass, const variable<T>& x, const variable<T>& weight, const variable<T>& bias,
                        const batch_norm_buffers<T>& running, const batch_norm_settings& settings) {
+  const work_scope scope(work_kind::norms);
   const batch_shape s = checked_shape(pass, x, weight, bias, running, settings);
   const std::size_t count = s.count();
   const bool training = pass.is_training();

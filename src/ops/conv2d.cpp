@@ -137,6 +137,7 @@ tensor<T> convolve(const conv_shape& s, const site_quantization<T>& site, const 
                    const gemm_operand<T>& weight, const variable<T>& bias, thread_pool& pool) {
   tensor<T> y = tensor<T>::uninitialized(s.result());
   if (s.is_depthwise() && input.is_plain() && site.multiplies_plainly(site_gemm::forward)) {
+    const work_scope scope(work_kind::forward_products);
     kernels::depthwise<T>(pool, s.windows, s.images, input.images().data(), weight.values.data(),
                           bias ? std::as_const(bias.value()).data() : nullptr, y.data());
     return y;
@@ -198,6 +199,7 @@ tensor<T> input_gradient(const conv_shape& s, const site_quantization<T>& site, 
     return result;
   }
   if (s.is_depthwise() && site.multiplies_plainly(site_gemm::input_gradient)) {
+    const work_scope scope(work_kind::input_gradient_products);
     kernels::depthwise_input_gradient<T>(pool, s.windows, s.images, weight.values.data(), gradient.values.data(),
                                          result.data());
     return result;
@@ -218,6 +220,7 @@ void multiply_weight_gradient(const conv_shape& s, const site_quantization<T>& s
     const std::size_t first = images.first * s.positions();
     const bool adds = std::exchange(accumulate, true);
     if (s.is_depthwise() && input.is_plain() && site.multiplies_plainly(site_gemm::weight_gradient)) {
+      const work_scope scope(work_kind::weight_gradient_products);
       kernels::depthwise_weight_gradient<T>(pool, s.windows, images.count,
                                             input.images().data() + images.first * s.image_elements(),
                                             gradient.values.data() + first, s.columns(), out, adds);

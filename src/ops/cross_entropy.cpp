@@ -45,6 +45,7 @@ void require_valid(const cross_entropy_settings& settings) {
 template <class T>
 language_model_loss<T> cross_entropy(graph<T>& pass, const variable<T>& logits, std::span<const std::int32_t> targets,
                                      std::size_t vocabulary, const cross_entropy_settings& settings) {
+  const work_scope scope(work_kind::loss);
   require_valid(settings);
   if (logits.shape().rank() == 0 || vocabulary == 0 || vocabulary > logits.shape().back())
     throw std::invalid_argument("cross_entropy: logits have shape " + to_string(logits.shape()) +

@@ -19,6 +19,7 @@ BINADE_KERNEL_INLINE T normal_distribution(T x) {
 
 template <class T>
 variable<T> gelu(graph<T>& pass, const variable<T>& x) {
+  const work_scope scope(work_kind::activations);
   tensor<T> y = tensor<T>::uninitialized(x.shape());
   kernels::gelu<T>(pass.pool(), x.value().values(), y.values());
   round_output(pass, output_kind::activation, y);
@@ -31,6 +32,7 @@ variable<T> gelu(graph<T>& pass, const variable<T>& x) {
 
 template <class T>
 variable<T> gelu_erf(graph<T>& pass, const variable<T>& x) {
+  const work_scope scope(work_kind::activations);
   tensor<T> y = tensor<T>::uninitialized(x.shape());
   kernels::for_each_element(pass.pool(), y.size(),
                             [in = x.value().data(), out = y.data()](std::size_t i)

@@ -34,6 +34,7 @@ void copy_heads(thread_pool& pool, const extents& heads_shape, Heads* heads, Joi
 template <class T>
 std::vector<variable<T>> split_columns(graph<T>& pass, const variable<T>& joint,
                                        std::initializer_list<head_columns> parts) {
+  const work_scope scope(work_kind::attention);
   require_rank("split_columns", "joint", joint.shape(), 3);
   const std::size_t batch = joint.shape()[0], length = joint.shape()[1], columns = joint.shape()[2];
   std::size_t needed = 0;
@@ -69,6 +70,7 @@ std::vector<variable<T>> split_columns(graph<T>& pass, const variable<T>& joint,
 template <class T>
 attention_heads<T> split_heads(graph<T>& pass, const variable<T>& joint, std::size_t heads,
                                std::size_t key_value_heads) {
+  const work_scope scope(work_kind::attention);
   require_rank("split_heads", "joint", joint.shape(), 3);
   const std::size_t columns = joint.shape()[2], all = heads + 2 * key_value_heads;
   if (heads == 0 || key_value_heads == 0 || columns % all != 0)
@@ -83,6 +85,7 @@ attention_heads<T> split_heads(graph<T>& pass, const variable<T>& joint, std::si
 
 template <class T>
 variable<T> merge_heads(graph<T>& pass, const variable<T>& x) {
+  const work_scope scope(work_kind::attention);
   require_rank("merge_heads", "x", x.shape(), 4);
   const extents shape = x.shape();
   const std::size_t columns = shape[1] * shape[3];
@@ -98,6 +101,7 @@ variable<T> merge_heads(graph<T>& pass, const variable<T>& x) {
 
 template <class T>
 variable<T> concatenate_widths(graph<T>& pass, const variable<T>& left, const variable<T>& right) {
+  const work_scope scope(work_kind::attention);
   require_rank("concatenate_widths", "left", left.shape(), 4);
   require_rank("concatenate_widths", "right", right.shape(), 4);
   const extents a = left.shape(), b = right.shape();

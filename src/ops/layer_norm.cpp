@@ -12,6 +12,7 @@ namespace binade {
 template <class T>
 variable<T> layer_norm(graph<T>& pass, const variable<T>& x, const variable<T>& weight, const variable<T>& bias,
                        double epsilon) {
+  const work_scope scope(work_kind::norms);
   const extents shape = x.shape();
   if (shape.rank() == 0) throw std::invalid_argument("layer_norm: x holds nothing");
   const std::size_t width = shape.back(), rows = shape.count() / width;

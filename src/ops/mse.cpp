@@ -9,6 +9,7 @@ namespace binade {
 
 template <class T>
 variable<T> mse(graph<T>& pass, const variable<T>& x, const variable<T>& target) {
+  const work_scope scope(work_kind::loss);
   require_shape("mse", "target", target.shape(), x.shape());
   const T count = T(x.value().size());
   tensor<T> difference = tensor<T>::uninitialized(x.shape());

@@ -9,6 +9,7 @@ namespace binade {
 
 template <class T>
 variable<T> relu(graph<T>& pass, const variable<T>& x, double ceiling) {
+  const work_scope scope(work_kind::activations);
   const T top = T(ceiling);
   tensor<T> y = tensor<T>::uninitialized(x.shape());
   kernels::for_each_element(pass.pool(), y.size(),

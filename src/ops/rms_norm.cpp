@@ -11,6 +11,7 @@ namespace binade {
 
 template <class T>
 variable<T> rms_norm(graph<T>& pass, const variable<T>& x, const variable<T>& weight, double epsilon) {
+  const work_scope scope(work_kind::norms);
   const extents shape = x.shape();
   if (shape.rank() == 0) throw std::invalid_argument("rms_norm: x holds nothing");
   const std::size_t width = shape.back(), rows = shape.count() / width;

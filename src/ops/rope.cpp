@@ -54,6 +54,7 @@ rotation_table<T> rotation_table<T>::make(std::size_t positions, std::size_t wid
 
 template <class T>
 variable<T> rope(graph<T>& pass, const variable<T>& x, const rotation_table<T>& table) {
+  const work_scope scope(work_kind::attention);
   require_rank("rope", "x", x.shape(), 4);
   const std::size_t positions = table.cosine.shape()[0], width = 2 * table.cosine.shape()[1];
   if (x.shape()[2] > positions || x.shape()[3] != width)

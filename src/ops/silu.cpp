@@ -10,6 +10,7 @@ namespace binade {
 
 template <class T>
 variable<T> silu(graph<T>& pass, const variable<T>& x) {
+  const work_scope scope(work_kind::activations);
   tensor<T> y = tensor<T>::uninitialized(x.shape());
   kernels::for_each_element(pass.pool(), y.size(),
                             [in = x.value().data(), out = y.data()](std::size_t i)

@@ -84,6 +84,7 @@ variable<T> apply(graph<T>& pass, const variable<T>& x, const tensor<T>& factors
 template <class T>
 variable<T> smooth_swiglu_down(graph<T>& pass, std::string_view site, const variable<T>& gate, const variable<T>& up,
                                const variable<T>& weight, const smooth_swiglu_settings& settings) {
+  const work_scope scope(work_kind::activations);
   require_shape("smooth_swiglu_down", "up", up.shape(), gate.shape());
   require_rank("smooth_swiglu_down", "weight", weight.shape(), 2);
   require_shape("smooth_swiglu_down", "weight", weight.shape(), {weight.shape()[0], up.shape().back()});

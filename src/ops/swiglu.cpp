@@ -8,6 +8,7 @@ namespace binade {
 
 template <class T>
 variable<T> swiglu(graph<T>& pass, const variable<T>& gate, const variable<T>& up) {
+  const work_scope scope(work_kind::activations);
   require_shape("swiglu", "up", up.shape(), gate.shape());
   tensor<T> result = tensor<T>::uninitialized(gate.shape());
   kernels::for_each_element(pass.pool(), result.size(),

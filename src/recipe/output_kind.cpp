@@ -15,6 +15,7 @@ template <class T>
 void round_output(const graph<T>& pass, output_kind kind, tensor<T>& result) {
   const bound_recipe* const recipe = pass.quantization().recipe;
   if (recipe == nullptr || !recipe->output(kind)) return;
+  const work_scope scope(work_kind::quantization);
   const quantizer& q = *recipe->output(kind);
   if constexpr (!std::is_same_v<T, float>) {
     throw std::invalid_argument("round_output: outputs." + std::string(output_kind_names[std::size_t(kind)]) +

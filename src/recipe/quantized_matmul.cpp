@@ -170,6 +170,20 @@ void check_output_quantizer(const std::string& recipe, output_kind kind, const q
                                 why);
 }
 
+/// What a product is in a profile.
+work_kind products_of(site_gemm gemm) {
+  if (work_scope::current() == work_kind::attention) return work_kind::attention_products;
+  switch (gemm) {
+    case site_gemm::forward:
+      return work_kind::forward_products;
+    case site_gemm::input_gradient:
+      return work_kind::input_gradient_products;
+    case site_gemm::weight_gradient:
+      break;
+  }
+  return work_kind::weight_gradient_products;
+}
+
 std::uint32_t history_of(const std::optional<quantizer>& q) {
   return q && is_delayed(*q) ? q->scalings[std::size_t(q->levels - 1)].history : 0;
 }
@@ -301,6 +315,7 @@ gemm_operand<T> site_quantization<T>::quantize(site_operand operand, const tenso
   const std::optional<quantizer>& how = quantizer_of(site_, operand);
   const bool has_parts = wants_parts(gemm_of(operand));
   if (!how && !has_parts) return {x, {}};
+  const work_scope scope(work_kind::quantization);
   if constexpr (!std::is_same_v<T, float>) {
     throw std::invalid_argument("site_quantization: " + full_name(site_->name, operand) + " has " +
                                 (how ? "quantizer " + to_string(*how) : std::string("an emulated product")) +
@@ -381,6 +396,7 @@ gemm_operand<T> site_quantization<T>::quantize_again(site_operand operand, const
 template <class T>
 kept_array<T> site_quantization<T>::keep(site_operand operand, const tensor<T>& x) const {
   if (!keeps_codes()) return kept_array<T>(x);
+  const work_scope scope(work_kind::quantization);
   if constexpr (!std::is_same_v<T, float>)
     throw std::invalid_argument("site_quantization: " + site_->name + "/saved has quantizer " +
                                 to_string(*site_->saved) +
@@ -394,11 +410,13 @@ template <class T>
 std::uint64_t site_quantization<T>::multiply(site_gemm gemm, const gemm_layout& l, const gemm_operand<T>& a,
                                              const gemm_operand<T>& b, T* c, bool accumulate,
                                              std::span<const gemm_place> places, std::uint64_t noise_first) const {
+  const work_scope scope(products_of(gemm));
   const gemm_rules* const rules = rules_of(gemm);
   thread_pool& pool = pass_->pool();
   const bool is_f32 = rules == nullptr || rules->sum == accumulator{};
   if (is_f32) {
     std::vector<gemm_operands<T>> batch;
+    batch.reserve(places.size());
     for (const gemm_place& at : places) batch.push_back({a.values.data() + at.a, b.values.data() + at.b, c + at.c});
     if (batch.size() == 1)
       binade::gemm(l.a_form, l.b_form, l.m, l.n, l.k, batch[0].a, l.lda, batch[0].b, l.ldb, batch[0].c, l.ldc,
@@ -467,6 +485,7 @@ bool site_quantization<T>::rounds_result(site_gemm gemm) const {
 template <class T>
 void site_quantization<T>::round_result(site_gemm gemm, tensor<T>& product, axis_view view) const {
   if (!rounds_result(gemm)) return;
+  const work_scope scope(work_kind::quantization);
   const gemm_rules& rules = *rules_of(gemm);
   if constexpr (!std::is_same_v<T, float>) {
     throw std::invalid_argument("site_quantization: " + site_->name + "/" + std::string(gemm_name(gemm)) +
@@ -496,6 +515,7 @@ void site_quantization<T>::finish_gradient(site_operand operand, const tensor<T>
                                            tensor<T>& gradient) const {
   round_result(gradient_gemm(operand), gradient);
   if (!needs_value(operand)) return;
+  const work_scope scope(work_kind::quantization);
   const straight_through& rule = site_->gradients[std::size_t(operand)];
   if constexpr (std::is_same_v<T, float>) {
     thread_pool& pool = pass_->pool();

@@ -148,16 +148,16 @@ class update_measurement {
   std::vector<double> norms_;
 };
 
-bool all_finite(std::span<const float> values) {
-  return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
+bool all_finite(std::span<const float> values, thread_pool& pool) {
+  return std::isfinite(kernels::max_abs<float>(pool, values));
 }
-bool weights_finite(std::span<const parameter<float>> parameters) {
+bool weights_finite(std::span<const parameter<float>> parameters, thread_pool& pool) {
   return std::all_of(parameters.begin(), parameters.end(),
-                     [](const auto& p) { return all_finite(p.value.value().values()); });
+                     [&](const auto& p) { return all_finite(p.value.value().values(), pool); });
 }
-bool gradients_finite(std::span<const parameter<float>> parameters) {
+bool gradients_finite(std::span<const parameter<float>> parameters, thread_pool& pool) {
   return std::all_of(parameters.begin(), parameters.end(),
-                     [](const auto& p) { return all_finite(std::as_const(p.value.gradient()).values()); });
+                     [&](const auto& p) { return all_finite(std::as_const(p.value.gradient()).values(), pool); });
 }
 
 std::unique_ptr<model<float>> first_values(const run_settings& run, std::uint64_t seed) {
@@ -247,7 +247,10 @@ trainer::step_result trainer::step(bool count) {
   bool floor_is_known = true;
   for (std::size_t part = 0; part < parts; ++part) {
     // Rows in parts have the numbers that they have in the whole batch.
-    const data_batch batch = s.source.training_batch(s.seeds.data, number * parts + part, s.run.train.batch / parts);
+    const data_batch batch = [&] {
+      const work_scope scope(work_kind::data);
+      return s.source.training_batch(s.seeds.data, number * parts + part, s.run.train.batch / parts);
+    }();
     quantization_context quantization = s.quantization(part);
     quantization.observer = observer;
     if (count) quantization.meter = [&measured](const measurement& m) { measured.add(m); };
@@ -262,8 +265,9 @@ trainer::step_result trainer::step(bool count) {
   record.loss = average(losses);
   if (floor_is_known) record.floor = average(floors);
 
+  const work_scope scope(work_kind::optimizer);
   // Before they are rounded: a format that saturates would hide an infinity.
-  const bool finite_gradients = gradients_finite(s.network->parameters());
+  const bool finite_gradients = gradients_finite(s.network->parameters(), s.pool);
   std::optional<update_measurement> update;
   if (count) update.emplace(s.network->parameters(), s.scale.scale(), s.pool, measured);
   s.optimizer.round_gradients(s.pool, observer);
@@ -279,7 +283,7 @@ trainer::step_result trainer::step(bool count) {
     s.optimizer.step(record.learning_rate, factor / s.scale.scale(), s.pool, observer);
     if (update) update->add_ratios();
     result.finite = finite_gradients && std::isfinite(record.loss) && std::isfinite(record.gradient_norm) &&
-                    weights_finite(s.network->parameters());
+                    weights_finite(s.network->parameters(), s.pool);
   }
   result.counters = counters.records(record.step);
   result.measurements = measured.records(record.step);

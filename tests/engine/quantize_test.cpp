@@ -103,5 +103,39 @@ TEST(kernels_quantize, refuses_what_one_thread_refuses_and_writes_nothing) {
   EXPECT_EQ(out, before);
 }
 
+// Which NaN a sum has is left open.
+std::vector<std::uint32_t> bits_or_nan(std::vector<float> x) {
+  for (float& value : x)
+    if (std::isnan(value)) value = std::numeric_limits<float>::quiet_NaN();
+  return bits(x);
+}
+
+TEST(kernels_hadamard, gives_the_bits_of_transformed_rows_along_any_axis) {
+  constexpr axis_view transformed[] = {{300, 64, 1}, {1, 128, 1},  {3, 64, 1},    {2, 64, 33},
+                                       {1, 64, 300}, {5, 128, 31}, {7, 256, 257}, {1, 1024, 2}};
+  for (const axis_view& view : transformed)
+    for (const transform& t : {hadamard_transform(2), hadamard_transform(32), random_hadamard_transform(64, 9)}) {
+      const std::vector<float> x = values(view.size());
+      std::vector<float> rows(x.size()), want(x.size()), want_back(x.size());
+      detail::gather_rows(x, view, rows);
+      apply(t, view.length, rows, rows);
+      detail::scatter_rows(rows, view, want);
+      undo(t, {}, view.length, rows);
+      detail::scatter_rows(rows, view, want_back);
+      for (const std::size_t threads : {1u, 3u}) {
+        thread_pool pool(threads);
+        const std::string what = "block " + std::to_string(t.block) + " on (" + std::to_string(view.outer) + ", " +
+                                 std::to_string(view.length) + ", " + std::to_string(view.inner) + ")";
+        std::vector<float> got(x.size()), in_place = x;
+        kernels::hadamard(pool, {&t, 1}, view, x, got);
+        EXPECT_EQ(bits_or_nan(got), bits_or_nan(want)) << what;
+        kernels::hadamard(pool, {&t, 1}, view, in_place, in_place);
+        EXPECT_EQ(bits_or_nan(in_place), bits_or_nan(want)) << what << ", in place";
+        kernels::inverse_hadamard(pool, {&t, 1}, view, got);
+        EXPECT_EQ(bits_or_nan(got), bits_or_nan(want_back)) << what << ", inverse";
+      }
+    }
+}
+
 }  // namespace
 }  // namespace binade

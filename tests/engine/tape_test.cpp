@@ -79,6 +79,35 @@ TEST_F(tape_of_floats, what_a_step_saved_is_freed_before_the_next_one_runs) {
   EXPECT_EQ(order_.size(), 1u);
 }
 
+TEST_F(tape_of_floats, a_profile_counts_a_backward_step_as_the_work_of_its_operation) {
+  std::vector<work_kind> seen;
+  const auto run = [&] {
+    const variable<float> x = scalar(1);
+    const work_scope outer(work_kind::loss);
+    const variable<float> y = [&] {
+      const work_scope scope(work_kind::norms);
+      return pass_.result(tensor<float>::full({1}, 1), {&x},
+                          [&seen](const tensor<float>&) { seen.push_back(work_scope::current()); });
+    }();
+    seen.push_back(work_scope::current());
+    pass_.backward(y);
+    seen.push_back(work_scope::current());
+  };
+  time_shares shares;
+  {
+    const time_shares::recording recording(shares);
+    run();
+  }
+  EXPECT_EQ(seen, (std::vector{work_kind::loss, work_kind::norms, work_kind::loss}));
+  for (std::size_t kind = 0; kind < work_kind_count; ++kind)
+    EXPECT_EQ(shares.seconds[kind] > 0, work_kind(kind) == work_kind::rest || work_kind(kind) == work_kind::loss ||
+                                            work_kind(kind) == work_kind::norms)
+        << to_string(work_kind(kind));
+  seen.clear();
+  run();  // nothing is recorded any more
+  EXPECT_EQ(seen, (std::vector{work_kind::rest, work_kind::rest, work_kind::rest}));
+}
+
 TEST_F(tape_of_floats, constants_get_no_gradient_and_record_nothing) {
   const variable<float> x = scalar(1, false), y = scale(x, 2, "never");
   EXPECT_FALSE(y.requires_gradient());
