@@ -106,7 +106,7 @@ class chunk_rounder {
     if (is_direct_) return lane_scale_down(x, s.stored, s.inverse, s.run, scaled, count);
     if (s.multiplier != nullptr) return run_best<multiply_body>(x, s.multiplier, s.run, scaled, count);
     if (s.inverse_product != nullptr) return lane_odd_quotient(x, s.product, s.inverse_product, s.run, scaled, count);
-    if (s.product != nullptr) return run_best<odd_quotient_body>(x, s.product, s.run, scaled, count);
+    if (s.product != nullptr) return run_best_fused<odd_quotient_body>(x, s.product, s.run, scaled, count);
     run_best<divide_body>(x, s.stored, s.run, scaled, count);
   }
 

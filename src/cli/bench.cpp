@@ -67,6 +67,7 @@ double processor_time() {
 struct timed_run {
   std::string recipe;
   std::unique_ptr<trainer> training;
+  std::size_t steps = 0;  ///< made, the forgotten ones too
   std::vector<double> seconds = {}, processor_seconds = {};
   time_shares shares = {};
   std::uint64_t fresh_buffers = 0;
@@ -77,8 +78,12 @@ struct timed_run {
     const auto start = std::chrono::steady_clock::now();
     {
       const time_shares::recording recording(shares);
-      training->step(false);
+      if (!training->step(false).finite)
+        throw std::runtime_error("bench step: under recipe " + recipe + " step " + std::to_string(++steps) +
+                                 " has numbers that are not finite, and what comes after is no training; give a lower "
+                                 "learning_rate, or a recipe that this model can train with");
     }
+    ++steps;
     seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     processor_seconds.push_back(processor_time() - processor_start);
     fresh_buffers += buffer_pool::instance().usage().system_requests - before;
@@ -212,7 +217,8 @@ void add_bench_command(CLI::App& program, int& result) {
   command->add_option("FILE", options->file, "training file (TOML)")->required();
   command->add_option("--recipe", options->recipes,
                       "recipe in place of the file's; given several times, their steps are timed in turn and compared "
-                      "with the first");
+                      "with the first")
+      ->allow_extra_args(false);
   command->add_option("--steps", options->steps, "steps to time, after " + std::to_string(warmup_steps) + " others")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();

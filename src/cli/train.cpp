@@ -238,6 +238,11 @@ int run_train(const train_options& options) {
     throw std::invalid_argument(weights_folder.string() + " is no folder; --export needs one for its file");
   if (fs::exists(options.weights) && !fs::is_regular_file(options.weights))
     throw std::invalid_argument(options.weights.string() + " is no regular file; --export needs the name of one");
+  std::error_code absent;
+  if (fs::equivalent(options.weights, file.run.from, absent))
+    throw std::invalid_argument(options.weights.string() +
+                                " is what training starts from; --export needs another file, or the run could not be "
+                                "resumed");
   if (!options.resume)
     for (const fs::path& result : {checkpoint, metrics_path})
       if (fs::exists(result))

@@ -50,7 +50,10 @@ class mlp_plan final : public model_plan {
     sites.push_back("head");
     return sites;
   }
-  std::vector<output_kind> outputs() const override { return {output_kind::activation}; }
+  std::vector<output_kind> outputs() const override {
+    if (config_.layers == 0) return {};
+    return {output_kind::activation};
+  }
   double flops_per_example() const override { return 6 * double(count_matrix_elements(plans(config_))); }
   std::unique_ptr<model<float>> make(std::uint64_t seed) const override {
     return std::make_unique<mlp<float>>(config_, seed);

@@ -81,6 +81,12 @@ void refuse_idle_gradients(const applied_rule& rule, const recipe_rule& said, co
 }  // namespace
 
 void refuse_idle_choices(const recipe& r, const std::vector<std::string>& sites, std::span<const output_kind> outputs) {
+  for (const unmatched_layers& u : find_unmatched_layers(r, sites)) {
+    const std::optional<toml_section>& file = r.rules[u.rule].source.table;
+    if (!file) continue;
+    file->fail("layers", "has \"" + u.glob + "\", and this model has no site of that name; the nearest is " +
+                             u.nearest_site + "; correct it or leave it out");
+  }
   for (const recipe_rule& said : r.rules) {
     if (!said.source.table) continue;
     const toml_section& file = *said.source.table;

@@ -9,9 +9,9 @@
 
 namespace binade {
 
-/// Refuses a recipe file that chooses what no product and no result of a model can show: fresh `signs` without a random
-/// Hadamard transform, `residual` without a clamp, `straight_through` without a quantizer, in all products that the
-/// rule is for; `outputs` of operations that the model has not.
+/// Refuses a recipe file that chooses what no product and no result of a model can show: `layers` of no site; fresh
+/// `signs` without a random Hadamard transform, `residual` without a clamp, `straight_through` without a quantizer, in
+/// all products that the rule is for; `outputs` of operations that the model has not.
 /// @param sites    gemm_sites() of the model
 /// @param outputs  the kinds of results that it has
 /// @throws std::invalid_argument with file, line and key

@@ -134,10 +134,12 @@ recipe read_recipe_table(const toml_section& file, const std::string& name) {
     if (const auto choice = read_choice(outputs, output_kind_names[kind])) result.outputs[kind] = choice->value;
   result.source.table = file;
   file.finish();
-  if (!file.has("rule") && !file.has("optimizer") && !file.has("outputs"))
+  const bool any_output = std::any_of(result.outputs.begin(), result.outputs.end(),
+                                      [](const std::optional<quantizer>& output) { return output.has_value(); });
+  if (!file.has("rule") && result.optimizer.canonical_text().empty() && !any_output)
     file.fail("rule",
-              "is missing, and so are optimizer and outputs: the recipe says nothing; for float32 everywhere say "
-              "rule = [], or name the recipe f32");
+              "is missing, and optimizer and outputs give no format: the recipe says nothing; for float32 everywhere "
+              "say rule = [], or name the recipe f32");
   // After finish(): a misspelt key is the likelier reason for an empty rule.
   for (std::size_t i = 0; i < rules.size(); ++i) {
     recipe_rule silent{.layers = result.rules[i].layers};

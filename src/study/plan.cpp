@@ -71,10 +71,6 @@ recipe checked_recipe(const std::string& reference, const std::filesystem::path&
   }
   // A shipped recipe speaks of layers of every kind of model; a file is for this one.
   if (!is_file_reference(reference)) return found;
-  for (const unmatched_layers& u : find_unmatched_layers(found, run.model->gemm_sites()))
-    refuse("recipe " + reference + ": rule " + std::to_string(u.rule + 1) + " is for layers \"" + u.glob +
-           "\", and this model has none of that name; the nearest is " + u.nearest_site +
-           "; correct it or leave it out");
   refuse_idle_choices(found, run.model->gemm_sites(), run.model->outputs());
   return found;
 }

@@ -1,6 +1,7 @@
 #include "train/initial_weights.hpp"
 
 #include <algorithm>
+#include <span>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -15,9 +16,9 @@ namespace {
   throw std::invalid_argument(file.string() + " cannot be what training starts from: " + why);
 }
 
-safetensors_file read(const std::filesystem::path& file) {
+safetensors_file parse(const std::string& bytes, const std::filesystem::path& file) {
   try {
-    return safetensors_file::read(file);
+    return safetensors_file::parse(std::as_bytes(std::span(bytes)), file);
   } catch (const std::runtime_error& e) {
     throw std::invalid_argument(e.what());
   }
@@ -48,9 +49,10 @@ std::vector<parameter_plan> arrays_of(const model_plan& plan) {
 }  // namespace
 
 initial_weights::initial_weights(const std::filesystem::path& file)
-    : file_(file),
-      sha256_(sha256_of(input_file(file, "a .safetensors file with the weights of a model").read_all())),
-      arrays_(read(file)) {}
+    : initial_weights(file, input_file(file, "a .safetensors file with the weights of a model").read_all()) {}
+
+initial_weights::initial_weights(const std::filesystem::path& file, const std::string& bytes)
+    : file_(file), sha256_(sha256_of(bytes)), arrays_(parse(bytes, file)) {}
 
 void initial_weights::require_fit(const model_plan& plan) const {
   const std::vector<parameter_plan> arrays = arrays_of(plan);

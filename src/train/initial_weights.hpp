@@ -20,12 +20,16 @@ class initial_weights {
 
   /// Throws unless the file has every parameter and buffer of the model, in its shape and in a type that float32 holds,
   /// and nothing else.
-  /// @throws std::invalid_argument that names the file and every array that is missing, of another shape or too much
+  /// @throws std::invalid_argument that names the file and the arrays that are missing, of another shape or too much:
+  /// of each of the three the first five, and how many more there are
   void require_fit(const model_plan& plan) const;
   /// Any float32 is taken as it is, infinities and NaN too.  @pre require_fit() of its plan
   void copy_to(const model<float>& network) const;
 
  private:
+  /// Of what was read once, so that the hash is that of the weights whatever becomes of the file.
+  initial_weights(const std::filesystem::path& file, const std::string& bytes);
+
   std::filesystem::path file_;
   std::string sha256_;
   safetensors_file arrays_;

@@ -97,7 +97,11 @@ run_settings read_run(const toml_section& file, const std::filesystem::path& pat
   r.data.open = read_data({data_table, path.parent_path(), r.model->positions(), data}, r.data.corpus);
   const toml_section train = file.section("train");
   r.train = read_train(train);
-  if (train.has("from")) r.from = path.parent_path() / train.text("from");
+  if (train.has("from")) {
+    const std::string from = train.text("from");
+    if (from.empty()) train.fail("from", "is empty; give a .safetensors file, or leave it out");
+    r.from = path.parent_path() / from;
+  }
   return r;
 }
 

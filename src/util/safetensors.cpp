@@ -157,9 +157,12 @@ void write_safetensors(const std::filesystem::path& file, std::span<const stored
 }
 
 safetensors_file safetensors_file::read(const std::filesystem::path& file) {
+  return parse(read_bytes(file), file);
+}
+
+safetensors_file safetensors_file::parse(std::span<const std::byte> bytes, const std::filesystem::path& file) {
   safetensors_file result;
   result.file_ = file;
-  const std::vector<std::byte> bytes = read_bytes(file);
   std::uint64_t length = 0;
   if (bytes.size() < sizeof(length))
     damaged(file, "it has " + std::to_string(bytes.size()) + " bytes and is truncated");

@@ -44,6 +44,9 @@ class safetensors_file {
   /// @throws std::runtime_error that names the file and the reason: missing, truncated, damaged (checksum), not
   /// safetensors
   static safetensors_file read(const std::filesystem::path& file);
+  /// The same of the bytes of a file that were read before.
+  /// @param file  what error messages call them
+  static safetensors_file parse(std::span<const std::byte> bytes, const std::filesystem::path& file);
 
   /// True if the file carries the checksum that write_safetensors adds; it matches then.  Other writers have none.
   bool has_checksum() const { return has_checksum_; }

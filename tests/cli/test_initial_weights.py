@@ -105,6 +105,7 @@ def with_shape(name, shape):
 
 WRONG = [
     (without("final_norm.weight"), "it lacks final_norm.weight"),
+    (lambda tensors: tensors.clear(), "blocks.0.attention.query_key_value.weight and 11 more"),
     (with_shape("blocks.0.mlp.up.weight", [16, 64]), "it has blocks.0.mlp.up.weight with shape (16, 64), which must be (64, 16)"),
     (lambda tensors: tensors.update({"extra.weight": ("F32", [1], b"\0" * 4)}), "the model (kind gpt2) has no extra.weight"),
     (lambda tensors: tensors.update({"final_norm.bias": ("I32", [16], b"\0" * 64)}), "final_norm.bias is I32"),
@@ -121,6 +122,16 @@ def test_names_and_shapes_must_match(binade, tmp_path, weights, change, message)
     assert result.returncode == 2, result.stderr
     assert "wrong.safetensors cannot be what training starts from: " in result.stderr and message in result.stderr, result.stderr
     assert not (tmp_path / "next").exists()
+
+
+def test_the_weights_to_start_from_are_not_overwritten(binade, tmp_path, weights):
+    before = weights.read_bytes()
+    write_next(tmp_path)
+    (tmp_path / "link.safetensors").symlink_to(weights)
+    for name in ("weights.safetensors", "first/../weights.safetensors", "link.safetensors"):
+        result = binade("train", "next.toml", "--out", "next", "--export", name)
+        assert result.returncode == 2 and f"{name} is what training starts from; --export needs another file" in result.stderr, result.stderr
+    assert weights.read_bytes() == before and not (tmp_path / "next").exists()
 
 
 def test_files_that_hold_no_weights_are_refused_by_name(binade, tmp_path, weights):

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "binade/text.hpp"
+#include "binade/transform_chain.hpp"
 
 namespace binade {
 namespace {

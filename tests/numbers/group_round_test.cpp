@@ -10,7 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "binade/quantize_loops.hpp"
+#include "binade/group_round.hpp"
+#include "binade/quantize.hpp"
 #include "binade/text.hpp"
 
 namespace binade {

@@ -75,10 +75,22 @@ TEST(idle_choices, of_outputs_that_a_model_has_not_are_refused) {
   EXPECT_EQ(refusal("[outputs]\nnorm = \"e8m7\"\nsoftmax = \"none\"\n"), "");
 }
 
+TEST(idle_choices, of_layers_of_no_site_are_refused_by_line_and_key) {
+  expect_part(refusal("[[rule]]\nlayers = \"*\"\noperands = \"mxfp4\"\n"
+                      "[[rule]]\noperands = \"mxint8\"\nlayers = [\"head\", \"blocks.*.upp\"]\n"),
+              "mine.toml:6: key \"rule.layers\": has \"blocks.*.upp\", and this model has no site of that name; the "
+              "nearest is blocks.0.up");
+}
+
 TEST(empty_recipe, is_refused_and_said_outright_it_is_float32) {
-  for (const char* text : {"", "name = \"mine\"\n", "# nothing\n"})
-    expect_part(error_of([&] { parse_recipe(text, "mine.toml", "mine"); }),
-                "mine.toml: key \"rule\": is missing, and so are optimizer and outputs: the recipe says nothing");
+  for (const char* text :
+       {"", "name = \"mine\"\n", "# nothing\n", "[optimizer]\n", "[outputs]\n", "[outputs]\nnorm = \"none\"\n",
+        "[optimizer]\npacked = false\n", "[optimizer]\nfirst_moment = \"none\"\n[outputs]\n"})
+    expect_part(
+        error_of([&] { parse_recipe(text, "mine.toml", "mine"); }),
+        "mine.toml: key \"rule\": is missing, and optimizer and outputs give no format: the recipe says nothing");
+  for (const char* text : {"[outputs]\nnorm = \"e8m7\"\n", "[optimizer]\nfirst_moment = \"e8m7\"\n"})
+    EXPECT_NO_THROW(parse_recipe(text, "mine.toml", "mine")) << text;
   EXPECT_TRUE(parse_recipe("rule = []\n", "mine.toml", "mine").rules.empty());
 }
 
@@ -110,7 +122,7 @@ TEST(model_plan, names_the_kinds_of_results_that_rounding_changes) {
        {"kind = \"gpt2\"\n" + decoder, "kind = \"moe\"\n" + decoder,
         "kind = \"llama\"\nsmooth_swiglu = \"token\"\n" + decoder,
         "kind = \"vit\"\nlayers = 1\nwidth = 16\nheads = 2\n" + images, "kind = \"mlp\"\n" + images,
-        "kind = \"resnet\"\nwidths = [4, 8]\nblocks = 1\n" + images,
+        "kind = \"mlp\"\nlayers = 0\n" + images, "kind = \"resnet\"\nwidths = [4, 8]\nblocks = 1\n" + images,
         "kind = \"mobilenet\"\nwidths = [4, 8]\nblocks = 2\n" + images,
         "kind = \"mobilenet\"\nwidths = [4, 8]\nblocks = 1\nstrides = 2\n" + images,
         std::string("kind = \"student_teacher\"\nlayers = 1\n[data]\ncorpus = \"gaussian\"\nwidth = 8\n"),

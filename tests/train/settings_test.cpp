@@ -119,6 +119,15 @@ TEST_F(settings, a_key_of_another_kind_or_optimizer_is_explained) {
   }
 }
 
+TEST_F(settings, weights_to_start_from_are_beside_the_file_and_an_empty_name_is_refused) {
+  EXPECT_TRUE(read_train_file(write(good_train)).run.from.empty());
+  EXPECT_EQ(read_train_file(write(good_train + "from = \"w.safetensors\"\n")).run.from, folder / "w.safetensors");
+  const std::string message = train_error(good_train + "from = \"\"\n");
+  EXPECT_NE(message.find("file.toml:13: key \"train.from\": is empty; give a .safetensors file, or leave it out"),
+            std::string::npos)
+      << message;
+}
+
 TEST_F(settings, a_study_file_gives_its_grid_and_the_first_recipe_is_the_baseline) {
   const study_file file = read_study_file(write(good_study));
   EXPECT_EQ(file.recipes, (std::vector<std::string>{"f32", "bf16"}));

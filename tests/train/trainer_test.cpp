@@ -3,14 +3,17 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "recipe/error_text.hpp"
 #include "train/small_training.hpp"
 #include "util/safetensors.hpp"
 
@@ -217,10 +220,11 @@ TEST(trainer, a_format_for_a_state_that_the_optimizer_has_not_is_refused) {
 class initial_values : public testing::Test {
  protected:
   std::filesystem::path path(const char* name) const {
-    return std::filesystem::temp_directory_path() / (std::string("binade_initial_values_") + name);
+    return std::filesystem::temp_directory_path() /
+           (std::string("binade_") + testing::UnitTest::GetInstance()->current_test_info()->name() + "_" + name);
   }
   void TearDown() override {
-    for (const char* name : {"weights", "again", "checkpoint"}) std::filesystem::remove(path(name));
+    for (const char* name : {"weights", "again", "checkpoint", "next"}) std::filesystem::remove(path(name));
   }
   static void expect_same_arrays(const std::filesystem::path& one, const std::filesystem::path& other) {
     const safetensors_file a = safetensors_file::read(one), b = safetensors_file::read(other);
@@ -249,6 +253,38 @@ TEST_F(initial_values, come_from_a_file_and_a_resumed_run_is_the_same_run) {
   rest->restore(path("checkpoint"));
   rest.steps(2);
   EXPECT_EQ(rest->weights_digest(), whole->weights_digest());
+}
+
+// Another process may put a new file in the place of the old one at any time.
+TEST_F(initial_values, have_the_hash_of_the_file_that_they_came_from) {
+  // So large that a hash takes longer than the other process waits for a processor.
+  const auto wide = [](int width) {
+    run_settings run = small_run();
+    run.model = read_model(
+        toml_section::parse("layers = 1\nheads = 2\ncontext = 16\nwidth = " + std::to_string(width), "model"));
+    return run;
+  };
+  training(wide(514))->export_weights(path("checkpoint"));
+  run_settings run = wide(512);
+  training(run)->export_weights(path("weights"));
+  open_source(run);  // fits the model to the data
+  const std::string fitting = initial_weights(path("weights")).sha256();
+  std::atomic<bool> done = false;
+  std::thread other([&] {
+    while (!done)
+      for (const char* name : {"checkpoint", "weights"}) {
+        std::filesystem::create_hard_link(path(name), path("next"));
+        std::filesystem::rename(path("next"), path("again"));
+      }
+  });
+  while (!std::filesystem::exists(path("again"))) std::this_thread::yield();
+  for (int i = 0; i < 10; ++i) {
+    const initial_weights read(path("again"));
+    const bool fits = test::error_of([&] { read.require_fit(*run.model); }) == "no error";
+    EXPECT_EQ(read.sha256() == fitting, fits);
+  }
+  done = true;
+  other.join();
 }
 
 TEST_F(initial_values, are_of_buffers_too_and_kept_as_they_are) {
