@@ -101,6 +101,12 @@ class array_pieces {
           break;
       }
     }
+    if (view.outer == 1 && !is_whole) {  // along the axis, at the ends of groups
+      const std::size_t unit = columns * view.inner, units = (least + unit - 1) / unit;
+      step_ = std::min(view.length, units * columns);
+      count_ = (view.length + step_ - 1) / step_;
+      return;
+    }
     // Parts of a row, each of whole groups, are rows themselves: in tiles of several rows they would be the wrong ones.
     if (rows == 1 && !is_whole && view.length % columns == 0)
       cut_ = {view.outer * (view.length / columns), columns, view.inner};
@@ -113,6 +119,8 @@ class array_pieces {
   /// 1 where nothing can be cut, or nothing is there.
   std::size_t count() const { return count_; }
   piece operator[](std::size_t k) const {
+    if (step_ != 0)
+      return {k * step_ * whole_.inner, {1, std::min(step_, whole_.length - k * step_), whole_.inner}};
     const std::size_t first = k * together_;
     return {first * cut_.length * cut_.inner, {std::min(together_, cut_.outer - first), cut_.length, cut_.inner}};
   }
@@ -129,6 +137,12 @@ class array_pieces {
       for (std::size_t group = 0; group < part.count(); ++group) visit(group, group);
       return;
     }
+    if (step_ != 0) {
+      const std::size_t before = k * step_ / part.tile_cols;
+      for (std::size_t group = 0; group < part.count(); ++group)
+        visit(group, group / part.per_row() * whole.per_row() + before + group % part.per_row());
+      return;
+    }
     const std::size_t parts = cut_.length == 0 ? 1 : whole_.length / cut_.length;  // of a row of the whole
     for (std::size_t group = 0; group < part.count(); ++group) {
       const std::size_t row = k * together_ * cut_.inner + group / part.per_row() * part.tile_rows;
@@ -141,6 +155,7 @@ class array_pieces {
  private:
   axis_view whole_, cut_;  ///< the same storage; cut_ is cut along outer
   std::size_t together_ = 1, count_ = 1;
+  std::size_t step_ = 0;  ///< of a single o: positions along the axis that a piece has; else 0
 };
 
 /// Elements of a piece: enough to outweigh what a piece costs, few enough for the cache.
