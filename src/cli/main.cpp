@@ -51,15 +51,20 @@ int report_error(const std::string& message, int code) {
 }
 
 #if defined(__x86_64__)
-// The engine is compiled for machines with fused multiply-add.  On others even the initialisation of its constants,
-// before main(), ends in an illegal instruction: this runs before that, and uses nothing that needs to be initialised.
+// The engine is compiled for x86-64-v3.  On older processors even the initialisation of its constants, before main(),
+// may end in an illegal instruction: this runs before that, and uses nothing that needs to be initialised.
 [[gnu::constructor(101)]] void refuse_older_processors() {
-  const std::string_view missing = kernels::missing_features(kernels::processor_features());
-  if (missing.empty()) return;
-  for (const std::string_view text :
-       {std::string_view("binade: error: this processor lacks "), missing,
-        std::string_view("; the engine needs x86-64-v3 (Intel since 2013, AMD since 2015)\n")})
-    if (::write(STDERR_FILENO, text.data(), text.size()) < 0) break;
+  bool refuses = false;
+  const auto print = [](std::string_view text) {
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text.data(), text.size());
+  };
+  kernels::for_each_missing(kernels::processor_features(), [&](std::string_view name) {
+    print(refuses ? ", " : "binade: error: this processor lacks ");
+    print(name);
+    refuses = true;
+  });
+  if (!refuses) return;
+  print("; the engine needs x86-64-v3 (Intel since 2013, AMD since 2015)\n");
   ::_exit(exit_code::failed_while_running);
 }
 #endif

@@ -49,9 +49,13 @@ std::string_view to_string(isa level) {
 }
 
 isa best_isa(const x86_features& has) {
-  const std::string_view missing = missing_features(has);
+  std::string missing;
+  for_each_missing(has, [&missing](std::string_view name) {
+    if (!missing.empty()) missing += ", ";
+    missing += name;
+  });
   if (!missing.empty())
-    throw std::runtime_error("detected_isa: this processor lacks " + std::string(missing) +
+    throw std::runtime_error("detected_isa: this processor lacks " + missing +
                              "; the engine needs x86-64-v3 (Intel since 2013, AMD since 2015)");
   return has.avx512 ? isa::x86_64_v4 : isa::x86_64_v3;
 }

@@ -32,12 +32,9 @@ enum class isa : std::uint8_t { portable, x86_64_v3, x86_64_v4 };
 /// "portable", "v3" or "v4": the words that BINADE_ISA takes.
 std::string_view to_string(isa level);
 
-/// What an x86-64 processor has; avx512: F, BW, CD, DQ and VL.
-struct x86_features {
-  bool avx2, fma, bmi2, avx512;
-};
+struct x86_features;  // kernels/processor.hpp
 /// The best level of such a processor.
-/// @throws std::runtime_error that names what it lacks of AVX2, FMA and BMI2 (x86-64-v3), which the engine needs
+/// @throws std::runtime_error that names what it lacks of x86-64-v3, which the engine needs
 isa best_isa(const x86_features& has);
 
 /// The best level of this machine.  @throws as best_isa()

@@ -61,16 +61,18 @@ T dot(thread_pool& pool, std::span<const T> x, std::span<const T> y) {
 }
 
 template <class T>
-power_sums sums_of_powers(thread_pool& pool, std::span<const T> x) {
+moments moments_of(thread_pool& pool, std::span<const T> x) {
   const T* const p = x.data();
-  const auto at = [p](std::size_t i) BINADE_KERNEL_BODY { return static_cast<double>(p[i]); };
-  return {sum_terms<double>(pool, x.size(), [at](std::size_t i) BINADE_KERNEL_BODY { return at(i); }),
-          sum_terms<double>(pool, x.size(), [at](std::size_t i) BINADE_KERNEL_BODY { return at(i) * at(i); }),
-          sum_terms<double>(pool, x.size(), [at](std::size_t i) BINADE_KERNEL_BODY { return at(i) * at(i) * at(i); }),
-          sum_terms<double>(pool, x.size(), [at](std::size_t i) BINADE_KERNEL_BODY {
-            const double square = at(i) * at(i);
-            return square * square;
-          })};
+  const auto mean_of = [&pool, p, count = x.size()](double center, const auto& power) {
+    const auto term = [p, center, power](std::size_t i)
+                          BINADE_KERNEL_BODY { return power(static_cast<double>(p[i]) - center); };
+    return sum_terms<double>(pool, count, term) / static_cast<double>(count);
+  };
+  const auto square = [](double d) BINADE_KERNEL_BODY { return d * d; };
+  const auto fourth = [](double d) BINADE_KERNEL_BODY { return (d * d) * (d * d); };
+  const double first = static_cast<double>(x[0]);
+  const double mean = first + mean_of(first, [](double d) BINADE_KERNEL_BODY { return d; });
+  return {.square = mean_of(0, square), .variance = mean_of(mean, square), .fourth = mean_of(mean, fourth)};
 }
 
 template <class T>
@@ -112,7 +114,7 @@ void column_sum(thread_pool& pool, std::span<const T> x, std::size_t rows, std::
   template T sum(thread_pool&, std::span<const T>);                     \
   template T sum_of_squares(thread_pool&, std::span<const T>);          \
   template T dot(thread_pool&, std::span<const T>, std::span<const T>); \
-  template power_sums sums_of_powers(thread_pool&, std::span<const T>); \
+  template moments moments_of(thread_pool&, std::span<const T>);        \
   template T max_abs(thread_pool&, std::span<const T>);                 \
   template void column_sum(thread_pool&, std::span<const T>, std::size_t, std::size_t, std::span<T>, bool);
 BINADE_INSTANTIATE(float)

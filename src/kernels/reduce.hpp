@@ -21,12 +21,17 @@ T sum_of_squares(thread_pool& pool, std::span<const T> x);
 template <class T>
 T dot(thread_pool& pool, std::span<const T> x, std::span<const T> y);
 
-/// Sums of x[i], x[i]^2, x[i]^3 and x[i]^4 in double, each product rounded, each sum in the written order.
-struct power_sums {
-  double first = 0, second = 0, third = 0, fourth = 0;
+/// Means over an array, in double.
+struct moments {
+  double square = 0;    ///< of x[i]^2
+  double variance = 0;  ///< of (x[i] - mean)^2
+  double fourth = 0;    ///< of (x[i] - mean)^4
 };
+/// The mean is x[0] plus the mean of x[i] - x[0], so that of equal elements it is that element and the variance is 0.
+/// Each sum in the written order; NaN in all but the square where an element is infinite.
+/// @pre  x is not empty
 template <class T>
-power_sums sums_of_powers(thread_pool& pool, std::span<const T> x);
+moments moments_of(thread_pool& pool, std::span<const T> x);
 
 /// Largest |x|; +0 for no element, NaN if any element is NaN.  Independent of order.
 template <class T>

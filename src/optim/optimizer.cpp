@@ -151,13 +151,14 @@ void optimizer<T>::round_gradients(thread_pool& pool, const observer_function& o
 
 template <class T>
 void optimizer<T>::step(double learning_rate, double gradient_factor, thread_pool& pool,
-                        const observer_function& observer) {
+                        const observer_function& observer, const update_function& on_update) {
   rule_->begin(steps_ + 1, learning_rate, gradient_factor);
   const auto kinds = rule_->states();
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const variable<T>& p = parameters_[i].value;
     if (p.gradient().empty()) continue;
-    const tensor<T> before = observer && formats_.master_weights ? p.value().clone() : tensor<T>();
+    const bool keeps_before = on_update || (observer && formats_.master_weights);
+    const tensor<T> before = keeps_before ? p.value().clone() : tensor<T>();
     std::array<tensor<T>, 2> values;
     std::array<std::span<T>, 2> spans;
     for (std::size_t k = 0; k < kinds.size(); ++k) {
@@ -177,6 +178,7 @@ void optimizer<T>::step(double learning_rate, double gradient_factor, thread_poo
       if (counts) report(observer, i, to_string(kinds[k]), counters);
     }
     round_weight(i, pool, weight_stream, before, observer);
+    if (on_update) on_update(i, before);
   }
   ++steps_;
 }

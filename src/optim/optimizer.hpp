@@ -35,6 +35,8 @@ class optimizer {
   ///   those that the rounding undid, so that the stored weight is what it was.  The error is that of the change.
   /// - gemm "gradients" or the name of a state: the rounding of that array.
   using observer_function = std::function<void(const quantization_record&)>;
+  /// Told of each parameter when it has been updated: its index, and the values that it had.
+  using update_function = std::function<void(std::size_t parameter, tensor<T> before)>;
 
   /// Rounds the weights to their format, if they have one.
   /// @param parameters  hold their initial values; must outlive the optimizer
@@ -48,7 +50,9 @@ class optimizer {
 
   /// Updates every parameter that has a gradient.
   /// @param gradient_factor  multiplies the gradients first; what clip_factor() gives
-  void step(double learning_rate, double gradient_factor, thread_pool& pool, const observer_function& observer = {});
+  /// @param on_update        if there is one, a parameter is copied before its update, one at a time
+  void step(double learning_rate, double gradient_factor, thread_pool& pool, const observer_function& observer = {},
+            const update_function& on_update = {});
 
   /// Steps taken so far.
   std::uint64_t steps() const { return steps_; }

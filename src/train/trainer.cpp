@@ -24,6 +24,7 @@
 #include "optim/schedule.hpp"
 #include "recipe/quantized_matmul.hpp"
 #include "report/number_text.hpp"
+#include "train/measured_values.hpp"
 #include "util/hash.hpp"
 #include "util/safetensors.hpp"
 
@@ -81,33 +82,6 @@ class counter_rows {
   std::map<std::tuple<std::string, std::string, std::string>, quantize_counters> rows_;
 };
 
-/// What operations measured in a step; the micro-batches of a subject make one value.
-class measured_values {
- public:
-  void add(const measurement& m) { add(m.subject, m.quantity, m.value, m.largest); }
-  void add(std::string_view subject, std::string_view quantity, double value, bool largest = false) {
-    const auto [row, is_new] = rows_.try_emplace({std::string(subject), std::string(quantity)}, value, 1.0);
-    auto& [total, count] = row->second;
-    if (is_new) return;
-    if (largest) {
-      if (!(value <= total)) total = value;  // a NaN is never hidden
-    } else {
-      total += value;
-      ++count;
-    }
-  }
-  std::vector<measurement_record> records(std::int64_t step) const {
-    std::vector<measurement_record> result;
-    for (const auto& [key, row] : rows_)
-      result.push_back(
-          {.trial = 0, .step = step, .subject = key.first, .quantity = key.second, .value = row.first / row.second});
-    return result;
-  }
-
- private:
-  std::map<std::pair<std::string, std::string>, std::pair<double, double>> rows_;
-};
-
 double root_sum_of_squares(thread_pool& pool, const tensor<float>& x) {
   return std::sqrt(static_cast<double>(kernels::sum_of_squares<float>(pool, x.values())));
 }
@@ -122,29 +96,25 @@ class update_measurement {
     for (const auto& [name, value] : parameters_) {
       const double root_count = std::sqrt(static_cast<double>(value.value().size()));
       norms_.push_back(root_sum_of_squares(pool_, value.value()));
-      before_.push_back(value.value().clone());
       into_.add(name, "weight_rms", norms_.back() / root_count);
       if (!value.gradient().empty())
         into_.add(name, "gradient_rms", root_sum_of_squares(pool_, value.gradient()) / root_count / gradient_scale);
     }
   }
-  /// To be called when the update has been made.
-  void add_ratios() {
-    for (std::size_t i = 0; i < parameters_.size(); ++i) {
-      if (norms_[i] == 0) continue;
-      float* const change = before_[i].data();
-      const float* const now = std::as_const(parameters_[i].value.value()).data();
-      kernels::for_each_element(pool_, before_[i].size(),
-                                [change, now](std::size_t j) BINADE_KERNEL_BODY { change[j] = now[j] - change[j]; });
-      into_.add(parameters_[i].name, "update_ratio", root_sum_of_squares(pool_, before_[i]) / norms_[i]);
-    }
+  /// For optimizer::step(), so that no more than one parameter is held twice.
+  void add_update(std::size_t i, tensor<float> before) {
+    if (norms_[i] == 0) return;
+    float* const change = before.data();
+    const float* const now = std::as_const(parameters_[i].value.value()).data();
+    kernels::for_each_element(pool_, before.size(),
+                              [change, now](std::size_t j) BINADE_KERNEL_BODY { change[j] = now[j] - change[j]; });
+    into_.add(parameters_[i].name, "update_ratio", root_sum_of_squares(pool_, before) / norms_[i]);
   }
 
  private:
   std::span<const parameter<float>> parameters_;
   thread_pool& pool_;
   measured_values& into_;
-  std::vector<tensor<float>> before_;
   std::vector<double> norms_;
 };
 
@@ -280,8 +250,10 @@ trainer::step_result trainer::step(bool count) {
   } else {
     const double factor = clip_factor(record.gradient_norm, s.run.train.clip);
     record.clipped = factor < 1;
-    s.optimizer.step(record.learning_rate, factor / s.scale.scale(), s.pool, observer);
-    if (update) update->add_ratios();
+    const optimizer<float>::update_function on_update =
+        update ? [&update](std::size_t i, tensor<float> before) { update->add_update(i, std::move(before)); }
+               : optimizer<float>::update_function();
+    s.optimizer.step(record.learning_rate, factor / s.scale.scale(), s.pool, observer, on_update);
     result.finite = finite_gradients && std::isfinite(record.loss) && std::isfinite(record.gradient_norm) &&
                     weights_finite(s.network->parameters(), s.pool);
   }

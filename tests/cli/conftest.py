@@ -90,10 +90,21 @@ def kill_once(program, train_file, folder):
     process = subprocess.Popen(
         [program, "train", str(train_file), "--out", "killed"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    while process.poll() is None and not (folder / "killed" / "checkpoint.safetensors").exists():
-        time.sleep(0.01)
+
+    def wait_for(is_so):
+        while process.poll() is None and not is_so():
+            time.sleep(0.01)
+
+    def sizes():
+        return [path.stat().st_size for name in ("metrics.jsonl", "events.*") for path in (folder / "killed").glob(name)]
+
+    wait_for((folder / "killed" / "checkpoint.safetensors").exists)
+    before = sizes()
+    # What was before the checkpoint lay in the files before it did.
+    wait_for(lambda: all(now > then for now, then in zip(sizes(), before, strict=True)))
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    ended = process.wait()
+    assert ended == -signal.SIGKILL, f"the run ended by itself, with {ended}, before it could be killed: give it more steps"
 
 
 def stored_numbers(folder):

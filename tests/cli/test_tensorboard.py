@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import struct
 
 import pytest
@@ -57,10 +58,18 @@ def test_tensorboard_reads_every_number_of_a_run(binade, train_file, tmp_path):
 
 def test_a_killed_run_shows_each_step_once(binade, program, tmp_path):
     train_file = tmp_path / "train.toml"
-    train_file.write_text(TRAIN.format(steps=400, checkpoint_every=30))
+    train_file.write_text(TRAIN.format(steps=400, checkpoint_every=150))
     kill_once(program, train_file, tmp_path)
     assert binade("train", train_file, "--out", "killed", "--resume").returncode == 0
-    assert len(list((tmp_path / "killed").glob("events.out.tfevents.*"))) == 2
+    starts = sorted((tmp_path / "killed").glob("events.out.tfevents.*"))
+    assert len(starts) == 2
+    losses = []
+    for number, file in enumerate(starts):
+        alone = tmp_path / str(number)
+        alone.mkdir()
+        shutil.copy(file, alone)
+        losses.append(scalars(alone)["loss"])
+    assert max(losses[0]) >= min(losses[1]), "the second start repeats no step of the first: nothing was to be hidden"
     found = scalars(tmp_path / "killed")
     assert found == expected(tmp_path / "killed")
     assert list(found["loss"]) == list(range(1, 401))

@@ -156,8 +156,20 @@ def test_a_closed_standard_output_never_lands_in_the_store(binade, program, sett
 
 
 @pytest.mark.skipif(shutil.which("qemu-x86_64") is None, reason="qemu-x86_64 (package qemu-user) is not here")
-@pytest.mark.parametrize("cpu, lacks", [("max,-fma", "FMA"), ("max,-avx2", "AVX2"), ("qemu64", "AVX2, FMA, BMI2")])
-def test_a_processor_without_fma_is_refused_by_name(program, setting, cpu, lacks):
+@pytest.mark.parametrize(
+    "cpu, lacks",
+    [
+        ("max,-fma", "FMA"),
+        ("max,-avx2", "AVX2"),
+        ("max,-movbe", "MOVBE"),
+        ("max,-abm", "LZCNT"),
+        ("max,-f16c", "F16C"),
+        ("max,-bmi1", "BMI1"),
+        ("max,-popcnt", "POPCNT"),
+        ("qemu64", "SSSE3, SSE4.1, SSE4.2, POPCNT, AVX, AVX2, FMA, F16C, BMI1, BMI2, LZCNT, MOVBE"),
+    ],
+)
+def test_a_processor_without_all_of_x86_64_v3_is_refused_by_name(program, setting, cpu, lacks):
     before = files_in(setting)
     result = subprocess.run(
         ["qemu-x86_64", "-cpu", cpu, program, "train", "train.toml", "--out", "out"], cwd=setting, capture_output=True, text=True

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "kernels/cpu.hpp"
+#include "kernels/processor.hpp"
 
 namespace binade {
 namespace {
@@ -249,20 +250,30 @@ TEST(isa, levels_are_named_and_a_level_that_is_missing_is_refused) {
 }
 
 TEST(isa, a_processor_without_what_the_engine_needs_is_refused_with_the_names_of_what_it_lacks) {
-  const auto refusal = [](const kernels::x86_features& has) -> std::string {
+  const auto answer = [](const kernels::x86_features& has) -> std::string {
     try {
       return std::string(to_string(kernels::best_isa(has)));
     } catch (const std::runtime_error& e) {
       return e.what();
     }
   };
-  EXPECT_EQ(refusal({.avx2 = true, .fma = true, .bmi2 = true, .avx512 = true}), "v4");
-  EXPECT_EQ(refusal({.avx2 = true, .fma = true, .bmi2 = true, .avx512 = false}), "v3");
-  EXPECT_NE(refusal({.avx2 = true, .fma = false, .bmi2 = true, .avx512 = true}).find("lacks FMA;"), std::string::npos);
-  EXPECT_NE(refusal({.avx2 = false, .fma = true, .bmi2 = true, .avx512 = false}).find("lacks AVX2;"),
-            std::string::npos);
-  EXPECT_NE(refusal({.avx2 = false, .fma = false, .bmi2 = false, .avx512 = false}).find("lacks AVX2, FMA, BMI2;"),
-            std::string::npos);
+  kernels::x86_features all{};
+  std::string names;
+  for (const auto& [name, is_there] : kernels::needed_features) {
+    names += (names.empty() ? "" : ", ") + std::string(name);
+    all.*is_there = true;
+  }
+  EXPECT_EQ(names,
+            "SSE3, SSSE3, SSE4.1, SSE4.2, POPCNT, CMPXCHG16B, LAHF, AVX, AVX2, FMA, F16C, BMI1, BMI2, LZCNT, MOVBE");
+  EXPECT_EQ(answer(all), "v3");
+  EXPECT_NE(answer({}).find("lacks " + names + ";"), std::string::npos);
+  all.avx512 = true;
+  EXPECT_EQ(answer(all), "v4");
+  for (const auto& [name, is_there] : kernels::needed_features) {
+    kernels::x86_features without = all;
+    without.*is_there = false;
+    EXPECT_NE(answer(without).find("lacks " + std::string(name) + ";"), std::string::npos) << name;
+  }
 }
 
 // The environment is read once per process, so each setting is tried in a process of its own.

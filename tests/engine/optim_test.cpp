@@ -446,6 +446,27 @@ TEST(optimizer, states_and_weights_are_what_the_quantizer_makes_of_the_float32_r
   }
 }
 
+TEST(optimizer, tells_of_each_update_before_it_copies_the_next_parameter) {
+  thread_pool pool(1);
+  const auto parameters = random_parameters<float>(pool);
+  std::vector<tensor<float>> first;
+  for (const auto& p : parameters) first.push_back(p.value.value().clone());
+  const auto is_changed = [&](std::size_t i) {
+    return !std::ranges::equal(first[i].values(), parameters[i].value.value().values());
+  };
+  optimizer<float> updates(parameters, sgd_settings{});
+  std::vector<std::size_t> told;
+  updates.step(0.1, 1, pool, {}, [&](std::size_t i, const tensor<float>& before) {
+    EXPECT_TRUE(std::ranges::equal(before.values(), first[i].values()));
+    EXPECT_TRUE(is_changed(i));
+    if (i + 1 < parameters.size()) {
+      EXPECT_FALSE(is_changed(i + 1));
+    }
+    told.push_back(i);
+  });
+  EXPECT_EQ(told, (std::vector<std::size_t>{0, 1, 2}));
+}
+
 TEST(optimizer, counts_updates_that_the_format_of_the_weights_undid) {
   thread_pool pool(1);
   const auto exact = random_parameters<float>(pool), rounded = random_parameters<float>(pool);
