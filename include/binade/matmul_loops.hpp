@@ -26,7 +26,7 @@ namespace binade {
 namespace detail {
 
 BINADE_LOOP_FUNCTION scaled_operand split(std::span<const float> x, const axis_view& view, const quantizer& q,
-                            const noise_source& source) {
+                                          const noise_source& source) {
   std::vector<float> elements(x.size());
   chunk_rounder rounder(q);
   std::uint32_t noise_buffer[scaled_walk::longest];
@@ -173,7 +173,7 @@ void sum_exactly(const product_plan& plan, std::span<const double> a, std::span<
 
 /// @pre the arguments fit together, sum is not mx
 inline void multiply(std::span<const float> a, std::span<const float> b, const product_plan& plan, std::span<float> out,
-              const piece_runner& run) {
+                     const piece_runner& run) {
   const accumulator_stage& s = plan.sum.stages[0];
   const auto by = [&](const auto& first) { sum_products(plan, a, b, first, leave_chunk, out, run); };
   switch (s.order) {
@@ -201,8 +201,8 @@ inline float scaled_sum(float x, double s) {
   return nearest_float(exact_product(unpack(x), unpack(s)));
 }
 
-BINADE_LOOP_FUNCTION void multiply_unscaled(const scaled_operand& a, const scaled_operand& b, product_plan plan, std::span<float> out,
-                       const piece_runner& run) {
+BINADE_LOOP_FUNCTION void multiply_unscaled(const scaled_operand& a, const scaled_operand& b, product_plan plan,
+                                            std::span<float> out, const piece_runner& run) {
   const auto [m, k, n] = plan.shape;
   std::vector<double> wide_a(a.elements.begin(), a.elements.end()), wide_b(b.elements.begin(), b.elements.end());
   if (plan.sum.stages[0].order == summation::mx) {
@@ -236,8 +236,10 @@ BINADE_LOOP_FUNCTION void multiply_unscaled(const scaled_operand& a, const scale
 
 }  // namespace detail
 
-BINADE_LOOP_FUNCTION void matmul(std::span<const float> a, std::span<const float> b, const matmul_shape& shape, const accumulator& sum,
-            const noise_source& noise, std::span<float> out, const piece_runner& run) {
+/// As matmul.hpp says.
+BINADE_LOOP_FUNCTION void matmul(std::span<const float> a, std::span<const float> b, const matmul_shape& shape,
+                                 const accumulator& sum, const noise_source& noise, std::span<float> out,
+                                 const piece_runner& run) {
   detail::check_product(a, b, shape, sum, noise, out);
   if (sum.stages[0].order == summation::mx)
     throw std::invalid_argument(
@@ -246,9 +248,10 @@ BINADE_LOOP_FUNCTION void matmul(std::span<const float> a, std::span<const float
   detail::multiply(a, b, {shape, sum, noise, detail::chunk_ends(shape.k, sum.stages[0].chunk)}, out, run);
 }
 
-BINADE_LOOP_FUNCTION void matmul(std::span<const float> a, const quantizer& a_spec, std::span<const float> b, const quantizer& b_spec,
-            const matmul_shape& shape, const accumulator& sum, const matmul_noise& noise, std::span<float> out,
-            const piece_runner& run) {
+/// As matmul.hpp says.
+BINADE_LOOP_FUNCTION void matmul(std::span<const float> a, const quantizer& a_spec, std::span<const float> b,
+                                 const quantizer& b_spec, const matmul_shape& shape, const accumulator& sum,
+                                 const matmul_noise& noise, std::span<float> out, const piece_runner& run) {
   detail::check_product(a, b, shape, sum, noise.sum, out);
   const axis_view a_view{shape.m, shape.k, 1}, b_view{1, shape.k, shape.n};
   detail::check_arguments("matmul: a_spec", a.size(), a_view, a_spec, &noise.a);

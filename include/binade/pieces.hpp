@@ -119,8 +119,7 @@ class array_pieces {
   /// 1 where nothing can be cut, or nothing is there.
   std::size_t count() const { return count_; }
   piece operator[](std::size_t k) const {
-    if (step_ != 0)
-      return {k * step_ * whole_.inner, {1, std::min(step_, whole_.length - k * step_), whole_.inner}};
+    if (step_ != 0) return {k * step_ * whole_.inner, {1, std::min(step_, whole_.length - k * step_), whole_.inner}};
     const std::size_t first = k * together_;
     return {first * cut_.length * cut_.inner, {std::min(together_, cut_.outer - first), cut_.length, cut_.inner}};
   }

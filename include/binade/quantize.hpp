@@ -101,14 +101,16 @@ inline bool goes_around_caches(std::span<const float> x, std::span<const float> 
 /// @param counters  null, or what counts the elements of the larger array, in storage order
 /// @param known     null, or scales found before
 /// @param streams   stores go around the caches, where there is a loop that does so: out is not x then
-BINADE_LOOP_FUNCTION void quantize_part(std::span<const float> x, const axis_view& view, const quantizer& q, const noise_source& source,
-                   std::span<float> out, counter* counters, const known_scales* known, bool streams = false);
+BINADE_LOOP_FUNCTION void quantize_part(std::span<const float> x, const axis_view& view, const quantizer& q,
+                                        const noise_source& source, std::span<float> out, counter* counters,
+                                        const known_scales* known, bool streams = false);
 
 /// encode() of an array, or of a part of a larger one.
 /// @param known    null, or scales found before
 /// @param refused  grows by the NaNs that the format has no code for, which get code 0
-BINADE_LOOP_FUNCTION void encode_part(std::span<const float> x, const axis_view& view, const quantizer& q, const noise_source& source,
-                 const known_scales* known, std::uint64_t& refused, encoded& result);
+BINADE_LOOP_FUNCTION void encode_part(std::span<const float> x, const axis_view& view, const quantizer& q,
+                                      const noise_source& source, const known_scales* known, std::uint64_t& refused,
+                                      encoded& result);
 
 /// Throws if encode() met NaNs that the format has no code for.
 inline void check_refused(std::uint64_t refused) {

@@ -197,8 +197,8 @@ inline void count_groups(const group_rounder& rounder, std::size_t size, std::sp
 }
 
 BINADE_LOOP_FUNCTION void quantize_part(std::span<const float> x, const axis_view& view, const quantizer& q,
-                          const noise_source& source, std::span<float> out, counter* counters,
-                          const known_scales* known, bool streams) {
+                                        const noise_source& source, std::span<float> out, counter* counters,
+                                        const known_scales* known, bool streams) {
   check_arguments("quantize", x.size(), view, q, &source);
   check_output(x, view, out);
   if (q.transform_count > 0) {
@@ -246,8 +246,9 @@ BINADE_LOOP_FUNCTION void quantize_part(std::span<const float> x, const axis_vie
   });
 }
 
-BINADE_LOOP_FUNCTION void encode_part(std::span<const float> x, const axis_view& view, const quantizer& q, const noise_source& source,
-                        const known_scales* known, std::uint64_t& refused, encoded& result) {
+BINADE_LOOP_FUNCTION void encode_part(std::span<const float> x, const axis_view& view, const quantizer& q,
+                                      const noise_source& source, const known_scales* known, std::uint64_t& refused,
+                                      encoded& result) {
   check_arguments("encode", x.size(), view, q, &source);
   if (q.transform_count > 0) {
     transform_chain chain(q, view);
@@ -310,7 +311,9 @@ BINADE_LOOP_FUNCTION void encode_part(std::span<const float> x, const axis_view&
 
 }  // namespace detail
 
-BINADE_LOOP_FUNCTION void decode(const encoded& array, const axis_view& view, const quantizer& q, std::span<float> out) {
+/// As quantize.hpp says.
+BINADE_LOOP_FUNCTION void decode(const encoded& array, const axis_view& view, const quantizer& q,
+                                 std::span<float> out) {
   const std::size_t count = detail::size_of(array.codes);
   detail::check_arguments("decode", count, view, q, nullptr);
   detail::check_decoded(count, array, view, q, out);

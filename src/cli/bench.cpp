@@ -215,9 +215,10 @@ void add_bench_command(CLI::App& program, int& result) {
   auto options = std::make_shared<step_options>();
   CLI::App* command = bench->add_subcommand("step", "Time the steps of a training file, and what they consist of");
   command->add_option("FILE", options->file, "training file (TOML)")->required();
-  command->add_option("--recipe", options->recipes,
-                      "recipe in place of the file's; given several times, their steps are timed in turn and compared "
-                      "with the first")
+  command
+      ->add_option("--recipe", options->recipes,
+                   "recipe in place of the file's; given several times, their steps are timed in turn and compared "
+                   "with the first")
       ->allow_extra_args(false);
   command->add_option("--steps", options->steps, "steps to time, after " + std::to_string(warmup_steps) + " others")
       ->check(CLI::Range(1, 1000000))

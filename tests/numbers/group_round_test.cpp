@@ -1,5 +1,7 @@
 // Loops over groups of elements with a scale each against the rules of one group and one element.
 
+#include "binade/group_round.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,7 +12,6 @@
 #include <string>
 #include <vector>
 
-#include "binade/group_round.hpp"
 #include "binade/quantize.hpp"
 #include "binade/text.hpp"
 
