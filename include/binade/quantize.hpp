@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "binade/code_array.hpp"
 #include "binade/lanes.hpp"
 #include "binade/noise.hpp"
 #include "binade/quantize_counters.hpp"
@@ -22,10 +23,6 @@
 #include "binade/transform.hpp"
 
 namespace binade {
-
-/// Codes in the smallest unsigned type that holds one.
-using code_array = std::variant<std::vector<std::uint8_t>, std::vector<std::uint16_t>, std::vector<std::uint32_t>,
-                                std::vector<std::uint64_t>>;
 
 /// An encoded array: one code per element in storage order, and one scale code per group of each level, (tile row, tile
 /// column) in row-major order; float32 scales are codes of e8m23, which are their bit patterns.
@@ -76,22 +73,6 @@ inline void check_output(std::span<const float> x, const axis_view& view, std::s
       address(x.data()) < address(out.data() + out.size()))
     throw std::invalid_argument("quantize: out overlaps x in part; give x itself or memory apart from it");
 }
-/// The codes as a vector of this type and size, in the memory that they have if that is of this type.
-template <class T>
-std::vector<T>& resized(code_array& codes, std::size_t count) {
-  if (!std::holds_alternative<std::vector<T>>(codes)) codes.emplace<std::vector<T>>();
-  std::get<std::vector<T>>(codes).resize(count);
-  return std::get<std::vector<T>>(codes);
-}
-/// Calls visit with a vector of the smallest type for codes of this width.
-template <class Visit>
-void with_codes(code_array& codes, int width, std::size_t count, Visit visit) {
-  if (width <= 8) return visit(resized<std::uint8_t>(codes, count));
-  if (width <= 16) return visit(resized<std::uint16_t>(codes, count));
-  if (width <= 32) return visit(resized<std::uint32_t>(codes, count));
-  return visit(resized<std::uint64_t>(codes, count));
-}
-
 /// True if the values of an array are better stored around the caches, which they do not fit in.
 inline bool goes_around_caches(std::span<const float> x, std::span<const float> out) {
   return out.size() >= streamed_from && out.data() != x.data();
@@ -133,10 +114,6 @@ inline std::size_t outer_scale_count(const axis_view& view, const quantizer& q) 
 }
 
 namespace detail {
-
-inline std::size_t size_of(const code_array& codes) {
-  return std::visit([](const auto& c) { return c.size(); }, codes);
-}
 
 /// Throws unless there are as many scales and records as decode() needs, and room for `count` values.
 inline void check_decoded(std::size_t count, const encoded& array, const axis_view& view, const quantizer& q,

@@ -32,6 +32,20 @@ void unfold(thread_pool& pool, const window_geometry& g, std::size_t images, con
         T* const to = out + index * positions;
         const range ys = inside(g.out_height, g.stride, ky, g.padding, g.height);
         const range xs = inside(g.out_width, g.stride, kx, g.padding, g.width);
+        if (g.stride == 1 && g.out_width == g.width && ys.begin < ys.end && xs.begin < xs.end) {
+          // The lines follow each other here and there: all of them at once, then zeros over what came from beside.
+          const std::size_t first = ys.begin * g.width + xs.begin, last = (ys.end - 1) * g.width + xs.end;
+          const T* const from = plane + (ys.begin + ky - g.padding) * g.width + xs.begin + kx - g.padding;
+          std::fill(to, to + first, T(0));
+          std::copy_n(from, last - first, to + first);
+          std::fill(to + last, to + positions, T(0));
+          for (std::size_t oy = ys.begin; oy < ys.end; ++oy) {
+            T* const line = to + oy * g.width;
+            for (std::size_t ox = 0; ox < xs.begin; ++ox) line[ox] = 0;
+            for (std::size_t ox = xs.end; ox < g.width; ++ox) line[ox] = 0;
+          }
+          return;
+        }
         std::fill(to, to + ys.begin * g.out_width, T(0));
         for (std::size_t oy = ys.begin; oy < ys.end; ++oy) {
           T* const line = to + oy * g.out_width;

@@ -9,6 +9,7 @@
 #include "binade/reduction.hpp"
 #include "kernels/depthwise.hpp"
 #include "kernels/elementwise.hpp"
+#include "kernels/gemm.hpp"
 #include "kernels/unfold.hpp"
 #include "measurement.hpp"
 #include "recipe/quantized_matmul.hpp"
@@ -16,8 +17,9 @@
 namespace binade {
 namespace {
 
-/// Elements that the images of a piece unfold to, unless a single image has more.
-constexpr std::size_t piece_elements = std::size_t(1) << 22;
+/// Elements that the images of a piece unfold to, unless a single image has more: of products whose sums or noise go on
+/// from piece to piece, and of those where every output is of one piece, which stays in the cache.
+constexpr std::size_t piece_elements = std::size_t(1) << 22, cached_elements = std::size_t(1) << 17;
 
 /// The products of one convolution.  Matrices per group: weight (outputs, inner), unfolded input (inner, columns),
 /// result (outputs, columns), where a column is (image, oy, ox).
@@ -30,8 +32,8 @@ struct conv_shape {
   std::size_t positions() const { return windows.positions(); }
   std::size_t columns() const { return images * positions(); }
   std::size_t image_elements() const { return windows.channels * windows.pixels(); }
-  std::size_t piece_images() const {
-    return std::clamp<std::size_t>(piece_elements / (windows.rows() * positions()), 1, images);
+  std::size_t piece_images(std::size_t elements) const {
+    return std::clamp<std::size_t>(elements / (windows.rows() * positions()), 1, images);
   }
   axis_view along_windows() const { return {groups, inner(), columns()}; }  ///< of the unfolded input
   bool is_depthwise() const { return groups == windows.channels && out_channels == groups; }
@@ -44,9 +46,10 @@ struct image_range {
   std::size_t first, count;
 };
 
+/// @param elements  that the images of a piece unfold to
 template <class Body>
-void for_each_piece(const conv_shape& s, const Body& body) {
-  const std::size_t step = s.piece_images();
+void for_each_piece(const conv_shape& s, std::size_t elements, const Body& body) {
+  const std::size_t step = s.piece_images(elements);
   for (std::size_t first = 0; first < s.images; first += step)
     body(image_range{first, std::min(step, s.images - first)});
 }
@@ -143,23 +146,26 @@ tensor<T> convolve(const conv_shape& s, const site_quantization<T>& site, const 
     return y;
   }
   std::uint64_t noise = 0;
-  for_each_piece(s, [&](image_range images) {
+  const bool are_apart = input.is_plain() && site.multiplies_plainly(site_gemm::forward);
+  for_each_piece(s, are_apart ? cached_elements : piece_elements, [&](image_range images) {
     const unfolded_piece<T> unfolded = input.piece(images);
     const std::size_t columns = images.count * s.positions();
-    tensor<T> product = tensor<T>::uninitialized({s.out_channels, columns});
+    T* const to = y.data() + images.first * s.out_channels * s.positions();
+    // The product has all images of a channel together: of one image that is the result.
+    tensor<T> several = images.count == 1 ? tensor<T>() : tensor<T>::uninitialized({s.out_channels, columns});
+    T* const product = images.count == 1 ? to : several.data();
     if (bias)
-      pool.parallel_for(s.out_channels, [&, out = product.data()](std::size_t channel) {
-        std::fill_n(out + channel * columns, columns, bias.value()[channel]);
+      pool.parallel_for(s.out_channels, [&](std::size_t channel) {
+        std::fill_n(product + channel * columns, columns, bias.value()[channel]);
       });
     noise = site.multiply(
         site_gemm::forward,
         {transpose::no, transpose::no, s.outputs(), columns, s.inner(), s.inner(), unfolded.stride, columns}, weight,
-        unfolded.operand, product.data(), bool(bias),
+        unfolded.operand, product, bool(bias),
         group_places(s.groups, {0, unfolded.first, 0},
                      {s.outputs() * s.inner(), s.inner() * unfolded.stride, s.outputs() * columns}),
         noise);
-    kernels::swap_leading_axes<T>(pool, s.out_channels, images.count, s.positions(), product.data(),
-                                  y.data() + images.first * s.out_channels * s.positions());
+    if (product != to) kernels::swap_leading_axes<T>(pool, s.out_channels, images.count, s.positions(), product, to);
   });
   return y;
 }
@@ -204,7 +210,8 @@ tensor<T> input_gradient(const conv_shape& s, const site_quantization<T>& site, 
                                          result.data());
     return result;
   }
-  for_each_piece(s, [&](image_range images) {
+  const bool are_apart = site.multiplies_plainly(site_gemm::input_gradient);
+  for_each_piece(s, are_apart ? cached_elements : piece_elements, [&](image_range images) {
     const tensor<T> unfolded = unfolded_gradient(s, site, weight, gradient, images, noise);
     kernels::fold<T>(pool, s.windows, images.count, unfolded.data(), result.data() + images.first * s.image_elements());
   });
@@ -216,7 +223,7 @@ template <class T>
 void multiply_weight_gradient(const conv_shape& s, const site_quantization<T>& site, const unfolded_input<T>& input,
                               const gemm_operand<T>& gradient, T* out, bool accumulate, thread_pool& pool) {
   std::uint64_t noise = 0;
-  for_each_piece(s, [&](image_range images) {
+  for_each_piece(s, piece_elements, [&](image_range images) {
     const std::size_t first = images.first * s.positions();
     const bool adds = std::exchange(accumulate, true);
     if (s.is_depthwise() && input.is_plain() && site.multiplies_plainly(site_gemm::weight_gradient)) {
@@ -227,6 +234,21 @@ void multiply_weight_gradient(const conv_shape& s, const site_quantization<T>& s
       return;
     }
     const unfolded_piece<T> unfolded = input.piece(images);
+    if (s.groups == 1 && s.outputs() < s.inner() && site.multiplies_plainly(site_gemm::weight_gradient)) {
+      // Transposed: every output is the same chain, and the smaller matrix is the one that is turned.
+      const work_scope scope(work_kind::weight_gradient_products);
+      tensor<T> product = tensor<T>::uninitialized({s.inner(), s.outputs()});
+      gemm(transpose::no, transpose::yes, s.inner(), s.outputs(), images.count * s.positions(),
+           std::as_const(unfolded.operand.values).data() + unfolded.first, unfolded.stride,
+           gradient.values.data() + first, s.columns(), product.data(), s.outputs(), false, pool);
+      for (std::size_t o = 0; o < s.outputs(); ++o)
+        for (std::size_t i = 0; i < s.inner(); ++i) {
+          T& to = out[o * s.inner() + i];
+          const T sum = std::as_const(product)[i * s.outputs() + o];
+          to = adds ? to + sum : sum;
+        }
+      return;
+    }
     noise =
         site.multiply(site_gemm::weight_gradient,
                       {transpose::no, transpose::yes, s.outputs(), s.inner(), images.count * s.positions(), s.columns(),

@@ -12,7 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "binade/chunk_rounder.hpp"
 #include "binade/quantize.hpp"
+#include "binade/scale_codes.hpp"
 #include "binade/text.hpp"
 
 namespace binade {
