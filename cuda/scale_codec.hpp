@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "binade/group_scales.hpp"
 #include "binade/lane_round.hpp"
 #include "binade/scale_finder.hpp"
 #include "binade/scaling.hpp"
