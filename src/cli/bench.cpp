@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
@@ -46,7 +47,7 @@ struct spread {
 
   explicit spread(std::vector<double> values) {
     std::sort(values.begin(), values.end());
-    const auto at = [&](double share) { return values[std::size_t(share * double(values.size() - 1) + 0.5)]; };
+    const auto at = [&](double share) { return values[std::size_t(std::lround(share * double(values.size() - 1)))]; };
     median = (values[(values.size() - 1) / 2] + values[values.size() / 2]) / 2;
     p10 = at(0.1);
     p90 = at(0.9);
