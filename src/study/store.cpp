@@ -66,10 +66,10 @@ void bind_text(SQLite::Statement& s, int index, const std::string& value) {
     s.bind(index, value);
 }
 
-double real(SQLite::Column column) {
+double real(const SQLite::Column& column) {
   return column.isNull() ? std::numeric_limits<double>::quiet_NaN() : column.getDouble();
 }
-std::optional<double> optional_real(SQLite::Column column) {
+std::optional<double> optional_real(const SQLite::Column& column) {
   return column.isNull() ? std::nullopt : std::optional(column.getDouble());
 }
 
