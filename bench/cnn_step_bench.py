@@ -7,16 +7,11 @@ its steps, of processor time with one thread, else by the clock.
     python3 bench/cnn_step_bench.py --threads 2 --rounds 5
 """
 
-import argparse
-import json
 import pathlib
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 
-from training_step_bench import PROGRAM, cpu_name, ratio_text
+from step_timing import begin_beside_torch, binade_milliseconds, python_milliseconds, ratio_text
 
 CASES = [
     # widths of the stages, blocks of each, size, batch, steps of a round
@@ -57,11 +52,7 @@ steps = 1000
 
     def milliseconds(self, steps):
         """Of a step under each recipe."""
-        recipes = [word for recipe in RECIPES for word in ("--recipe", recipe)]
-        command = [PROGRAM, "bench", "step", str(self.file), *recipes, "--threads", str(self.threads), "--steps", str(steps), "--json"]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        clock = "processor_ms" if self.threads == 1 else "ms"
-        return [r[clock]["median"] for r in json.loads(done.stdout)["recipes"]]
+        return binade_milliseconds(self.file, RECIPES, self.threads, steps)
 
 
 def resnet(torch, widths, blocks, classes=10):
@@ -90,7 +81,7 @@ def resnet(torch, widths, blocks, classes=10):
 
 class PyTorch:
     def __init__(self, torch, threads, channels_last, widths, blocks, size, batch):
-        self.torch, self.clock = torch, time.process_time if threads == 1 else time.perf_counter
+        self.torch, self.threads = torch, threads
         torch.manual_seed(0)
         layout = torch.channels_last if channels_last else torch.contiguous_format
         self.model = resnet(torch, widths, blocks).to(memory_format=layout)
@@ -108,27 +99,11 @@ class PyTorch:
         self.optimizer.step()
 
     def milliseconds(self, steps):
-        times = []
-        for _ in range(steps):
-            start = self.clock()
-            self.step()
-            times.append(1e3 * (self.clock() - start))
-        return statistics.median(times)
+        return python_milliseconds(self.step, self.threads, steps)
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=7)
-    options = parser.parse_args()
-    try:
-        import torch
-    except ImportError:
-        sys.exit("cnn_step_bench: PyTorch is the baseline and is not installed: ./dev setup --torch")
-    torch.set_num_threads(options.threads)
-    version = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    clock = "processor time" if options.threads == 1 else "time by the clock"
-    print(f"{version}, PyTorch {torch.__version__}, {cpu_name()}, {options.threads} thread(s), {clock}, medians of {options.rounds} rounds")
+    options, torch = begin_beside_torch("cnn_step_bench")
     print(f"{'model':<40} {'recipe':<14} {'binade ms':>10} {'/ f32':>18} {'PyTorch ms':>11} {'/ binade':>18}")
     with tempfile.TemporaryDirectory() as folder:
         for *case, steps in CASES:

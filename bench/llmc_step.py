@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 
-from training_step_bench import CASES, PROGRAM, RECIPES, Binade, cpu_name, ratio_text
+from step_timing import options_of, print_title, ratio_text
+from training_step_bench import CASES, RECIPES, Binade
 
 VOCABULARY = 272
 DRIVER = r"""
@@ -72,14 +73,10 @@ class LlmC:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("source", type=pathlib.Path, help="folder of llm.c, with train_gpt2.c")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=7)
-    options = parser.parse_args()
+    options = options_of(parser)
     if not (options.source / "train_gpt2.c").is_file():
         sys.exit(f"llmc_step: {options.source} has no train_gpt2.c; give the folder of a checkout of llm.c")
-    version = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    clock = "processor time" if options.threads == 1 else "time by the clock"
-    print(f"{version}, llm.c with -Ofast -march=native, {cpu_name()}, {options.threads} thread(s), {clock}, medians of {options.rounds} rounds")
+    print_title("llm.c with -Ofast -march=native", options)
     print(f"{'model':<34} {'llm.c ms':>9}  {'recipe':<20} {'binade ms':>10} {'llm.c / binade':>18}")
     with tempfile.TemporaryDirectory() as folder:
         for *case, steps in CASES:

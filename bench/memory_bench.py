@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-from training_step_bench import PROGRAM, cpu_name
+from step_timing import PROGRAM, cpu_name
 
 STEPS = 3
 SAVED = '[[rule]]\nlayers = "*"\nsaved = "e4m3fn@block(128)"\n'

@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import tempfile
 
-from training_step_bench import PROGRAM, cpu_name
+from step_timing import PROGRAM, cpu_name
 
 ROUNDS, FEW, MANY = 7, 5, 45
 CASES = [

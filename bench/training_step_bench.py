@@ -7,20 +7,15 @@ the times are processor time, so that other programs count little; with more the
     python3 bench/training_step_bench.py --threads 2 --rounds 5
 """
 
-import argparse
-import json
-import os
 import pathlib
-import platform
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
+
+from step_timing import begin_beside_torch, binade_milliseconds, python_milliseconds, ratio_text
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "torch"))
-PROGRAM = os.environ.get("BINADE_PROGRAM", str(ROOT / "build" / "release" / "src" / "binade"))
 
 CASES = [
     # layers, width, heads, context, batch, steps of a round
@@ -37,14 +32,6 @@ operands = "hadamard(32)+mxfp4"
 layers = ["*.attention.scores", "*.attention.values", "head"]
 operands = "none"
 """
-
-
-def cpu_name():
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 class Binade:
@@ -71,18 +58,14 @@ steps = 1000
 
     def milliseconds(self, steps):
         """Of a step under each recipe."""
-        recipes = [word for recipe in RECIPES for word in ("--recipe", recipe)]
-        command = [PROGRAM, "bench", "step", str(self.file), *recipes, "--threads", str(self.threads), "--steps", str(steps), "--json"]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        clock = "processor_ms" if self.threads == 1 else "ms"
-        return [r[clock]["median"] for r in json.loads(done.stdout)["recipes"]]
+        return binade_milliseconds(self.file, RECIPES, self.threads, steps)
 
 
 class PyTorch:
     def __init__(self, torch, threads, compiled, layers, width, heads, context, batch):
         from test_parity import GPT2
 
-        self.torch, self.clock = torch, time.process_time if threads == 1 else time.perf_counter
+        self.torch, self.threads = torch, threads
         torch.manual_seed(0)
         self.plain = GPT2(272, context, layers, width, heads, 4 * width)
         self.model = torch.compile(self.plain) if compiled else self.plain
@@ -101,32 +84,11 @@ class PyTorch:
         self.optimizer.step()
 
     def milliseconds(self, steps):
-        times = []
-        for _ in range(steps):
-            start = self.clock()
-            self.step()
-            times.append(1e3 * (self.clock() - start))
-        return statistics.median(times)
-
-
-def ratio_text(numerators, denominators):
-    ratios = sorted(n / d for n, d in zip(numerators, denominators))
-    return f"{statistics.median(ratios):>7.2f}  {ratios[0]:.2f}..{ratios[-1]:.2f}"
+        return python_milliseconds(self.step, self.threads, steps)
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=7)
-    options = parser.parse_args()
-    try:
-        import torch
-    except ImportError:
-        sys.exit("training_step_bench: PyTorch is the baseline and is not installed: ./dev setup --torch")
-    torch.set_num_threads(options.threads)
-    version = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    clock = "processor time" if options.threads == 1 else "time by the clock"
-    print(f"{version}, PyTorch {torch.__version__}, {cpu_name()}, {options.threads} thread(s), {clock}, medians of {options.rounds} rounds")
+    options, torch = begin_beside_torch("training_step_bench")
     print(f"{'model':<34} {'recipe':<20} {'binade ms':>10} {'/ f32':>18} {'eager ms':>10} {'/ binade':>18} {'compiled ms':>12} {'/ binade':>18}")
     with tempfile.TemporaryDirectory() as folder:
         for *case, steps in CASES:

@@ -155,7 +155,7 @@ def test_a_closed_standard_output_never_lands_in_the_store(binade, program, sett
     assert binade("report", "out").returncode == 0
 
 
-@pytest.mark.skipif(shutil.which("qemu-x86_64") is None, reason="qemu-x86_64 (package qemu-user) is not here")
+@pytest.mark.skipif(shutil.which("qemu-x86_64") is None, reason="qemu-x86_64 is not here: installing the package qemu-user ends this skip")
 @pytest.mark.parametrize(
     "cpu, lacks",
     [
