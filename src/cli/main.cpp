@@ -69,6 +69,21 @@ int report_error(const std::string& message, int code) {
 }
 #endif
 
+// A disk that fails under a mapped file, or somebody who shortens it between a look at its size and one at its bytes:
+// nothing is lost that SIGKILL would not lose, and nobody should have to guess why.
+void explain_failing_mappings() {
+  struct sigaction action {};
+  action.sa_handler = [](int) {
+    constexpr std::string_view text =
+        "binade: error: a data file that is mapped into memory could not be read: its disk failed, or it became "
+        "shorter\n";
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text.data(), text.size());
+    ::_exit(exit_code::failed_while_running);
+  };
+  ::sigemptyset(&action.sa_mask);
+  ::sigaction(SIGBUS, &action, nullptr);
+}
+
 int run(int argc, char** argv) {
   CLI::App program("binade: what happens to a computation or a training run if its numbers look like that?", "binade");
   program.set_version_flag("--version", "binade " + std::string(version_and_commit));
@@ -129,6 +144,7 @@ int main(int argc, char** argv) {
   ::signal(SIGPIPE,
            SIG_IGN);  // a write into a closed pipe is an error like others: a study goes on without its audience
   ::signal(SIGXFSZ, SIG_IGN);  // so is a write beyond the allowed file size
+  explain_failing_mappings();
   try {
     return run(argc, argv);
   } catch (const closed_pipe&) {

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <span>
 #include <stdexcept>
 #include <utility>
 
 #include "data/data_kind.hpp"
+#include "data/image_source.hpp"
 #include "data/token_file.hpp"
-#include "util/input_file.hpp"
 #include "util/npy.hpp"
 #include "util/toml_numbers.hpp"
 
@@ -28,109 +27,97 @@ constexpr std::size_t cifar_side = 32, cifar_pixels = 3 * cifar_side * cifar_sid
 
 // ---- IDX -----------------------------------------------------------------------------------------------------------
 
-idx_array read_idx(const fs::path& path) {
+idx_file read_idx(const fs::path& path) {
   if (!fs::exists(path) && fs::exists(path.string() + ".gz"))
     refuse(path, "is not there, but " + path.string() + ".gz is; unpack it first: gunzip " + path.string() + ".gz");
-  const input_file file(path, "an IDX file, such as those of MNIST");
-  file.refuse_gzip();
-  const std::string size_text = "has " + std::to_string(file.size()) + " bytes";
-  std::uint8_t start[4] = {};
-  if (file.size() < sizeof start) refuse(path, size_text + " and is no IDX file");
-  file.read(0, std::as_writable_bytes(std::span(start)));
-  if (start[0] != 0 || start[1] != 0) refuse(path, "is no IDX file (its first two bytes are not 0)");
-  if (start[2] != 0x08)
-    refuse(path, "is an IDX file of type " + std::to_string(start[2]) + "; bytes (type 8) are read");
-  const std::size_t rank = start[3];
+  const auto file = std::make_shared<const mapped_file>(path, "an IDX file, such as those of MNIST");
+  file->refuse_gzip();
+  const std::string size_text = "has " + std::to_string(file->size()) + " bytes";
+  const std::span<const std::byte> bytes = file->bytes();
+  const auto byte = [bytes](std::size_t i) { return std::to_integer<std::uint32_t>(bytes[i]); };
+  constexpr std::size_t start = 4;
+  if (bytes.size() < start) refuse(path, size_text + " and is no IDX file");
+  if (byte(0) != 0 || byte(1) != 0) refuse(path, "is no IDX file (its first two bytes are not 0)");
+  if (byte(2) != 0x08) refuse(path, "is an IDX file of type " + std::to_string(byte(2)) + "; bytes (type 8) are read");
+  const std::size_t rank = byte(3);
   if (rank < 1 || rank > 4) refuse(path, "has " + std::to_string(rank) + " dimensions; 1 to 4 are read");
-  const std::uint64_t header = sizeof start + 4 * rank;
-  if (file.size() < header)
+  const std::size_t header = start + 4 * rank;
+  if (bytes.size() < header)
     refuse(path, size_text + " and is truncated: its header alone has " + std::to_string(header));
-  std::vector<std::uint8_t> sizes(4 * rank);
-  file.read(sizeof start, std::as_writable_bytes(std::span(sizes)));
-  idx_array array;
+  idx_file array{.file = file, .data_at = header};
   std::uint64_t count = 1;
   for (std::size_t d = 0; d < rank; ++d) {
     std::uint32_t size = 0;
-    for (std::size_t i = 0; i < 4; ++i) size = size << 8 | sizes[4 * d + i];
+    for (std::size_t i = 0; i < 4; ++i) size = size << 8 | byte(start + 4 * d + i);
     array.shape.push_back(size);
-    if (size != 0 && count > file.size() / size)
+    if (size != 0 && count > bytes.size() / size)
       refuse(path, size_text + " and is truncated: its header claims more elements than that");
     count *= size;
   }
-  if (file.size() - header != count)
+  if (bytes.size() - header != count)
     refuse(path, size_text + ", and its header claims " + std::to_string(header + count) + ": it is " +
-                     (file.size() - header < count ? "truncated" : "damaged"));
-  array.bytes.resize(static_cast<std::size_t>(count));
-  file.read(header, std::as_writable_bytes(std::span(array.bytes)));
+                     (bytes.size() - header < count ? "truncated" : "damaged"));
   return array;
 }
 
 labelled_images read_mnist(const fs::path& images, const fs::path& labels) {
-  idx_array pixels = read_idx(images), classes = read_idx(labels);
+  const idx_file pixels = read_idx(images), classes = read_idx(labels);
   if (pixels.shape.size() != 3) refuse(images, "holds no images: it has not 3 dimensions");
   if (classes.shape.size() != 1) refuse(labels, "holds no labels: it has not 1 dimension");
   if (pixels.shape[0] != classes.shape[0])
     refuse(labels, "has " + std::to_string(classes.shape[0]) + " labels for the " + std::to_string(pixels.shape[0]) +
                        " images of " + images.string());
-  return {.channels = 1,
-          .height = pixels.shape[1],
-          .width = pixels.shape[2],
-          .bytes = std::move(pixels.bytes),
-          .labels = {classes.bytes.begin(), classes.bytes.end()}};
+  labelled_images result{.channels = 1, .height = pixels.shape[1], .width = pixels.shape[2]};
+  result.runs.push_back(
+      {.file = pixels.file, .first = pixels.data_at, .stride = result.pixels(), .count = pixels.shape[0]});
+  for (const std::byte label : classes.elements()) result.labels.push_back(std::to_integer<std::int32_t>(label));
+  return result;
 }
 
 // ---- CIFAR ---------------------------------------------------------------------------------------------------------
 
 void add_cifar(labelled_images& images, const fs::path& path, std::size_t classes) {
-  const input_file file(path, "a file of the binary version of CIFAR");
-  file.refuse_gzip();
+  const auto file = std::make_shared<const mapped_file>(path, "a file of the binary version of CIFAR");
+  file->refuse_gzip();
   const std::size_t labels = classes > 10 ? 2 : 1, record = labels + cifar_pixels;
-  if (file.size() == 0 || file.size() % record != 0)
-    refuse(path, "has " + std::to_string(file.size()) + " bytes, which are no whole records of " +
+  const std::span<const std::byte> bytes = file->bytes();
+  if (bytes.empty() || bytes.size() % record != 0)
+    refuse(path, "has " + std::to_string(bytes.size()) + " bytes, which are no whole records of " +
                      std::to_string(record) + ": it is truncated, or not the binary version");
   images.channels = 3;
   images.height = images.width = cifar_side;
-  std::vector<std::uint8_t> one(record);
-  for (std::uint64_t at = 0; at < file.size(); at += record) {
-    file.read(at, std::as_writable_bytes(std::span(one)));
-    const std::uint8_t label = one[labels - 1];
-    if (label >= classes)
+  for (std::size_t at = 0; at < bytes.size(); at += record) {
+    const auto label = std::to_integer<std::int32_t>(bytes[at + labels - 1]);
+    if (static_cast<std::size_t>(label) >= classes)
       refuse(path, "has label " + std::to_string(label) + " in record " + std::to_string(at / record) +
                        "; valid is 0.." + std::to_string(classes - 1));
     images.labels.push_back(label);
-    images.bytes.insert(images.bytes.end(), one.begin() + static_cast<std::ptrdiff_t>(labels), one.end());
   }
+  images.runs.push_back({.file = file, .first = labels, .stride = record, .count = bytes.size() / record});
 }
 
 // ---- .npy ----------------------------------------------------------------------------------------------------------
 
 labelled_images read_npy_images(const fs::path& images, const fs::path& labels) {
   const npy_file pixels(images);
+  const npy_type type = pixels.header().type;
   const std::vector<std::uint64_t>& shape = pixels.header().shape;
   if (shape.size() != 3 && shape.size() != 4)
     refuse(images, "has shape " + shape_text(shape) +
                        "; images are (count, height, width) or (count, channels, height, width)");
+  if (type == npy_type::float64)
+    refuse(images,
+           "holds float64 elements; pixels are uint8, float16, bfloat16 or float32: save x.astype(numpy.float32)");
+  if (type != npy_type::uint8 && !is_floating(type))
+    refuse(images, "holds " + std::string(name_of(type)) + " elements; pixels are uint8, float16, bfloat16 or float32");
   labelled_images result{.channels = shape.size() == 4 ? static_cast<std::size_t>(shape[1]) : 1,
                          .height = static_cast<std::size_t>(shape[shape.size() - 2]),
                          .width = static_cast<std::size_t>(shape.back())};
-  const auto count = static_cast<std::size_t>(pixels.header().count());
-  if (pixels.header().type == npy_type::uint8) {
-    result.bytes.resize(count);
-    pixels.read(0, std::as_writable_bytes(std::span(result.bytes)));
-  } else if (pixels.header().type == npy_type::float64) {
-    refuse(images,
-           "holds float64 elements; pixels are uint8, float16, bfloat16 or float32: save x.astype(numpy.float32)");
-  } else if (is_floating(pixels.header().type)) {
-    result.reals.resize(count);
-    pixels.read(0, std::span(result.reals));
-    const auto odd = std::find_if(result.reals.begin(), result.reals.end(), [](float x) { return !std::isfinite(x); });
-    if (odd != result.reals.end())
-      refuse(images, "has a pixel that is NaN or infinite: element " + std::to_string(odd - result.reals.begin()) +
-                         " in storage order; pixels must be finite");
-  } else {
-    refuse(images, "holds " + std::string(name_of(pixels.header().type)) +
-                       " elements; pixels are uint8, float16, bfloat16 or float32");
-  }
+  result.runs.push_back({.file = std::make_shared<const mapped_file>(images, "a .npy file of images"),
+                         .first = pixels.data_at(),
+                         .stride = result.pixels() * size_of(type),
+                         .count = static_cast<std::size_t>(shape[0]),
+                         .type = type});
   const token_file classes(labels, token_file::layout::npy);
   if (classes.count() != shape[0])
     refuse(labels, "has " + std::to_string(classes.count()) + " labels for the " + std::to_string(shape[0]) +
@@ -140,6 +127,16 @@ labelled_images read_npy_images(const fs::path& images, const fs::path& labels) 
   for (const std::int64_t label : wide) {
     if (label < 0 || label >= (1 << 20)) refuse(labels, "has label " + std::to_string(label) + "; valid is 0..1048575");
     result.labels.push_back(static_cast<std::int32_t>(label));
+  }
+  if (result.has_bytes()) return result;
+  std::vector<float> values(result.pixels());
+  for (std::size_t i = 0; i < result.count(); ++i) {
+    result.read(i, values);
+    const auto odd = std::find_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
+    if (odd != values.end())
+      refuse(images, "has a pixel that is NaN or infinite: element " +
+                         std::to_string(i * values.size() + static_cast<std::size_t>(odd - values.begin())) +
+                         " in storage order; pixels must be finite");
   }
   return result;
 }
@@ -165,21 +162,6 @@ std::size_t classes_of(const labelled_images& images) {
   return images.labels.empty()
              ? 0
              : static_cast<std::size_t>(*std::max_element(images.labels.begin(), images.labels.end())) + 1;
-}
-
-/// The last `share` of the images, taken away from them.
-labelled_images split_off(labelled_images& images, double share) {
-  const auto kept = static_cast<std::size_t>(static_cast<double>(images.count()) * (1 - share));
-  labelled_images rest{.channels = images.channels, .height = images.height, .width = images.width};
-  const auto move_tail = [](auto& from, auto& to, std::size_t at) {
-    if (from.empty()) return;
-    to.assign(from.begin() + static_cast<std::ptrdiff_t>(at), from.end());
-    from.resize(at);
-  };
-  move_tail(images.bytes, rest.bytes, kept * images.pixels());
-  move_tail(images.reals, rest.reals, kept * images.pixels());
-  move_tail(images.labels, rest.labels, kept);
-  return rest;
 }
 
 data_opener read_cifar_table(const data_request& r, const char* name, std::size_t classes, std::vector<double> mean,
@@ -242,8 +224,9 @@ data_kind images_kind() {
               labelled_images training = read_npy_images(images, labels);
               image_set_settings with_classes = s;
               with_classes.classes = std::max<std::size_t>(classes_of(training), 2);
-              labelled_images validation =
-                  has_tests ? read_npy_images(test_images, test_labels) : split_off(training, share);
+              labelled_images validation = has_tests ? read_npy_images(test_images, test_labels)
+                                                     : training.split_off(static_cast<std::size_t>(
+                                                           static_cast<double>(training.count()) * (1 - share)));
               return std::make_unique<image_set_source>(std::move(training), std::move(validation), with_classes);
             };
           }};

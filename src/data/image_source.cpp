@@ -18,10 +18,14 @@ namespace {
 
 constexpr std::uint64_t order_tag = 0x200, chance_tag = 0x201;  // of the seeds for the two uses of data_seed
 
+/// The digest of what a run reads: bytes, or numbers as float32, and labels.
 std::string digest_of(const labelled_images& images) {
   byte_hasher hash;
-  hash.add(std::span(reinterpret_cast<const std::byte*>(images.bytes.data()), images.bytes.size()));
-  hash.add(std::as_bytes(std::span(images.reals)));
+  std::vector<float> numbers(images.has_bytes() ? 0 : images.pixels());
+  for (std::size_t i = 0; i < images.count(); ++i) {
+    if (!images.has_bytes()) images.read(i, numbers);
+    hash.add(images.has_bytes() ? images.bytes(i) : std::as_bytes(std::span(numbers)));
+  }
   return hash.add(std::as_bytes(std::span(images.labels))).digest();
 }
 
@@ -53,9 +57,7 @@ image_set_source::image_set_source(labelled_images training, labelled_images val
   const std::size_t channels = training_.channels;
   for (const auto& [images, which] : {std::pair(&training_, "training"), std::pair(&validation_, "validation")}) {
     if (images->count() == 0) refuse(std::string("there are none for ") + which);
-    if (images->pixels() == 0 || images->bytes.size() + images->reals.size() != images->count() * images->pixels())
-      refuse(std::string("the pixels for ") + which + " are not those of " + std::to_string(images->count()) +
-             " images");
+    if (images->pixels() == 0) refuse(std::string("those for ") + which + " have no pixels");
     for (const std::int32_t label : images->labels)
       if (label < 0 || static_cast<std::size_t>(label) >= settings_.classes)
         refuse(std::string("a label for ") + which + " is " + std::to_string(label) + "; valid is 0.." +
@@ -109,11 +111,20 @@ void image_set_source::write_image(image_batch& batch, std::size_t row, const la
     down = static_cast<std::size_t>(scaled_below(derived_seed(chance, 0), places));
     right = static_cast<std::size_t>(scaled_below(derived_seed(chance, 1), places));
   }
+  const bool has_bytes = from.has_bytes();
+  std::span<const std::byte> bytes;
+  std::vector<float> numbers;
+  if (has_bytes) {
+    bytes = from.bytes(index);
+  } else {
+    numbers.resize(from.pixels());
+    from.read(index, numbers);
+  }
   const std::size_t height = from.height, width = from.width;
   float* out = batch.pixels.data() + row * from.pixels();
   for (std::size_t c = 0; c < from.channels; ++c) {
     const float* table = value_of_byte_.data() + c * 256;
-    const std::size_t plane = (index * from.channels + c) * height * width;
+    const std::size_t plane = c * height * width;
     for (std::size_t y = 0; y < height; ++y)
       for (std::size_t x = 0; x < width; ++x, ++out) {
         // In the frame the image begins at (padding, padding); what is cut from it begins at (down, right).
@@ -121,10 +132,10 @@ void image_set_source::write_image(image_batch& batch, std::size_t row, const la
         const bool is_inside =
             frame_y >= padding && frame_y - padding < height && frame_x >= padding && frame_x - padding < width;
         const std::size_t at = is_inside ? plane + (frame_y - padding) * width + (frame_x - padding) : 0;
-        if (from.reals.empty()) {
-          *out = table[is_inside ? from.bytes[at] : 0];
+        if (has_bytes) {
+          *out = table[is_inside ? std::to_integer<std::size_t>(bytes[at]) : 0];
         } else {
-          const double value = is_inside ? static_cast<double>(from.reals[at]) : 0;
+          const double value = is_inside ? static_cast<double>(numbers[at]) : 0;
           *out = static_cast<float>((value - settings_.mean[c]) / settings_.deviation[c]);
         }
       }

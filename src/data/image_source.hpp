@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/data_source.hpp"
+#include "data/labelled_images.hpp"
 
 namespace binade {
 
@@ -29,17 +30,6 @@ class image_source : public data_source {
   std::string unit() const final { return "image"; }
 };
 
-/// Images in memory, all of one size, as files have them.
-struct labelled_images {
-  std::size_t channels = 0, height = 0, width = 0;
-  std::vector<std::uint8_t> bytes = {};   ///< (count, channels, height, width), 0..255; empty where there are reals
-  std::vector<float> reals = {};          ///< the same as numbers; empty where there are bytes
-  std::vector<std::int32_t> labels = {};  ///< (count), 0 or more
-
-  std::size_t count() const { return labels.size(); }
-  std::size_t pixels() const { return channels * height * width; }
-};
-
 /// How an image set is served.
 struct image_set_settings {
   std::string name = {};               ///< of the kind of data
@@ -58,8 +48,8 @@ struct image_set_settings {
 class image_set_source final : public image_source {
  public:
   /// @throws std::invalid_argument if a set is empty, the two are of different sizes, a label is not below the number
-  /// of
-  ///         classes, or a setting is outside its range
+  ///         of classes, or a setting is outside its range
+  /// @throws std::runtime_error as mapped_file::bytes()
   image_set_source(labelled_images training, labelled_images validation, image_set_settings settings);
 
   image_shape images() const override;

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <memory>
+#include <span>
 #include <stdexcept>
+#include <string_view>
 #include <vector>
 
 #include "data/data_kind.hpp"
@@ -19,24 +20,6 @@ constexpr double most_control_characters = 0.02;  // random bytes have 10 %
 
 [[noreturn]] void refuse(const std::filesystem::path& file, const std::string& why) {
   throw std::invalid_argument("text data: " + file.string() + " " + why);
-}
-
-std::string read_whole(const std::filesystem::path& file) {
-  std::error_code error;
-  const auto status = std::filesystem::status(file, error);
-  if (status.type() == std::filesystem::file_type::not_found) refuse(file, "is not there; give a plain text file");
-  if (std::filesystem::is_directory(status)) refuse(file, "is a folder; give a plain text file");
-  if (!std::filesystem::is_regular_file(status)) refuse(file, "is no regular file; give a plain text file");
-  const std::uintmax_t size = std::filesystem::file_size(file, error);
-  std::ifstream in(file, std::ios::binary);
-  if (error || !in) throw std::runtime_error("text data: " + file.string() + " cannot be read; check its permissions");
-  if (size == 0) refuse(file, "is empty; give a plain text file");
-  std::string bytes(size, '\0');
-  in.read(bytes.data(), static_cast<std::streamsize>(size));
-  if (in.gcount() != static_cast<std::streamsize>(size))
-    throw std::runtime_error("text data: " + file.string() + " ended after " + std::to_string(in.gcount()) + " of " +
-                             std::to_string(size) + " bytes; it changed while it was read: run again");
-  return bytes;
 }
 
 void refuse_binary(const std::filesystem::path& file, std::string_view bytes) {
@@ -58,23 +41,25 @@ void refuse_binary(const std::filesystem::path& file, std::string_view bytes) {
 }  // namespace
 
 text_source::text_source(const std::filesystem::path& file, std::size_t context, std::size_t validation_rows)
-    : name_(file.filename().string()), context_(context) {
+    : file_(file, "a plain text file"), name_(file.filename().string()), context_(context) {
   if (context < 1 || validation_rows < 1)
     throw std::invalid_argument("text_source: context is " + std::to_string(context) + " and validation_rows is " +
                                 std::to_string(validation_rows) + "; both must be at least 1");
-  bytes_ = read_whole(file);
-  training_bytes_ = bytes_.size() / 10 * 9 + bytes_.size() % 10 * 9 / 10;
-  const std::size_t validation_bytes = bytes_.size() - training_bytes_;
+  const std::span<const std::byte> stored = file_.bytes();
+  const std::string_view bytes(reinterpret_cast<const char*>(stored.data()), stored.size());
+  if (bytes.empty()) refuse(file, "is empty; give a plain text file");
+  training_bytes_ = bytes.size() / 10 * 9 + bytes.size() % 10 * 9 / 10;
+  const std::size_t validation_bytes = bytes.size() - training_bytes_;
   if (validation_bytes < context || training_bytes_ < context)
-    refuse(file, "has " + std::to_string(bytes_.size()) + " bytes, so that 10 % for validation are " +
+    refuse(file, "has " + std::to_string(bytes.size()) + " bytes, so that 10 % for validation are " +
                      std::to_string(validation_bytes) + ", and one sequence is " + std::to_string(context) +
                      " bytes; give a text of at least " + std::to_string(10 * context) + " bytes or a smaller context");
-  refuse_binary(file, bytes_);
-  digest_ = hash_of(bytes_);
+  refuse_binary(file, bytes);
+  digest_ = hash_of(bytes);
   validation_pieces_ = validation_bytes / context;
   validation_rows_ = std::min(validation_rows, validation_pieces_);
   std::vector<std::uint64_t> counts(256);
-  for (std::size_t i = 0; i < training_bytes_; ++i) ++counts[static_cast<unsigned char>(bytes_[i])];
+  for (std::size_t i = 0; i < training_bytes_; ++i) ++counts[static_cast<unsigned char>(bytes[i])];
   unigram_entropy_ = entropy_of_counts(counts);
 }
 
@@ -88,9 +73,10 @@ token_batch text_source::empty_batch(std::size_t rows) const {
 }
 
 void text_source::write_row(token_batch& batch, std::size_t row, std::size_t first_byte) const {
+  const std::span<const std::byte> bytes = file_.bytes(first_byte, context_);
   std::int32_t before = start;
   for (std::size_t t = 0; t < context_; ++t) {
-    const auto byte = static_cast<unsigned char>(bytes_[first_byte + t]);
+    const auto byte = std::to_integer<std::int32_t>(bytes[t]);
     batch.inputs[row * context_ + t] = before;
     batch.targets[row * context_ + t] = byte;
     before = byte;
@@ -117,13 +103,13 @@ token_batch text_source::validation_tokens(std::size_t first, std::size_t rows) 
 }
 
 std::string text_source::description() const {
-  return "text " + name_ + ": " + std::to_string(bytes_.size()) +
+  return "text " + name_ + ": " + std::to_string(file_.size()) +
          " bytes, the last 10 % for validation; validation on " + std::to_string(validation_rows_) + " sequences of " +
          std::to_string(context_) + " bytes";
 }
 
 std::string text_source::canonical_text() const {
-  return "corpus = \"text\"\nbytes = " + std::to_string(bytes_.size()) + "\nxxh3 = \"" + digest_ +
+  return "corpus = \"text\"\nbytes = " + std::to_string(file_.size()) + "\nxxh3 = \"" + digest_ +
          "\"\nvalidation_documents = " + std::to_string(validation_rows_) + "\n";
 }
 

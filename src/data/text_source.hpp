@@ -6,6 +6,7 @@
 #include <string>
 
 #include "data/token_source.hpp"
+#include "util/mapped_file.hpp"
 
 namespace binade {
 
@@ -15,17 +16,16 @@ namespace binade {
 /// place drawn at random; the validation sequences are disjoint pieces, spread evenly over their part.  Bits per byte
 /// are loss / ln 2.
 ///
-/// The file is read whole, so that nothing that happens to it later changes a run.
+/// The file is mapped into memory.  Somebody who writes to it ends the run with an error instead of changing it.
 class text_source final : public token_source {
  public:
   static constexpr std::int32_t start = 256;
 
   /// @param context           bytes per sequence, >= 1
   /// @param validation_rows   validation sequences, >= 1; as many as there are, if there are fewer
-  /// @throws std::runtime_error if the file cannot be read
+  /// @throws std::runtime_error if the file cannot be read or mapped
   /// @throws std::invalid_argument if it is not there, no regular file, empty, too short for one validation sequence,
-  /// or
-  ///         no text: a NUL byte, or more than 2 % other control characters
+  ///         or no text: a NUL byte, or more than 2 % other control characters
   text_source(const std::filesystem::path& file, std::size_t context, std::size_t validation_rows);
 
   std::size_t vocabulary() const override { return 257; }
@@ -43,7 +43,8 @@ class text_source final : public token_source {
   token_batch empty_batch(std::size_t rows) const;
   void write_row(token_batch& batch, std::size_t row, std::size_t first_byte) const;
 
-  std::string name_, bytes_, digest_;
+  mapped_file file_;
+  std::string name_, digest_;
   std::size_t context_, training_bytes_, validation_rows_, validation_pieces_;
   double unigram_entropy_;
 };

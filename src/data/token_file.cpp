@@ -5,7 +5,6 @@
 #include <bit>
 #include <cstring>
 #include <stdexcept>
-#include <vector>
 
 #include "util/npy.hpp"
 
@@ -38,8 +37,8 @@ token_file::token_file(const std::filesystem::path& file, layout expected)
     : file_(file, "a file of tokens: llm.c's .bin, 16-bit tokens without a header, or .npy"), layout_(expected) {
   if (file_.size() == 0) refuse(file, "is empty; give a file of tokens");
   std::array<char, 8> start{};
-  const std::size_t known = static_cast<std::size_t>(std::min<std::uint64_t>(start.size(), file_.size()));
-  file_.read(0, std::as_writable_bytes(std::span(start)).first(known));
+  const std::size_t known = std::min(start.size(), file_.size());
+  std::memcpy(start.data(), file_.bytes().data(), known);
   std::int32_t magic = 0;
   std::memcpy(&magic, start.data(), sizeof magic);
   const bool is_llmc = known >= 4 && (magic == magic_uint16 || magic == magic_uint32);
@@ -74,7 +73,7 @@ void token_file::open_llmc(bool is_wide) {
   if (file_.size() < header_bytes)
     refuse(file, "is truncated: it has " + std::to_string(file_.size()) + " bytes and the header alone has 1024");
   std::array<std::int32_t, 3> header{};
-  file_.read(0, std::as_writable_bytes(std::span(header)));
+  std::memcpy(header.data(), file_.bytes().data(), sizeof header);
   const std::int32_t version = is_wide ? 7 : 1;
   if (header[1] != version)
     refuse(file, "has version " + std::to_string(header[1]) + "; with magic number " + std::to_string(header[0]) +
@@ -104,12 +103,11 @@ void token_file::open_npy() {
   count_ = header.count();
   size_ = size_of(header.type);
   is_signed_ = header.type == npy_type::int32 || header.type == npy_type::int64;
-  data_at_ = file_.size() - count_ * size_;  // npy_file has found that the data end with the file
+  data_at_ = npy.data_at();
 }
 
 void token_file::read(std::uint64_t first, std::span<std::int64_t> ids) const {
-  std::vector<std::byte> bytes(ids.size() * size_);
-  file_.read(data_at_ + first * size_, bytes);
+  const std::span<const std::byte> bytes = file_.bytes(data_at_ + first * size_, ids.size() * size_);
   for (std::size_t i = 0; i < ids.size(); ++i) {
     std::uint64_t raw = 0;
     std::memcpy(&raw, bytes.data() + i * size_, size_);

@@ -7,11 +7,11 @@
 #include <string>
 #include <string_view>
 
-#include "util/input_file.hpp"
+#include "util/mapped_file.hpp"
 
 namespace binade {
 
-/// The ids of one file, read where they are asked for.
+/// The ids of one file, which is mapped into memory.
 ///
 ///   llm.c   a header of 256 int32, then the tokens: magic number 20240520, version 1, uint16 tokens; or magic number
 ///           20240801, version 7, uint32 tokens; the third number counts the tokens.  All little-endian.
@@ -29,7 +29,8 @@ class token_file {
   /// @param expected  automatic: as the first bytes say; else any other file is refused
   /// @throws std::invalid_argument that names the file and says what to do, if it is not there, no regular file, empty,
   ///         compressed, of another layout, truncated, or longer than its header says
-  /// @throws std::runtime_error that names the file if it cannot be read, or is a damaged .npy file
+  /// @throws std::runtime_error that names the file if it cannot be read or mapped, or is a damaged .npy
+  ///         file
   explicit token_file(const std::filesystem::path& file, layout expected = layout::automatic);
 
   const std::filesystem::path& path() const { return file_.path(); }
@@ -38,14 +39,14 @@ class token_file {
   std::uint64_t count() const { return count_; }
 
   /// Tokens [first, first + ids.size()): any values that the file's type holds.
-  /// @throws std::runtime_error as input_file::read()
+  /// @throws std::runtime_error as mapped_file::bytes()
   void read(std::uint64_t first, std::span<std::int64_t> ids) const;
 
  private:
   void open_llmc(bool is_wide);
   void open_npy();
 
-  input_file file_;
+  mapped_file file_;
   layout layout_;
   std::uint64_t data_at_ = 0, count_ = 0;
   std::size_t size_ = 2;  // bytes of a token

@@ -28,6 +28,7 @@ input_file::input_file(std::filesystem::path file, std::string_view what) : file
     throw std::invalid_argument(file_.string() + " is no regular file; give " + std::string(what));
   }
   size_ = static_cast<std::uint64_t>(status.st_size);
+  written_ = status.st_mtim;
 }
 
 input_file::~input_file() {
@@ -43,6 +44,17 @@ void input_file::read(std::uint64_t first, std::span<std::byte> bytes) const {
     bytes = bytes.subspan(static_cast<std::size_t>(n));
     first += static_cast<std::uint64_t>(n);
   }
+}
+
+void input_file::require_unchanged() const {
+  struct stat status {};
+  if (::fstat(descriptor_, &status) != 0)
+    throw std::runtime_error("cannot read " + file_.string() + ": " + std::strerror(errno));
+  const std::string cannot = file_.string() + " cannot be used: ";
+  if (static_cast<std::uint64_t>(status.st_size) < size_)
+    throw std::runtime_error(cannot + "it became shorter while it was read");
+  if (status.st_mtim.tv_sec != written_.tv_sec || status.st_mtim.tv_nsec != written_.tv_nsec)
+    throw std::runtime_error(cannot + "somebody wrote to it while it was read");
 }
 
 std::string input_file::read_all() const {

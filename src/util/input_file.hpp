@@ -1,5 +1,7 @@
 #pragma once
 
+#include <time.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -10,8 +12,7 @@
 namespace binade {
 
 /// A regular file that is read where it is asked for, so that it may be larger than memory.  Reading goes by position,
-/// not through a mapping: a file that shrinks meanwhile, or a disk that fails, is an error and not the end of the
-/// process.
+/// which suits what is read once from its begin to its end; what is looked at again and again is a mapped_file.
 class input_file {
  public:
   /// @param what  what to give instead, for messages: "the path of a .npy file"
@@ -32,13 +33,19 @@ class input_file {
   /// All of it.  @throws as read()
   std::string read_all() const;
 
+  /// @throws std::runtime_error that names the file if somebody wrote to it or shortened it since it was opened
+  void require_unchanged() const;
   /// @throws std::invalid_argument that names the file and gunzip if it begins as files of gzip do
   void refuse_gzip() const;
+
+  /// Of the open file, which stays this object's.
+  int descriptor() const { return descriptor_; }
 
  private:
   std::filesystem::path file_;
   int descriptor_ = -1;
   std::uint64_t size_ = 0;
+  timespec written_{};
 };
 
 }  // namespace binade

@@ -243,6 +243,19 @@ bool is_floating(npy_type type) {
   return row_of(type).floating != nullptr;
 }
 
+void widen(npy_type type, std::span<const std::byte> elements, std::span<float> values) {
+  if (type == npy_type::float32) {
+    std::memcpy(values.data(), elements.data(), values.size_bytes());
+    return;
+  }
+  const std::span<const float> table = values_of(type);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    std::uint16_t code = 0;
+    std::memcpy(&code, elements.data() + 2 * i, sizeof code);
+    values[i] = table[code];
+  }
+}
+
 std::uint64_t npy_header::count() const {
   return *product_of(shape);
 }
@@ -314,12 +327,7 @@ void npy_file::read(std::uint64_t first, std::span<float> values) const {
     const std::span<std::byte> bytes = std::span(buffer).first(here.size() * row.size);
     read(first + begin, bytes);
     if (row.size == 2) {
-      const std::span<const float> table = values_of(header_.type);
-      for (std::size_t i = 0; i < here.size(); ++i) {
-        std::uint16_t code = 0;
-        std::memcpy(&code, bytes.data() + 2 * i, sizeof code);
-        here[i] = table[code];
-      }
+      widen(header_.type, bytes, here);
       continue;
     }
     for (std::size_t i = 0; i < here.size(); ++i) {

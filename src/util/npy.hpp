@@ -27,6 +27,9 @@ std::size_t size_of(npy_type type);
 /// True if the type is a floating-point one.
 bool is_floating(npy_type type);
 
+/// Stored elements as float32, exactly.  @pre the type is float16, bfloat16 or float32, and the sizes fit
+void widen(npy_type type, std::span<const std::byte> elements, std::span<float> values);
+
 /// What a file says about its array.
 struct npy_header {
   npy_type type = npy_type::float32;
@@ -51,6 +54,8 @@ class npy_file {
 
   const std::filesystem::path& path() const { return file_.path(); }
   const npy_header& header() const { return header_; }
+  /// The byte of the file where the elements begin; they end where the file does.
+  std::uint64_t data_at() const { return data_at_; }
 
   /// Elements [first, first + bytes.size() / size of the type) as they are stored.
   /// @pre they lie in the array

@@ -1,6 +1,7 @@
 """binade train: metrics, checkpoints, resumption."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -214,3 +215,34 @@ def test_a_file_that_cannot_grow_stops_the_run_and_room_goes_on(binade, program,
     assert "binade: error: cannot write" in result.stderr or "write_atomically" in result.stderr
     assert binade("train", train_file, "--out", "out", "--resume").returncode == 0
     assert metrics(tmp_path / "out") == metrics(tmp_path / "undisturbed")
+
+
+def start_on_a_text(program, tmp_path):
+    """A run of many steps on tmp_path / "book.txt", after its first steps."""
+    book = tmp_path / "book.txt"
+    book.write_text("".join(f"line {i * i} of a book\n" for i in range(400)))
+    train_file = tmp_path / "train.toml"
+    text = TRAIN.format(steps=100000, checkpoint_every=10)
+    train_file.write_text(text.replace("[data]", '[data]\ncorpus = "text"\ntext = "book.txt"'))
+    arguments = [program, "train", str(train_file), "--out", "out"]
+    process = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    log = tmp_path / "out" / "metrics.jsonl"
+    while process.poll() is None and (not log.exists() or len(log.read_bytes().splitlines()) < 20):
+        time.sleep(0.01)
+    return process, book
+
+
+def test_a_text_that_becomes_shorter_ends_the_run_with_an_error_that_names_it(program, tmp_path):
+    process, book = start_on_a_text(program, tmp_path)
+    os.truncate(book, 100)
+    stderr = process.communicate(timeout=30)[1]
+    assert process.returncode == 1
+    assert f"{book} cannot be used: it became shorter while it was read" in stderr
+
+
+def test_a_disk_that_fails_under_a_mapped_file_ends_the_run_with_a_reason(program, tmp_path):
+    process, _ = start_on_a_text(program, tmp_path)
+    process.send_signal(signal.SIGBUS)
+    stderr = process.communicate(timeout=30)[1]
+    assert process.returncode == 1
+    assert "binade: error: a data file that is mapped into memory could not be read" in stderr

@@ -16,6 +16,7 @@
 
 #include "data/gaussian_source.hpp"
 #include "data/image_files.hpp"
+#include "data/images_in_files.hpp"
 #include "data/prototype_images.hpp"
 #include "util/npy.hpp"
 
@@ -69,15 +70,20 @@ class images : public testing::Test {
   }
 
   /// n images of 1 x 2 x 3 whose first pixel is the number of the image, and label number % 4.
-  static labelled_images numbered(std::size_t n) {
-    labelled_images set{.channels = 1, .height = 2, .width = 3};
+  labelled_images numbered(std::size_t n) const {
+    std::vector<std::uint8_t> pixels, labels;
     for (std::size_t i = 0; i < n; ++i) {
-      for (std::size_t p = 0; p < 6; ++p) set.bytes.push_back(static_cast<std::uint8_t>(p == 0 ? i : 100 + p));
-      set.labels.push_back(static_cast<std::int32_t>(i % 4));
+      for (std::size_t p = 0; p < 6; ++p) pixels.push_back(static_cast<std::uint8_t>(p == 0 ? i : 100 + p));
+      labels.push_back(static_cast<std::uint8_t>(i % 4));
     }
-    return set;
+    return test::images_of(folder, 1, 2, 3, pixels, labels);
   }
-  static image_set_source source(std::size_t training, std::size_t validation, image_set_settings s = {}) {
+  static std::vector<int> values(std::span<const std::byte> bytes) {
+    std::vector<int> list;
+    for (const std::byte b : bytes) list.push_back(std::to_integer<int>(b));
+    return list;
+  }
+  image_set_source source(std::size_t training, std::size_t validation, image_set_settings s = {}) const {
     s.name = "test";
     s.classes = 4;
     if (s.mean.empty()) s.mean = {0};
@@ -91,9 +97,9 @@ class images : public testing::Test {
 // ---- files ---------------------------------------------------------------------------------------------------------
 
 TEST_F(images, idx_files_come_as_they_are) {
-  const idx_array array = read_idx(write("x", idx({2, 3}, counting(6))));
+  const idx_file array = read_idx(write("x", idx({2, 3}, counting(6))));
   EXPECT_EQ(array.shape, (std::vector<std::uint32_t>{2, 3}));
-  EXPECT_EQ(array.bytes, (std::vector<std::uint8_t>{0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(values(array.elements()), (std::vector<int>{0, 1, 2, 3, 4, 5}));
 }
 
 TEST_F(images, damaged_idx_files_are_refused_with_the_reason) {
@@ -112,7 +118,7 @@ TEST_F(images, damaged_idx_files_are_refused_with_the_reason) {
   expect_part(idx_message(idx({2, 3}, counting(7))), "it is damaged");
   expect_part(idx_message(idx({0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, counting(7))), "claims more elements");
   expect_part(idx_message(idx({0xffffffff, 0}, counting(7))), "claims more elements");
-  EXPECT_TRUE(read_idx(write("x", idx({0, 3}, ""))).bytes.empty());
+  EXPECT_TRUE(read_idx(write("x", idx({0, 3}, ""))).elements().empty());
 }
 
 TEST_F(images, mnist_takes_images_and_as_many_labels) {
@@ -120,7 +126,7 @@ TEST_F(images, mnist_takes_images_and_as_many_labels) {
   const labelled_images set = read_mnist(pixels, labels);
   EXPECT_EQ(set.height, 2u);
   EXPECT_EQ(set.width, 3u);
-  EXPECT_EQ(set.bytes[11], 11);
+  EXPECT_EQ(values(set.bytes(1)), (std::vector<int>{6, 7, 8, 9, 10, 11}));
   EXPECT_EQ(set.labels, (std::vector<std::int32_t>{5, 7}));
   expect_part(message([&] { read_mnist(labels, labels); }), "holds no images");
   expect_part(message([&] { read_mnist(pixels, pixels); }), "holds no labels");
@@ -132,11 +138,14 @@ TEST_F(images, cifar_records_are_one_label_or_two_and_three_planes) {
   labelled_images ten, hundred;
   add_cifar(ten, write("a", '\3' + planes + '\7' + planes), 10);
   EXPECT_EQ(ten.labels, (std::vector<std::int32_t>{3, 7}));
-  EXPECT_EQ(ten.bytes.size(), 2u * 3072);
-  EXPECT_EQ(ten.bytes[3072 + 1024 + 5], 5);  // 1029 % 256
+  EXPECT_EQ(values(ten.bytes(1)).size(), 3072u);
+  EXPECT_EQ(values(ten.bytes(1))[1024 + 5], 5);  // 1029 % 256
+  add_cifar(ten, write("a2", '\1' + std::string(3072, '\x2a')), 10);
+  EXPECT_EQ(ten.count(), 3u);
+  EXPECT_EQ(values(ten.bytes(2)), std::vector<int>(3072, 42));
   add_cifar(hundred, write("b", std::string("\1\x63") + planes), 100);
   EXPECT_EQ(hundred.labels, (std::vector<std::int32_t>{99}));
-  EXPECT_EQ(hundred.bytes[0], 0);
+  EXPECT_EQ(values(hundred.bytes(0))[5], 5);
   expect_part(message([&] { add_cifar(ten, write("c", '\3' + planes + 'x'), 10); }), "no whole records of 3073");
   expect_part(message([&] { add_cifar(ten, write("c", ""), 10); }), "no whole records");
   expect_part(message([&] { add_cifar(ten, write("c", '\x0a' + planes), 10); }), "has label 10 in record 0");
@@ -151,7 +160,8 @@ TEST_F(images, npy_arrays_are_images_with_or_without_channels) {
     return folder / name;
   };
   const std::vector<std::uint8_t> bytes(24, 9), labels{1, 0};
-  const std::vector<float> reals(24, 0.5f);
+  const std::vector<std::uint16_t> halves(24, 0x3800);
+  std::vector<float> reals(24, 0.5f);
   const std::vector<std::int64_t> wide{1, -1};
   const auto l = save("l.npy", npy_type::uint8, {2}, labels);
   const labelled_images gray = read_npy_images(save("a.npy", npy_type::uint8, {2, 3, 4}, bytes), l);
@@ -160,7 +170,16 @@ TEST_F(images, npy_arrays_are_images_with_or_without_channels) {
   EXPECT_EQ(gray.labels, (std::vector<std::int32_t>{1, 0}));
   const labelled_images colour = read_npy_images(save("b.npy", npy_type::float32, {2, 3, 2, 2}, reals), l);
   EXPECT_EQ(colour.channels, 3u);
-  EXPECT_EQ(colour.reals, reals);
+  std::vector<float> image(12);
+  colour.read(1, image);
+  EXPECT_EQ(image, std::vector<float>(12, 0.5f));
+  read_npy_images(save("h.npy", npy_type::float16, {2, 3, 2, 2}, halves), l).read(1, image);
+  EXPECT_EQ(image, std::vector<float>(12, 0.5f));
+  reals[13] = std::nanf("");
+  expect_part(message([&] {
+                read_npy_images(save("n.npy", npy_type::float32, {2, 3, 2, 2}, reals), l);
+              }),
+              "a pixel that is NaN or infinite: element 13 ");
   expect_part(message([&] { read_npy_images(save("c.npy", npy_type::float32, {24}, reals), l); }), "has shape (24,)");
   expect_part(message([&] {
                 read_npy_images(save("c.npy", npy_type::uint8, {3, 2, 4}, bytes), l);
@@ -170,10 +189,40 @@ TEST_F(images, npy_arrays_are_images_with_or_without_channels) {
               "has label -1");
 }
 
+TEST_F(images, the_last_of_several_files_are_split_off) {
+  labelled_images all;
+  for (int f = 0; f < 3; ++f) {  // records 0, 1 | 2, 3 | 4, 5
+    std::string records;
+    for (int r = 2 * f; r < 2 * f + 2; ++r) records += static_cast<char>(r) + std::string(3072, static_cast<char>(r));
+    add_cifar(all, write("f" + std::to_string(f), records), 10);
+  }
+  for (std::size_t at = 0; at <= 6; ++at) {
+    labelled_images first = all;
+    const labelled_images rest = first.split_off(at);
+    ASSERT_EQ(first.count(), at);
+    ASSERT_EQ(rest.count(), 6 - at);
+    for (std::size_t i = 0; i < 6; ++i) {
+      const labelled_images& part = i < at ? first : rest;
+      const std::size_t place = i < at ? i : i - at;
+      EXPECT_EQ(part.labels[place], static_cast<int>(i));
+      EXPECT_EQ(values(part.bytes(place)), std::vector<int>(3072, static_cast<int>(i)));
+    }
+  }
+}
+
+TEST_F(images, a_file_that_changes_is_an_error) {
+  const auto pixels = write("i", idx({2, 2, 3}, counting(12)));
+  const labelled_images set = read_mnist(pixels, write("l", idx({2}, "\1\1")));
+  const image_set_source s(set, set, {.name = "mnist", .classes = 2, .mean = {0}, .deviation = {1}});
+  s.training_images(0, 0, 2);
+  std::filesystem::resize_file(pixels, 20);
+  EXPECT_THROW(s.training_images(0, 0, 2), std::runtime_error);
+}
+
 // ---- a set of images -----------------------------------------------------------------------------------------------
 
 TEST_F(images, pixels_are_normalised_per_channel) {
-  labelled_images set{.channels = 2, .height = 1, .width = 1, .bytes = {0, 255, 51, 102}, .labels = {0, 1}};
+  const labelled_images set = test::images_of(folder, 2, 1, 1, {0, 255, 51, 102}, {0, 1});
   const image_set_source s(set, set, {.name = "test", .classes = 2, .mean = {0.5, 0.25}, .deviation = {0.5, 2}});
   const image_batch batch = s.validation_images(0, 2);
   EXPECT_EQ(batch.pixels, (std::vector<float>{-1, 0.375f, static_cast<float>((0.2 - 0.5) / 0.5),
@@ -269,7 +318,7 @@ TEST_F(images, sets_that_do_not_fit_are_refused) {
   wide.width = 2;
   EXPECT_EQ(refused(numbered(4), numbered(2), good), "");
   expect_part(refused({}, numbered(2), good), "there are none for training");
-  expect_part(refused(numbered(4), numbered(0), good), "there are none for validation");
+  expect_part(refused(numbered(4), {.channels = 1, .height = 2, .width = 3}, good), "there are none for validation");
   expect_part(refused(numbered(4), wide, good), "differ in size");
   expect_part(refused(numbered(4), numbered(2), few), "is 3; valid is 0..2");
   expect_part(refused(numbered(4), numbered(2), flat), "not more than 0");

@@ -215,6 +215,20 @@ TEST_F(shards, too_few_tokens_for_a_sequence_are_refused_with_their_number) {
   expect_part(message({.files = {folder / "none"}}, 8), "is a folder without files");
 }
 
+TEST_F(shards, a_file_that_becomes_shorter_is_an_error_that_names_it) {
+  const auto file = write("t.bin", bytes_of(counting<std::uint16_t>(100000)));
+  const shard_source source({.files = {file}}, 16, 4);
+  source.training_tokens(0, 0, 4);
+  std::filesystem::resize_file(file, 10);
+  std::string what;
+  try {
+    source.training_tokens(0, 0, 4);
+  } catch (const std::runtime_error& e) {
+    what = e.what();
+  }
+  expect_part(what, file.string() + " cannot be used: it became shorter");
+}
+
 TEST_F(shards, the_canonical_text_is_of_the_tokens_and_not_of_the_files) {
   const std::vector<std::uint16_t> tokens = counting<std::uint16_t>(500);
   const auto text = [](const std::filesystem::path& file) {

@@ -108,7 +108,7 @@ TEST_F(text_data, the_canonical_text_names_the_content_and_not_the_path) {
 
 TEST_F(text_data, what_is_no_text_file_is_refused_with_the_reason) {
   EXPECT_NE(message(folder / "missing.txt", 8).find("missing.txt is not there"), std::string::npos);
-  EXPECT_NE(message(folder, 8).find("is a folder"), std::string::npos);
+  EXPECT_NE(message(folder, 8).find("is no regular file; give a plain text file"), std::string::npos);
   EXPECT_NE(message("/dev/zero", 8).find("is no regular file"), std::string::npos);
   EXPECT_NE(message(file(""), 8).find("is empty"), std::string::npos);
   EXPECT_NE(message(file(numbered(70)), 8).find("at least 80 bytes"), std::string::npos);
@@ -117,6 +117,19 @@ TEST_F(text_data, what_is_no_text_file_is_refused_with_the_reason) {
   std::string noise(4096, ' ');
   for (std::size_t i = 0; i < noise.size(); ++i) noise[i] = static_cast<char>(1 + i * 37 % 255);
   EXPECT_NE(message(file(noise), 8).find("control characters"), std::string::npos);
+}
+
+TEST_F(text_data, a_text_that_somebody_writes_to_ends_the_run_and_one_that_is_replaced_does_not) {
+  const auto path = file(numbered(1000));
+  const text_source source(path, 10, 4);
+  const std::vector<std::int32_t> before = source.training_tokens(1, 2, 3).targets;
+  std::ofstream(folder / "other.txt") << numbered(900);
+  std::filesystem::rename(folder / "other.txt", path);
+  EXPECT_EQ(source.training_tokens(1, 2, 3).targets, before);
+
+  const text_source again(path, 10, 4);
+  std::filesystem::resize_file(path, 400);
+  EXPECT_THROW(again.training_tokens(1, 2, 3), std::runtime_error);
 }
 
 TEST_F(text_data, text_in_utf_8_and_latin_1_is_accepted) {

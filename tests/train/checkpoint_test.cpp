@@ -15,6 +15,7 @@
 
 #include "binade/version.hpp"
 #include "data/image_source.hpp"
+#include "data/images_in_files.hpp"
 #include "data/text_source.hpp"
 #include "train/run.hpp"
 #include "train/small_training.hpp"
@@ -83,11 +84,12 @@ TEST_F(checkpoint, of_an_accumulating_run_is_exact_at_every_step) {
 }
 
 TEST_F(checkpoint, is_exact_in_the_middle_of_an_epoch_and_of_a_batch_that_goes_over_its_end) {
-  labelled_images images{.channels = 1, .height = 4, .width = 4};
+  std::vector<std::uint8_t> pixels, labels;
   for (std::size_t i = 0; i < 10; ++i) {
-    images.labels.push_back(static_cast<std::int32_t>(i % 3));
-    for (std::size_t pixel = 0; pixel < 16; ++pixel) images.bytes.push_back(static_cast<std::uint8_t>(i * 20 + pixel));
+    labels.push_back(static_cast<std::uint8_t>(i % 3));
+    for (std::size_t pixel = 0; pixel < 16; ++pixel) pixels.push_back(static_cast<std::uint8_t>(i * 20 + pixel));
   }
+  const labelled_images images = test::images_of(folder, 1, 4, 4, pixels, labels);
   run_settings run = small_run();
   run.model = read_model(toml_section::parse("kind = \"mlp\"\nwidth = 32\ndropout = 0.25\n", "model"));
   run.data = {
