@@ -25,8 +25,8 @@ class variable {
   /// No variable; what an absent optional operand (a bias, say) is passed as.
   variable() = default;
   explicit variable(tensor<T> value, bool requires_gradient = false)
-      : node_(std::make_shared<node>(node{value.shape(), {}, requires_gradient})),
-        value_(std::make_shared<tensor<T>>(std::move(value))) {}
+      : node_(std::allocate_shared<node>(pool_allocator<node>(), node{value.shape(), {}, requires_gradient})),
+        value_(std::allocate_shared<tensor<T>>(pool_allocator<tensor<T>>(), std::move(value))) {}
 
   explicit operator bool() const { return node_ != nullptr; }
   /// @pre not without_value()
@@ -97,7 +97,12 @@ class tape {
  public:
   /// In a profile, a step is work of the kind that the operation is.
   /// @param backward  reads the gradient of the operation's result and adds to those of its operands
-  void record(std::function<void()> backward) { steps_.push_back({std::move(backward), work_scope::current()}); }
+  template <class Backward>
+  void record(Backward backward) {
+    steps_.push_back({.saved = std::allocate_shared<Backward>(pool_allocator<Backward>(), std::move(backward)),
+                      .run = [](void* saved) { (*static_cast<Backward*>(saved))(); },
+                      .kind = work_scope::current()});
+  }
 
   /// Runs the steps from the last to the first, starting from the gradient of the loss.  A gradient's contributions are
   /// therefore added in the reverse order of the operations that read the variable, always the same one.  Each step is
@@ -114,19 +119,20 @@ class tape {
           (loss && !loss.requires_gradient() ? ", which requires none" : ""));
     loss.add_gradient(tensor<T>::full(loss.shape(), gradient), pool);
     while (!steps_.empty()) {
-      const work_scope scope(steps_.back().kind);
-      const std::function<void()> backward = std::move(steps_.back().backward);
+      const step last = std::move(steps_.back());
       steps_.pop_back();
-      backward();
+      const work_scope scope(last.kind);
+      last.run(last.saved.get());
     }
   }
 
  private:
   struct step {
-    std::function<void()> backward;
+    std::shared_ptr<void> saved;
+    void (*run)(void* saved);
     work_kind kind;
   };
-  std::vector<step> steps_;
+  pooled_vector<step> steps_;
 };
 
 /// What a pass is for: operations that behave otherwise in training (dropout, batch_norm) ask it.
@@ -180,7 +186,10 @@ class graph {
   bool differentiates(std::initializer_list<const variable<T>*> operands) const {
     return records_ && std::any_of(operands.begin(), operands.end(), [](auto* v) { return v->requires_gradient(); });
   }
-  void record(std::function<void()> backward) { tape_.record(std::move(backward)); }
+  template <class Backward>
+  void record(Backward backward) {
+    tape_.record(std::move(backward));
+  }
   /// The result of an operation on the operands.
   /// @param backward  called with the gradient of the result if one arrived
   template <class Backward>

@@ -5,10 +5,11 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <span>
 
 #include "binade/scale_grid.hpp"
 #include "binade/scaling.hpp"
+#include "binade/scratch.hpp"
 #include "binade/versions.hpp"
 
 namespace binade::detail {
@@ -98,7 +99,7 @@ class group_amax {
   group_amax(const float* x, const scale_grid& grid, const scaling& s)
       : x_(x), grid_(grid), filter_(magnitude_filter::of(s)), values_(grid.count()) {}
 
-  const std::vector<float>& values() const { return values_; }
+  std::span<const float> values() const { return values_; }
   float operator[](std::size_t group) const { return values_[group]; }
 
   /// Takes in whole rows of a view with inner 1: elements [begin, end).
@@ -138,7 +139,7 @@ class group_amax {
   const float* x_;
   scale_grid grid_;
   magnitude_filter filter_;
-  std::vector<float> values_, lane_;
+  scratch_vector<float> values_, lane_;
 };
 
 }  // namespace binade::detail

@@ -15,6 +15,7 @@
 #include "binade/group_amax.hpp"
 #include "binade/scale_finder.hpp"
 #include "binade/scale_grid.hpp"
+#include "binade/scratch.hpp"
 
 namespace binade::detail {
 
@@ -211,7 +212,7 @@ class scaled_walk {
     outer_.resize(outer.size());
     for (std::size_t k = 0; k < outer.size(); ++k) outer_[k].scale = outer[k];
     if (quantizer_.levels == 1 && !has_multiplier_) {
-      stored_.of_group = inner;
+      stored_.of_group.assign(inner.begin(), inner.end());
       if (has_inverse_)
         std::transform(inner.begin(), inner.end(), inverse_.of_group.begin(), [](float s) { return 1 / s; });
     } else {
@@ -221,7 +222,7 @@ class scaled_walk {
   }
 
   /// The scales of a level, once run() is done.
-  const std::vector<float>& inner_scales() const { return stored_.of_group; }
+  std::vector<float> inner_scales() const { return {stored_.of_group.begin(), stored_.of_group.end()}; }
   std::vector<float> outer_scales() const {
     std::vector<float> scales(outer_.size());
     std::transform(outer_.begin(), outer_.end(), scales.begin(), [](const auto& o) { return o.scale; });
@@ -232,7 +233,7 @@ class scaled_walk {
   /// A number of each group, and those of a chunk's elements.
   template <class T>
   struct group_numbers {
-    std::vector<T> of_group, lane;
+    scratch_vector<T> of_group, lane;
     T near[chunk];
   };
 
@@ -441,8 +442,8 @@ class scaled_walk {
   const known_scales* known_;
   scale_grid grid_;
   bool has_multiplier_, each_, has_inverse_product_, has_short_scales_, has_inverse_;
-  std::vector<outer_scale> outer_;
-  std::vector<float> quotients_;
+  scratch_vector<outer_scale> outer_;
+  scratch_vector<float> quotients_;
   group_numbers<float> stored_, inverse_, multiplier_;
   group_numbers<double> product_, inverse_product_;
 };

@@ -19,11 +19,11 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "binade/config.hpp"
 #include "binade/group_lanes.hpp"
 #include "binade/noise.hpp"
+#include "binade/scratch.hpp"
 #include "binade/versions.hpp"
 
 namespace binade {
@@ -109,8 +109,8 @@ inline void check_hadamard(const std::string& verb, std::size_t count, std::uint
 }
 
 /// The sign bits that the transform with random signs flips in each block.
-inline std::vector<std::uint32_t> sign_flips(std::uint32_t block, std::uint64_t seed) {
-  std::vector<std::uint32_t> flips(block);
+inline scratch_vector<std::uint32_t> sign_flips(std::uint32_t block, std::uint64_t seed) {
+  scratch_vector<std::uint32_t> flips(block);
   fill_noise({.seed = seed, .stream = rht_stream}, 0, 1, flips);
   for (std::uint32_t& flip : flips) flip <<= 31;
   return flips;
@@ -124,7 +124,7 @@ struct flip_body {
   }
 };
 /// @pre the number of flips divides count   @param out  x or memory apart from it
-inline void flip_signs(const float* x, float* out, std::size_t count, const std::vector<std::uint32_t>& flips) {
+inline void flip_signs(const float* x, float* out, std::size_t count, std::span<const std::uint32_t> flips) {
   run_best<flip_body>(x, out, count, flips.data(), flips.size());
 }
 

@@ -19,10 +19,13 @@ namespace binade::detail {
 /// Those of granularity tensor and row are *constant* along the axis, those of col, tile and block *vary*.
 class operand_scales {
  public:
+  /// None: all are 1.
+  operand_scales() = default;
   /// @param inner, outer  one scale per group of each level, as scaled_walk has them
   operand_scales(const quantizer& q, const axis_view& view, std::vector<float> inner, std::vector<float> outer) {
+    if (q.levels == 0) return;
     std::vector<level> levels;
-    if (q.levels > 0) levels.push_back(level_of(q.scalings[0], view, std::move(inner)));
+    levels.push_back(level_of(q.scalings[0], view, std::move(inner)));
     if (q.levels > 1) levels.push_back(level_of(q.scalings[1], view, std::move(outer)));
     levels_ = std::make_shared<const std::vector<level>>(std::move(levels));
   }
@@ -35,7 +38,8 @@ class operand_scales {
   }
 
   bool vary() const {
-    return std::any_of(levels_->begin(), levels_->end(), [](const level& l) { return l.varies; });
+    const std::span<const level> all = levels();
+    return std::any_of(all.begin(), all.end(), [](const level& l) { return l.varies; });
   }
   /// The scale of element p of a row, of the levels that vary; 1 if none does.
   double varying(std::size_t row, std::size_t p) const { return product(row, p, true); }
@@ -43,7 +47,8 @@ class operand_scales {
   double constant(std::size_t row) const { return product(row, 0, false); }
   /// True where a varying scale may change between elements p - 1 and p.
   bool changes_at(std::size_t p) const {
-    return std::any_of(levels_->begin(), levels_->end(),
+    const std::span<const level> all = levels();
+    return std::any_of(all.begin(), all.end(),
                        [&](const level& l) { return l.varies && (first_ + p) % l.grid.tile_cols == 0; });
   }
 
@@ -53,6 +58,9 @@ class operand_scales {
     bool varies;
     std::vector<float> scales;
   };
+  std::span<const level> levels() const {
+    return levels_ ? std::span<const level>(*levels_) : std::span<const level>();
+  }
   static level level_of(const scaling& s, const axis_view& view, std::vector<float> scales) {
     return {plain_grid_of(s, view), s.per == granularity::col || s.per == granularity::tile, std::move(scales)};
   }
@@ -60,7 +68,7 @@ class operand_scales {
   /// Exact: an element and its two scales have 53 bits at most (defect() of a quantizer).
   double product(std::size_t row, std::size_t p, bool varying) const {
     double s = 1;
-    for (const level& l : *levels_)
+    for (const level& l : levels())
       if (l.varies == varying) s *= double(l.scales[l.grid.index(first_row_ + row, (first_ + p) / l.grid.tile_cols)]);
     return s;
   }

@@ -19,6 +19,7 @@
 
 #include "binade/group_amax.hpp"
 #include "binade/quantize.hpp"
+#include "binade/scratch.hpp"
 
 namespace binade {
 
@@ -39,7 +40,7 @@ namespace detail {
 /// The largest magnitude of an array among those that a scaling counts, found in pieces of `least` elements.
 template <class Run>
 float tensor_amax(std::span<const float> x, const scaling& s, Run run, std::size_t least) {
-  std::vector<std::uint32_t> largest((x.size() + least - 1) / least);  // as bits, above which are infinity and NaN
+  scratch_vector<std::uint32_t> largest((x.size() + least - 1) / least);  // as bits, above which are infinity and NaN
   run(largest.size(), [&](std::size_t k) {
     const std::span<const float> here = x.subspan(k * least, std::min(least, x.size() - k * least));
     group_amax amax(here.data(), {{1, here.size(), 1}, 1, here.size()}, s);

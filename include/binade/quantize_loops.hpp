@@ -124,7 +124,7 @@ inline bool quantize_in_blocks(std::span<const float> x, const axis_view& view, 
 
   const std::optional<group_rounder> rounder = group_rounder::of(q, size);
   if (!rounder) return false;
-  const std::vector<std::uint32_t> flips = has_signs ? sign_flips(t.block, t.seed) : std::vector<std::uint32_t>{};
+  const scratch_vector<std::uint32_t> flips = has_signs ? sign_flips(t.block, t.seed) : scratch_vector<std::uint32_t>{};
   float piece[longest];
   for (std::size_t first = 0; first < x.size();) {
     if (size == t.block)

@@ -80,7 +80,8 @@ struct columns_body {
 void transform_axis(thread_pool& pool, const transform& t, bool inverse, const axis_view& view,
                     std::span<const float> x, std::span<float> out) {
   const bool random = t.kind == transform_kind::random_hadamard;
-  const std::vector<std::uint32_t> none(t.block), flips = random ? detail::sign_flips(t.block, t.seed) : none;
+  const detail::scratch_vector<std::uint32_t> none(t.block),
+      flips = random ? detail::sign_flips(t.block, t.seed) : none;
   if (view.inner == 1)
     return pool.parallel_ranges(x.size(), std::max<std::size_t>(t.block, smallest_part),
                                 [&](std::size_t begin, std::size_t end) {

@@ -2,9 +2,9 @@
 
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 #include "binade/reduction.hpp"
+#include "buffer_pool.hpp"
 #include "kernels/cpu.hpp"
 
 namespace binade::kernels {
@@ -22,7 +22,7 @@ template <class T, class Term>
 T sum_terms(thread_pool& pool, std::size_t count, const Term& term) {
   using reduction::chunk_size;
   const std::size_t chunks = (count + chunk_size - 1) / chunk_size;
-  std::vector<T> chunk_sums(chunks);
+  pooled_vector<T> chunk_sums(chunks);
   T* const sums = chunk_sums.data();
   pool.parallel_ranges(chunks, tile_chunks, [&](std::size_t first, std::size_t last) {
     multiversion([&term, sums, first, last, count]() BINADE_KERNEL_BODY {
@@ -78,7 +78,7 @@ moments moments_of(thread_pool& pool, std::span<const T> x) {
 template <class T>
 T max_abs(thread_pool& pool, std::span<const T> x) {
   constexpr std::size_t tile = tile_chunks * reduction::chunk_size;
-  std::vector<T> tile_maxima((x.size() + tile - 1) / tile);
+  pooled_vector<T> tile_maxima((x.size() + tile - 1) / tile);
   pool.parallel_ranges(x.size(), tile, [&](std::size_t begin, std::size_t end) {
     const T* const p = x.data() + begin;
     T& maximum = tile_maxima[begin / tile];

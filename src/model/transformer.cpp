@@ -46,7 +46,7 @@ typename transformer<T>::decoded transformer<T>::outputs(graph<T>& pass, std::sp
   const extents stream{rows, length, config_.width};
   variable<T> x = embedding(pass, token_embedding_, tokens, stream);
   if (position_embedding_) {
-    std::vector<std::int32_t> positions(tokens.size());
+    pooled_vector<std::int32_t> positions(tokens.size());
     for (std::size_t i = 0; i < positions.size(); ++i) positions[i] = std::int32_t(i % length);
     x = add_to_stream(pass, x, embedding<T>(pass, position_embedding_, positions, stream));
   }

@@ -36,9 +36,10 @@ transformer_block<T>::transformer_block(const model_config& config, std::size_t 
                                         std::span<const parameter<T>> parameters, const rotation_table<T>& rotations)
     : config_(config),
       architecture_(&config_.shape()),
-      name_("blocks." + std::to_string(layer)),
+      attention_site_("blocks." + std::to_string(layer) + ".attention"),
+      mlp_site_("blocks." + std::to_string(layer) + ".mlp"),
       rotations_(rotations) {
-  const std::string &block = name_, attention = block + ".attention.";
+  const std::string block = "blocks." + std::to_string(layer), attention = block + ".attention.";
   const auto find = [parameters](const std::string& name) {
     for (const parameter<T>& p : parameters)
       if (p.name == name) return p.value;
@@ -163,12 +164,11 @@ block_result<T> transformer_block<T>::forward(graph<T>& pass, const variable<T>&
     const variable<T> kept = dropout(pass, site, branch, 1 - config_.dropout);
     return add_to_stream(pass, stream, config_.residual_scale == 1 ? kept : scale(pass, kept, config_.residual_scale));
   };
-  const variable<T> attended =
-      add_branch(x, name_ + ".attention", attend(pass, normalize(pass, x, attention_norm_), mask));
+  const variable<T> attended = add_branch(x, attention_site_, attend(pass, normalize(pass, x, attention_norm_), mask));
   const variable<T> normed = normalize(pass, attended, mlp_norm_);
-  if (experts_.empty()) return {add_branch(attended, name_ + ".mlp", feed(pass, normed, mlp_)), {}};
+  if (experts_.empty()) return {add_branch(attended, mlp_site_, feed(pass, normed, mlp_)), {}};
   const block_result<T> mixed = mix(pass, normed);
-  return {add_branch(attended, name_ + ".mlp", mixed.x), mixed.balance};
+  return {add_branch(attended, mlp_site_, mixed.x), mixed.balance};
 }
 
 #define BINADE_INSTANTIATE(T)          \

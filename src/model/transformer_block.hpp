@@ -59,7 +59,7 @@ class transformer_block {
 
   model_config config_;
   const architecture* architecture_;
-  std::string name_;
+  std::string attention_site_, mlp_site_;  ///< of dropout
   rotation_table<T> rotations_;
   norm_parameters<T> attention_norm_, query_norm_, key_norm_, key_value_norm_, mlp_norm_;
   linear_parameters<T> query_key_value_, query_, query_down_, query_up_, key_value_down_, key_value_up_, output_;

@@ -102,7 +102,7 @@ class head_products {
   /// them writes it, each further one is added.
   void run(const gemm_layout& layout, const head_operand& a, const head_operand& b, tensor<T>& c, std::size_t c_first,
            std::size_t step, std::size_t member = 0) {
-    std::vector<gemm_place> places;
+    pooled_vector<gemm_place> places;
     places.reserve(shape_.count);
     for (std::size_t head = member; head < shape_.count; head += step)
       places.push_back({head / a.sharing * shape_.length * layout.lda + a.first,
@@ -120,7 +120,7 @@ class head_products {
 /// scores = scale scores - slope |distance| where a position sees another.
 template <class T>
 void scale_and_slope(const attention_shape& s, std::size_t heads, T scale, tensor<T>& scores, thread_pool& pool) {
-  std::vector<T> slopes(heads);
+  pooled_vector<T> slopes(heads);
   for (std::size_t head = 0; head < heads; ++head) slopes[head] = T(alibi_slope(head, heads));
   kernels::for_each_row(pool, s.count * s.length, s.length,
                         [s, heads, scale, slopes = slopes.data(), scores = scores.data()](std::size_t row)

@@ -93,7 +93,7 @@ language_model_loss<T> cross_entropy(graph<T>& pass, const variable<T>& logits, 
     mean = mean + z_loss;
   }
 
-  std::vector<std::int32_t> saved(targets.begin(), targets.end());
+  pooled_vector<std::int32_t> saved(targets.begin(), targets.end());
   variable<T> loss = pass.result(
       tensor<T>::full({1}, mean), {&logits},
       [&pool, logits, probabilities, log_sums, saved = std::move(saved), predicted, rows, columns, vocabulary,

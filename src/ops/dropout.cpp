@@ -47,11 +47,10 @@ variable<T> dropout(graph<T>& pass, std::string_view site, const variable<T>& x,
     throw std::invalid_argument("dropout: keep is " + std::to_string(keep) +
                                 "; it must be a probability above 0 and at most 1");
   if (!pass.is_training() || keep == 1) return x;
-  const dropout_mask mask{{.seed = pass.quantization().seed,
-                           .stream = fnv1a(std::string(site) + "/dropout"),
-                           .step = pass.quantization().step},
-                          std::uint64_t(std::nearbyint(keep * 0x1p32)),
-                          1 / keep};
+  const dropout_mask mask{
+      {.seed = pass.quantization().seed, .stream = fnv1a("/dropout", fnv1a(site)), .step = pass.quantization().step},
+      std::uint64_t(std::nearbyint(keep * 0x1p32)),
+      1 / keep};
   return pass.result(
       mask.apply(x.value(), pass.pool()), {&x},
       [&pool = pass.pool(), x, mask](const tensor<T>& gradient) { x.add_gradient(mask.apply(gradient, pool), pool); });

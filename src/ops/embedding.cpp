@@ -2,21 +2,22 @@
 
 #include <algorithm>
 #include <string>
-#include <vector>
+
+#include "buffer_pool.hpp"
 
 namespace binade {
 namespace {
 
 /// Positions in the order of their ids, ascending among equal ids.
 struct positions_by_id {
-  std::vector<std::size_t> positions;
-  std::vector<std::size_t> begin;  ///< of every id, and the end of the last
+  pooled_vector<std::size_t> positions;
+  pooled_vector<std::size_t> begin;  ///< of every id, and the end of the last
 
   positions_by_id(std::span<const std::int32_t> ids, std::size_t id_count)
       : positions(ids.size()), begin(id_count + 1) {
     for (const std::int32_t id : ids) ++begin[std::size_t(id) + 1];
     for (std::size_t id = 0; id < id_count; ++id) begin[id + 1] += begin[id];
-    std::vector<std::size_t> next(begin.begin(), begin.end() - 1);
+    pooled_vector<std::size_t> next(begin.begin(), begin.end() - 1);
     for (std::size_t position = 0; position < ids.size(); ++position)
       positions[next[std::size_t(ids[position])]++] = position;
   }
@@ -34,7 +35,7 @@ void scatter(thread_pool& pool, std::span<const std::int32_t> ids, const tensor<
       if (!accumulate) std::fill_n(row, width, T(0));
       return;
     }
-    std::vector<T> chain(width, T(0));
+    pooled_vector<T> chain(width, T(0));
     for (std::size_t i = begin; i < end; ++i) {
       const T* const from = gradient.data() + order.positions[i] * width;
       for (std::size_t j = 0; j < width; ++j) chain[j] += from[j];
@@ -61,7 +62,7 @@ variable<T> embedding(graph<T>& pass, const variable<T>& table, std::span<const 
   tensor<T> taken = tensor<T>::uninitialized(shape);
   for (std::size_t position = 0; position < ids.size(); ++position)
     std::copy_n(table.value().data() + std::size_t(ids[position]) * width, width, taken.data() + position * width);
-  std::vector<std::int32_t> saved(ids.begin(), ids.end());
+  pooled_vector<std::int32_t> saved(ids.begin(), ids.end());
   return pass.result(std::move(taken), {&table},
                      [&pool = pass.pool(), table, saved = std::move(saved), width](const tensor<T>& gradient) {
                        scatter<T>(pool, saved, gradient, width, table);

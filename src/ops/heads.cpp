@@ -32,8 +32,8 @@ void copy_heads(thread_pool& pool, const extents& heads_shape, Heads* heads, Joi
 }  // namespace
 
 template <class T>
-std::vector<variable<T>> split_columns(graph<T>& pass, const variable<T>& joint,
-                                       std::initializer_list<head_columns> parts) {
+pooled_vector<variable<T>> split_columns(graph<T>& pass, const variable<T>& joint,
+                                         std::initializer_list<head_columns> parts) {
   const work_scope scope(work_kind::attention);
   require_rank("split_columns", "joint", joint.shape(), 3);
   const std::size_t batch = joint.shape()[0], length = joint.shape()[1], columns = joint.shape()[2];
@@ -43,7 +43,7 @@ std::vector<variable<T>> split_columns(graph<T>& pass, const variable<T>& joint,
     throw std::invalid_argument("split_columns: the last size of joint is " + std::to_string(columns) +
                                 "; the parts have " + std::to_string(needed) + " columns");
   const bool differentiates = pass.differentiates({&joint});
-  std::vector<variable<T>> arrays, gradients;
+  pooled_vector<variable<T>> arrays, gradients;
   std::size_t first = 0;
   for (const head_columns& part : parts) {
     tensor<T> value = tensor<T>::uninitialized({batch, part.heads, length, part.width});
@@ -79,7 +79,7 @@ attention_heads<T> split_heads(graph<T>& pass, const variable<T>& joint, std::si
                                 " of keys and values it must be a multiple of " + std::to_string(all) +
                                 ", and neither number 0");
   const head_columns query{heads, columns / all}, shared{key_value_heads, columns / all};
-  const std::vector<variable<T>> parts = split_columns(pass, joint, {query, shared, shared});
+  const pooled_vector<variable<T>> parts = split_columns(pass, joint, {query, shared, shared});
   return {parts[0], parts[1], parts[2]};
 }
 
@@ -142,10 +142,11 @@ variable<T> concatenate_widths(graph<T>& pass, const variable<T>& left, const va
       });
 }
 
-#define BINADE_INSTANTIATE(T)                                                                                          \
-  template std::vector<variable<T>> split_columns(graph<T>&, const variable<T>&, std::initializer_list<head_columns>); \
-  template attention_heads<T> split_heads(graph<T>&, const variable<T>&, std::size_t, std::size_t);                    \
-  template variable<T> merge_heads(graph<T>&, const variable<T>&);                                                     \
+#define BINADE_INSTANTIATE(T)                                                                       \
+  template pooled_vector<variable<T>> split_columns(graph<T>&, const variable<T>&,                  \
+                                                    std::initializer_list<head_columns>);           \
+  template attention_heads<T> split_heads(graph<T>&, const variable<T>&, std::size_t, std::size_t); \
+  template variable<T> merge_heads(graph<T>&, const variable<T>&);                                  \
   template variable<T> concatenate_widths(graph<T>&, const variable<T>&, const variable<T>&);
 BINADE_INSTANTIATE(float)
 BINADE_INSTANTIATE(double)

@@ -26,8 +26,8 @@ struct head_columns {
 /// @return       (batch, heads, length, width) for each part
 /// @throws std::invalid_argument if the last size is another one, or a part has no columns
 template <class T>
-std::vector<variable<T>> split_columns(graph<T>& pass, const variable<T>& joint,
-                                       std::initializer_list<head_columns> parts);
+pooled_vector<variable<T>> split_columns(graph<T>& pass, const variable<T>& joint,
+                                         std::initializer_list<head_columns> parts);
 
 /// Cuts the joint projection of an attention: queries of all heads, then keys of the key-value heads, then their
 /// values, all of one width.

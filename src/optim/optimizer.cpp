@@ -88,7 +88,7 @@ optimizer<T>::optimizer(std::span<const parameter<T>> parameters, const optimize
 template <class T>
 noise_source optimizer<T>::noise(std::size_t parameter, std::string_view what) const {
   return {.seed = seed_,
-          .stream = fnv1a(parameters_[parameter].name + "/" + std::string(what)),
+          .stream = fnv1a(what, fnv1a("/", fnv1a(parameters_[parameter].name))),
           .step = std::uint32_t(steps_)};
 }
 

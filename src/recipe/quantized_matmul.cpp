@@ -324,8 +324,7 @@ gemm_operand<T> site_quantization<T>::quantize(site_operand operand, const tenso
     thread_pool& pool = pass_->pool();
     const gemm_rules& rules = site_->gemms[std::size_t(gemm_of(operand))];
     if (!how) {
-      const detail::operand_scales none(float_operand, view, {}, {});
-      return {x, {}, std::make_shared<const operand_parts>(operand_parts{view, none, {}, x})};
+      return {x, {}, std::make_shared<const operand_parts>(operand_parts{view, {}, {}, x})};
     }
     const noise_source noise = noise_of(site_->streams[std::size_t(operand)]);
     quantizer q = quantizer_now(operand, x.values());
@@ -358,7 +357,7 @@ gemm_operand<T> site_quantization<T>::quantize(site_operand operand, const tenso
     gemm_operand<T> result{tensor<T>::uninitialized(x.shape()), {}};
     if (pass_->quantization().observer) result.counters.emplace();
     quantize_counters* const counters = result.counters ? &*result.counters : nullptr;
-    detail::operand_scales scales(float_operand, view, {}, {});
+    detail::operand_scales scales;
     const bool unscaled = multiplies_unscaled(rules.sum);
     if (!unscaled || counters != nullptr)
       kernels::quantize(pool, source.values(), view, q, noise, result.values.values(), counters);
@@ -415,7 +414,7 @@ std::uint64_t site_quantization<T>::multiply(site_gemm gemm, const gemm_layout& 
   thread_pool& pool = pass_->pool();
   const bool is_f32 = rules == nullptr || rules->sum == accumulator{};
   if (is_f32) {
-    std::vector<gemm_operands<T>> batch;
+    pooled_vector<gemm_operands<T>> batch;
     batch.reserve(places.size());
     for (const gemm_place& at : places) batch.push_back({a.values.data() + at.a, b.values.data() + at.b, c + at.c});
     if (batch.size() == 1)

@@ -92,7 +92,7 @@ TEST(buffer_pool, blocks_hold_the_bytes_asked_for) {
     const auto block = pool.take(bytes);
     std::fill_n(block.get(), bytes, std::byte{1});  // the address sanitizer judges
     EXPECT_GE(pool.usage().in_use, bytes);
-    EXPECT_LE(pool.usage().in_use, std::max<std::size_t>(512, bytes + bytes / 8 + 64));
+    EXPECT_LE(pool.usage().in_use, bytes + bytes / 8 + 64);
   }
 }
 
