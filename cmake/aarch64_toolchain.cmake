@@ -5,7 +5,8 @@ find_program(BINADE_CROSS_COMPILER NAMES aarch64-linux-gnu-g++ aarch64-linux-gnu
 set(CMAKE_CXX_COMPILER ${BINADE_CROSS_COMPILER})
 string(REPLACE g++ gcc CMAKE_C_COMPILER ${BINADE_CROSS_COMPILER})  # googletest asks for one
 set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64;-L;/usr/aarch64-linux-gnu)
-# Libraries and packages of the build machine are of another kind; headers serve both.
+# Libraries and packages of the build machine are of another kind; headers serve both, after those of the C library for AArch64.
+set(CMAKE_CXX_FLAGS_INIT "-idirafter /usr/include")
 set(CMAKE_FIND_ROOT_PATH /usr/aarch64-linux-gnu)
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)

@@ -1,23 +1,47 @@
-# binade_find_engine_dependencies(missing): finds the packages that binade::engine links and that its users must link with it.  `missing`
-# gets the names of those that are not there, as Debian and Ubuntu call them.  Used by the build and by the installed package alike.
-macro(binade_find_engine_dependencies missing)
+# binade_find_engine_dependencies(missing studies): finds the packages that binade::engine links and that its users must link with it.
+# `missing` gets the names of those that are not there, as Debian and Ubuntu call them.  `studies` is BINADE_BUILD_STUDIES of the engine: without
+# them it takes headers alone, which serve every kind of machine.  Used by the build and by the installed package alike.
+macro(binade_find_engine_dependencies missing studies)
   set(${missing} "")
   set(THREADS_PREFER_PTHREAD_FLAG ON)
   find_package(Threads QUIET)
-  find_package(SQLite3 QUIET)
   find_package(tomlplusplus QUIET CONFIG)
   find_package(nlohmann_json QUIET CONFIG)
   if(NOT Threads_FOUND)
     list(APPEND ${missing} libc6-dev)
   endif()
-  if(NOT SQLite3_FOUND)
-    list(APPEND ${missing} libsqlite3-dev)
-  endif()
+  binade_find_header(tomlplusplus::tomlplusplus toml++/toml.h)
+  binade_find_header(nlohmann_json::nlohmann_json nlohmann/json.hpp)
   if(NOT TARGET tomlplusplus::tomlplusplus)
     list(APPEND ${missing} libtomlplusplus-dev)
   endif()
   if(NOT TARGET nlohmann_json::nlohmann_json)
     list(APPEND ${missing} nlohmann-json3-dev)
+  endif()
+  if(${studies})
+    binade_find_store_dependencies(${missing})
+  endif()
+endmacro()
+
+# binade_find_header(target header): where no package gives the target, the header alone does, if it is here.
+function(binade_find_header target header)
+  if(TARGET ${target})
+    return()
+  endif()
+  string(MAKE_C_IDENTIFIER BINADE_INCLUDE_DIR_OF_${target} folder)
+  find_path(${folder} ${header})
+  mark_as_advanced(${folder})
+  if(${folder})
+    add_library(${target} INTERFACE IMPORTED)
+    target_include_directories(${target} SYSTEM INTERFACE ${${folder}})
+  endif()
+endfunction()
+
+# What the store of studies takes; `missing` as above.
+macro(binade_find_store_dependencies missing)
+  find_package(SQLite3 QUIET)
+  if(NOT SQLite3_FOUND)
+    list(APPEND ${missing} libsqlite3-dev)
   endif()
   # Some distributions' SQLiteCpp comes without a usable CMake file; header and archive are all it takes.
   if(NOT TARGET SQLiteCpp)

@@ -24,6 +24,10 @@ thread_local bool inside_tile = false;
 void pause_briefly() {
 #if defined(__x86_64__)
   _mm_pause();
+#elif defined(__aarch64__)
+  // Some tens of cycles.  YIELD is no wait on cores of one thread, and the system's yield one of a time slice when
+  // others want the processor.
+  __asm__ volatile("isb" ::: "memory");
 #else
   std::this_thread::yield();
 #endif

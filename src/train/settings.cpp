@@ -90,7 +90,8 @@ train_settings read_train(const toml_section& s) {
 run_settings read_run(const toml_section& file, const std::filesystem::path& path, const std::filesystem::path& data) {
   run_settings r;
   r.name = file.text("name", path.stem().string());
-  if (r.name.empty() || std::any_of(r.name.begin(), r.name.end(), [](char c) { return c >= 0 && c < 32; }))
+  if (r.name.empty() ||
+      std::any_of(r.name.begin(), r.name.end(), [](char c) { return static_cast<unsigned char>(c) < 32; }))
     file.fail("name", "must be a line of text");
   r.model = read_model(file.section("model"));
   const toml_section data_table = file.section("data");

@@ -25,8 +25,10 @@ class training_digests : public testing::TestWithParam<std::string> {
 };
 
 TEST_P(training_digests, are_the_stored_ones_on_any_number_of_threads) {
-#ifdef BINADE_SANITIZED
+#if defined(BINADE_SANITIZED)
   for (const std::size_t threads : {1u, 3u}) expect_stored_bits(threads);  // many times slower
+#elif defined(BINADE_EMULATED)
+  expect_stored_bits(2);  // slower still
 #else
   for (const std::size_t threads : {1u, 2u, 3u, 7u}) expect_stored_bits(threads);
 #endif
@@ -34,7 +36,7 @@ TEST_P(training_digests, are_the_stored_ones_on_any_number_of_threads) {
 
 TEST_P(training_digests, are_the_stored_ones_under_every_instruction_set) {
   for (const kernels::isa level : {kernels::isa::portable, kernels::isa::x86_64_v3}) {
-    if (level > kernels::active_isa()) continue;  // the best one is what the other test runs
+    if (level >= kernels::active_isa()) continue;  // the best one is what the other test runs
     const kernels::isa_scope scope(level);
     SCOPED_TRACE(kernels::to_string(level));
     expect_stored_bits(2);
