@@ -113,7 +113,10 @@ labelled_images read_npy_images(const fs::path& images, const fs::path& labels) 
   labelled_images result{.channels = shape.size() == 4 ? static_cast<std::size_t>(shape[1]) : 1,
                          .height = static_cast<std::size_t>(shape[shape.size() - 2]),
                          .width = static_cast<std::size_t>(shape.back())};
-  result.runs.push_back({.file = std::make_shared<const mapped_file>(images, "a .npy file of images"),
+  const auto file = std::make_shared<const mapped_file>(images, "a .npy file of images");
+  if (pixels.data_at() + pixels.header().count() * size_of(type) != file->size())
+    refuse(images, "has changed while it was opened; try again");
+  result.runs.push_back({.file = file,
                          .first = pixels.data_at(),
                          .stride = result.pixels() * size_of(type),
                          .count = static_cast<std::size_t>(shape[0]),
