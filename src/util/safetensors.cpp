@@ -133,26 +133,30 @@ void write_safetensors(const std::filesystem::path& file, std::span<const stored
   // First, so that the checksum's place is found without searching the texts that follow.
   header["__metadata__"][std::string(checksum_key)] = std::string(digest_digits, '0');
   for (const auto& [key, value] : metadata) header["__metadata__"][key] = value;
-  std::vector<std::byte> data;
+  std::size_t end = 0;
   for (const stored_tensor* t : order) {
     if (t->bytes.size() != t->count() * element_size(t->type))
       throw std::logic_error("write_safetensors: " + t->name + " has " + std::to_string(t->bytes.size()) +
                              " bytes for " + std::to_string(t->count()) + " elements of " + t->type);
-    header[t->name] = {
-        {"dtype", t->type}, {"shape", t->shape}, {"data_offsets", {data.size(), data.size() + t->bytes.size()}}};
-    data.insert(data.end(), t->bytes.begin(), t->bytes.end());
+    header[t->name] = {{"dtype", t->type}, {"shape", t->shape}, {"data_offsets", {end, end + t->bytes.size()}}};
+    end += t->bytes.size();
   }
   std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   text.resize((text.size() + 7) / 8 * 8, ' ');
   const std::uint64_t length = text.size();
   const std::size_t place = text.find(std::string(digest_digits, '0'));
   const std::span<const std::byte> length_bytes = std::as_bytes(std::span(&length, 1));
-  const std::string digest = byte_hasher().add(length_bytes).add(text).add(data).digest();
-  text.replace(place, digest_digits, digest);
+  byte_hasher hash;
+  hash.add(length_bytes).add(text);
+  for (const stored_tensor* t : order) hash.add(t->bytes);
+  text.replace(place, digest_digits, hash.digest());
   write_atomically(file, [&](std::ostream& out) {
-    for (const std::span<const std::byte> piece :
-         {length_bytes, std::as_bytes(std::span(text)), std::as_bytes(std::span(data))})
+    const auto write = [&out](std::span<const std::byte> piece) {
       out.write(reinterpret_cast<const char*>(piece.data()), static_cast<std::streamsize>(piece.size()));
+    };
+    write(length_bytes);
+    write(std::as_bytes(std::span(text)));
+    for (const stored_tensor* t : order) write(t->bytes);
   });
 }
 
