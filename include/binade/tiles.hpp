@@ -29,8 +29,9 @@ namespace binade::detail {
 /// What becomes of a product before it is added.
 enum class tile_product : std::uint8_t {
   exact,
-  single,      ///< rounded to float32
-  by_addition  ///< rounded to nearest even in a shorter format, in one fused addition
+  single,       ///< rounded to float32
+  by_addition,  ///< rounded to nearest even in a shorter format, in one fused addition
+  in_place      ///< the same to odd first, and then as sums
 };
 /// How a + b or a b + s is rounded.
 ///
@@ -41,8 +42,12 @@ enum class tile_product : std::uint8_t {
 enum class tile_sum : std::uint8_t {
   native,  ///< to nearest even in the type itself
   toward_zero,
-  nearest_in_place,    ///< in the bits of float32, where the format has float32's smallest exponent
-  nearest_by_addition  ///< with a number added that has the format's ulp, where no subnormal number is rounded
+  nearest_in_place,     ///< in the bits of float32, where the format has float32's smallest exponent
+  nearest_by_addition,  ///< with a number added that has the format's ulp, where no subnormal number is rounded
+  /// The same of x + s rounded to nearest even in float32 first, where both have 11 digits at most, and x no more than
+  /// s.  With up to 12 binades between their leading digits, float32 holds the sum.  With more, the smaller is below
+  /// 2^-12 of the larger's leading digit, which is how near a tie can be: float32 rounds the sum to no tie.
+  nearest_twice
 };
 
 /// The digits of float32 that roundings drop.
@@ -96,6 +101,10 @@ BINADE_LANE words fused_to_odd(words, floats a, floats b, floats s) {
   const floats down = _mm256_xor_ps(minus_down, every(-0.0f));
   return bits(_mm256_blendv_ps(up, down, number(_mm256_slli_epi32(bits(down), 31))));
 }
+/// The same of x + s.
+BINADE_LANE words sum_to_odd(words one_bit, floats one, floats x, floats s) {
+  return fused_to_odd(one_bit, one, x, s);
+}
 #include "binade/tile_loops.inc"
 #undef BINADE_LANE
 #undef BINADE_TILE
@@ -129,6 +138,12 @@ BINADE_LANE floats fused_toward_zero(floats a, floats b, floats s) {
 BINADE_LANE words fused_to_odd(words one_bit, floats a, floats b, floats s) {
   const floats down = _mm512_fmadd_round_ps(a, b, s, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC),
                up = _mm512_fmadd_round_ps(a, b, s, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+  return chosen(has_bit(bits(down), one_bit), bits(down), bits(up));
+}
+/// The same of x + s.
+BINADE_LANE words sum_to_odd(words one_bit, floats, floats x, floats s) {
+  const floats down = _mm512_add_round_ps(x, s, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC),
+               up = _mm512_add_round_ps(x, s, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
   return chosen(has_bit(bits(down), one_bit), bits(down), bits(up));
 }
 #include "binade/tile_loops.inc"
@@ -195,7 +210,8 @@ struct term_range {
 struct sum_way {
   tile_sum sum = tile_sum::native;
   int dropped = 0;
-  int shift = 0;     ///< the binades that operands go down, so that the smallest normal number is float32's
+  int shift = 0;  ///< the binades that operands go down, so that the smallest normal number is float32's
+  bool rounds_subnormals = false;
   term_range range;  ///< of the sums
 
   /// @pre the terms are finite
@@ -213,11 +229,11 @@ struct sum_way {
     if (e == single_element) return way;
     way.dropped = 23 - f.trailing_bits();
     // Sums of multiples of the quantum that are subnormal are in the format: rounding leaves them.
-    const bool rounds_subnormals = terms.lowest < quantum;
-    if (rounds_subnormals) way.shift = f.min_exponent() + 126;
+    way.rounds_subnormals = terms.lowest < quantum;
+    if (way.rounds_subnormals) way.shift = f.min_exponent() + 126;
     if (e.rounding == rounding_mode::toward_zero)
       way.sum = tile_sum::toward_zero;
-    else if (!rounds_subnormals && vector_bits() >= 512 && highest + way.dropped < 127)
+    else if (!way.rounds_subnormals && vector_bits() >= 512 && highest + way.dropped < 127)
       way.sum = tile_sum::nearest_by_addition;
     else
       way.sum = tile_sum::nearest_in_place;
@@ -237,7 +253,8 @@ struct sum_way {
 struct product_way {
   tile_product product = tile_product::exact;
   int dropped = 0;
-  term_range range;
+  int shift = 0;
+  term_range range;  ///< of the rounded products
 
   /// @pre the operands are finite
   static std::optional<product_way> of(const accumulator_stage& s, const number_extent& a, const number_extent& b) {
@@ -247,43 +264,70 @@ struct product_way {
     if (!sum_way::takes(s.product)) return {};
     const float_format& f = s.product.format.floating;
     const int quantum = f.min_exponent() - f.trailing_bits();
-    if (way.range.lowest < quantum || way.range.highest > f.max_exponent()) return {};
-    if (a.digits + b.digits <= f.precision) return way;
+    const bool rounds_subnormals = way.range.lowest < quantum;
+    way.range = {std::max(way.range.lowest, quantum), std::max(way.range.highest, quantum)};
+    if (way.range.highest > f.max_exponent()) return {};
+    if (!rounds_subnormals && a.digits + b.digits <= f.precision) return way;
     if (s.product == single_element) {
       way.product = tile_product::single;
       return way;
     }
-    // The adder is finite.  It makes products of -0 +0, which no sum tells: none is -0, as they start from +0, and are
-    // not rounded to zero where products are multiples of the sum's quantum too.
+    if (s.product.rounding != rounding_mode::nearest_even) return {};
     way.dropped = 23 - f.trailing_bits();
-    const float_format& sum = s.running.format.floating;
-    if (s.product.rounding != rounding_mode::nearest_even || way.range.highest + way.dropped >= 127 ||
-        way.range.lowest < sum.min_exponent() - sum.trailing_bits())
-      return {};
-    way.product = tile_product::by_addition;
+    if (rounds_subnormals) way.shift = f.min_exponent() + 126;
+    const bool has_adder = !rounds_subnormals && way.range.highest + way.dropped < 127;
+    way.product = has_adder ? tile_product::by_addition : tile_product::in_place;
     return way;
+  }
+
+  /// Makes both ways go together, with one shift; false if they do not.
+  bool join(sum_way& sum) {
+    const bool has_directions = vector_bits() >= 512;  // each operation its own
+    if (product == tile_product::exact) return true;
+    // Subnormal products of a single would be rounded elsewhere.
+    if (product == tile_product::single) return sum.shift == 0 && (has_directions || sum.sum == tile_sum::native);
+    const bool is_nearest = sum.sum == tile_sum::nearest_in_place || sum.sum == tile_sum::nearest_by_addition;
+    if (is_nearest && (has_directions || product == tile_product::by_addition) && sum.dropped >= 24 - 11 &&
+        sum.dropped <= dropped && !sum.rounds_subnormals && sum.range.highest + sum.dropped < 127)
+      sum.sum = tile_sum::nearest_twice;
+    // By addition products of -0 become +0, which no sum tells: where none is rounded to zero, none is -0.
+    const bool by_addition = product == tile_product::by_addition && sum.shift == 0 && !sum.rounds_subnormals &&
+                             (has_directions || sum.sum == tile_sum::native || sum.sum == tile_sum::nearest_twice);
+    if (by_addition) return true;
+    product = tile_product::in_place;
+    if (!has_directions && sum.sum != tile_sum::nearest_in_place) return false;
+    // Where the shift is that of the products alone, subnormal float32 numbers have their digits, and sums need them.
+    if (sum.shift == 0 && shift != 0 && sum.dropped <= dropped) {
+      sum.shift = shift;
+      return true;
+    }
+    return sum.shift == shift;
   }
 };
 
 template <tile_product Product>
 tile_kernel<float> kernel_of(tile_sum sum) {
-  constexpr bool is_exact = Product == tile_product::exact;
   if (vector_bits() >= 512) {
     if (sum == tile_sum::native) return lanes_16::kernel_of<float, Product, tile_sum::native>();
     if (sum == tile_sum::toward_zero) return lanes_16::kernel_of<float, Product, tile_sum::toward_zero>();
     if (sum == tile_sum::nearest_in_place) return lanes_16::kernel_of<float, Product, tile_sum::nearest_in_place>();
+    if constexpr (Product == tile_product::by_addition || Product == tile_product::in_place)
+      if (sum == tile_sum::nearest_twice) return lanes_16::kernel_of<float, Product, tile_sum::nearest_twice>();
     return lanes_16::kernel_of<float, Product, tile_sum::nearest_by_addition>();
   }
-  if (sum == tile_sum::native) return lanes_8::kernel_of<float, Product, tile_sum::native>();
-  if constexpr (is_exact) {  // the others round products to nearest, and one direction is for all
-    if (sum == tile_sum::toward_zero) return lanes_8::kernel_of<float, Product, tile_sum::toward_zero>();
+  // One direction is for both roundings.
+  if constexpr (Product == tile_product::by_addition)
+    if (sum == tile_sum::nearest_twice) return lanes_8::kernel_of<float, Product, tile_sum::nearest_twice>();
+  if constexpr (Product != tile_product::in_place)
+    if (sum == tile_sum::native) return lanes_8::kernel_of<float, Product, tile_sum::native>();
+  if constexpr (Product == tile_product::exact || Product == tile_product::in_place)
     if (sum == tile_sum::nearest_in_place) return lanes_8::kernel_of<float, Product, tile_sum::nearest_in_place>();
-  }
-  return {};
+  return lanes_8::kernel_of<float, tile_product::exact, tile_sum::toward_zero>();
 }
 inline tile_kernel<float> kernel_of(tile_product product, tile_sum sum) {
   if (product == tile_product::single) return kernel_of<tile_product::single>(sum);
   if (product == tile_product::by_addition) return kernel_of<tile_product::by_addition>(sum);
+  if (product == tile_product::in_place) return kernel_of<tile_product::in_place>(sum);
   return kernel_of<tile_product::exact>(sum);
 }
 inline tile_kernel<double> double_kernel() {
@@ -334,12 +378,11 @@ inline std::optional<tile_plan<float>> plan_of_chains(const product_plan& plan, 
   const number_extent of_a = number_extent::of(a), of_b = number_extent::of(b);
   if (!of_a.all_finite || !of_b.all_finite) return {};
   const std::size_t k = plan.shape.k, chunk = has_fold ? std::min<std::size_t>(first.chunk, k) : k;
-  const auto product = product_way::of(first, of_a, of_b);
+  auto product = product_way::of(first, of_a, of_b);
   if (!product) return {};
-  const auto sum = sum_way::of(first.running, product->range, chunk);
-  if (!sum || !scale_down(tiles, sum->shift, of_a, of_b)) return {};
+  auto sum = sum_way::of(first.running, product->range, chunk);
+  if (!sum || !product->join(*sum) || !scale_down(tiles, sum->shift, of_a, of_b)) return {};
   tiles.kernel = kernel_of(product->product, sum->sum);
-  if (tiles.kernel.sum == nullptr) return {};
   tiles.rounding = {.dropped = sum->dropped, .dropped_of_product = product->dropped};
   if (vector_bits() < 512) tiles.direction = direction_of(sum->sum);
   if (!has_fold) return tiles;

@@ -534,9 +534,20 @@ constexpr const char* chains_for_tiles[] = {"f32",
                                             "e6m9/saturate",
                                             "f32:mul=f32",
                                             "e8m10:mul=f32",
+                                            "e8m10:mul=e8m10",
+                                            "e8m11:mul=e8m10",
+                                            "e8m7:mul=e8m10",
                                             "f32:mul=e8m10",
                                             "e8m10:mul=e8m7",
                                             "e5m10:mul=e5m10",
+                                            "e5m10:mul=f32",
+                                            "e5m10:mul=e5m7",
+                                            "e5m7:mul=e5m10",
+                                            "e8m10:mul=e5m7",
+                                            "e5m10/rtz:mul=e5m10",
+                                            "f32:mul=e5m10",
+                                            "e5m10:mul=e8m7",
+                                            "e5m10:mul=e5m10:chunk=20->f32",
                                             "e8m13/rtz:mul=e8m10",
                                             "f32:chunk=32",
                                             "e8m13/rtz:chunk=128->f32",
@@ -560,6 +571,30 @@ TEST(matmul, tiles_give_the_steps_of_every_chain) {
             << text << ", kind " << kind << ", k " << s.k << ", output (" << i << ", " << j << ")";
       }
     }
+}
+
+/// s + x where x is about a tie's distance from s, and more and less, at the ends of binades and within.
+TEST(matmul, sums_of_two_numbers_of_11_digits_are_rounded_once) {
+  std::mt19937 random(71);
+  const auto number = [&](int exponent) {
+    const std::uint32_t ends[] = {0, 1, 2, 1021, 1022, 1023};
+    const std::uint32_t trailing = random() % 2 == 0 ? ends[random() % 6] : random() % 1024;
+    const float x = std::ldexp(1 + float(trailing) / 1024, exponent);
+    return random() % 2 == 0 ? x : -x;
+  };
+  const matmul_shape s{20000, 2, 1};
+  std::vector<float> a;
+  for (std::size_t i = 0; i < s.m; ++i) {
+    const int gap = int(random() % 33) - 16;
+    a.push_back(number(gap));
+    a.push_back(number(0));
+  }
+  for (const char* text : {"e8m10:mul=e8m10", "e8m10", "e8m10/rtz", "e8m10:chunk=1"}) {
+    const accumulator sum = parse_accumulator(text);
+    const std::vector<float> b{1, 1}, got = product(a, b, s, sum);
+    for (std::size_t i = 0; i < s.m; ++i)
+      ASSERT_TRUE(same(got[i], by_steps(sum, row_of(a, s, i), b))) << text << " " << a[2 * i] << " " << a[2 * i + 1];
+  }
 }
 
 TEST(matmul, tiles_give_exact_sums) {
