@@ -578,6 +578,11 @@ inline bool sum_chains_in_tiles([[maybe_unused]] const product_plan& plan, [[may
                                 [[maybe_unused]] const piece_runner& run) {
 #ifdef BINADE_WIDE_256
   if (!has_tiles() || plan.shape.k == 0 || out.empty()) return false;
+  if (plan.sum == chain_of(double_element)) {
+    const tile_plan<double> tiles{.kernel = double_kernel()};
+    product_in_tiles<double, float>(plan, tiles, a, b, out).run(run);
+    return true;
+  }
   if (const auto tiles = plan_of_chains(plan, a, b)) {
     product_in_tiles<float, float>(plan, *tiles, a, b, out).run(run);
     return true;

@@ -523,6 +523,7 @@ std::vector<float> numbers_for_tiles(std::size_t count, int kind, std::mt19937& 
 }
 constexpr int kinds_for_tiles = 24;
 constexpr const char* chains_for_tiles[] = {"f32",
+                                            "f64",
                                             "e8m10",
                                             "e5m10",
                                             "e8m7",
