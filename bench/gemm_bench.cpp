@@ -30,14 +30,6 @@ namespace {
 
 using kernels::isa;
 
-void eigen_product(const product_shape& shape, const float* a, const float* b, float* c) {
-#if defined(__x86_64__)
-  (kernels::active_isa() == isa::x86_64_v4 ? eigen_product_v4 : eigen_product_v3)(shape, a, b, c);
-#else
-  eigen_product_portable(shape, a, b, c);
-#endif
-}
-
 class product {
  public:
   product(const product_shape& shape, std::size_t threads)
@@ -52,7 +44,7 @@ class product {
     gemm(shape_.a_transposed ? transpose::yes : transpose::no, shape_.b_transposed ? transpose::yes : transpose::no,
          shape_.m, shape_.n, shape_.k, a_.data(), a_stride(), b_.data(), b_stride(), c_.data(), shape_.n, false, pool_);
   }
-  void eigen() { eigen_product(shape_, a_.data(), b_.data(), c_.data()); }
+  void eigen() { eigen_product(kernels::active_isa() == isa::x86_64_v4, shape_, a_.data(), b_.data(), c_.data()); }
 #ifdef BINADE_HAS_OPENBLAS
   void openblas() {
     cblas_sgemm(CblasRowMajor, shape_.a_transposed ? CblasTrans : CblasNoTrans,
@@ -95,12 +87,7 @@ class product {
 
 /// How many threads the libraries take.
 void set_threads(std::size_t threads) {
-#if defined(__x86_64__)
-  eigen_threads_v3(int(threads));
-  eigen_threads_v4(int(threads));
-#else
-  eigen_threads_portable(int(threads));
-#endif
+  eigen_threads(int(threads));
 #ifdef BINADE_HAS_OPENBLAS
   openblas_set_num_threads(int(threads));
 #endif

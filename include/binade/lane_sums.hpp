@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "binade/accumulator.hpp"
@@ -155,6 +156,38 @@ class element_chain {
   lane_vector<double> sums_;
 };
 
+/// What number_extent asks of the bits of an array: the largest magnitude, the smallest last place of a number that is
+/// not zero, and the most binades from a last place up to its number's.
+template <class T>
+struct extent_bits {
+  using word = std::conditional_t<std::is_same_v<T, float>, std::uint32_t, std::uint64_t>;
+  static constexpr int trailing = std::numeric_limits<T>::digits - 1, bias = std::numeric_limits<T>::max_exponent - 1;
+  static constexpr word leading = word(1) << trailing, infinity = word(2 * bias + 1) << trailing,
+                        magnitude_mask = ~word(0) >> 1;
+
+  word largest = 0, last_place = ~word(0), most_places = 0;
+};
+/// @pre of arrays with a subnormal last place, an infinity or a NaN the others are any
+template <class T>
+struct extent_body {
+  BINADE_ALWAYS_INLINE static void run(const T* __restrict x, std::size_t count, extent_bits<T>* result) {
+    using word = typename extent_bits<T>::word;
+    word largest = 0, last_place = ~word(0), most_places = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const word magnitude = std::bit_cast<word>(x[i]) & extent_bits<T>::magnitude_mask;
+      // A number less itself without its last digit is the last place; a power of two is its own.
+      const T last = std::bit_cast<T>(magnitude) - std::bit_cast<T>(magnitude & (magnitude - 1));
+      const word is_power = 0 - word((magnitude & (extent_bits<T>::leading - 1)) == 0);
+      const word place = (magnitude & is_power) | (std::bit_cast<word>(last) & ~is_power);
+      largest = std::max(largest, magnitude);
+      last_place = std::min(last_place, place - 1);  // that of zero, which has none, is the largest word
+      most_places =
+          std::max(most_places, (magnitude >> extent_bits<T>::trailing) - (place >> extent_bits<T>::trailing));
+    }
+    *result = {largest, last_place + 1, most_places};
+  }
+};
+
 /// Where the finite numbers of an array lie: multiples of 2^lowest below 2^highest, none with more significant bits
 /// than `digits`.
 struct number_extent {
@@ -163,10 +196,29 @@ struct number_extent {
 
   bool is_zero() const { return digits == 0; }
 
-  static number_extent of(std::span<const double> x) {
+  static number_extent of(std::span<const float> x) { return of_numbers(x); }
+  static number_extent of(std::span<const double> x) { return of_numbers(x); }
+
+ private:
+  template <class T>
+  static number_extent of_numbers(std::span<const T> x) {
+    extent_bits<T> bits;
+    run_best<extent_body<T>>(x.data(), x.size(), &bits);
+    using limits = extent_bits<T>;
     number_extent e;
-    for (const double v : x) {
-      const unpacked u = unpack(v);
+    if (bits.largest == 0) return e;
+    if (bits.largest >= limits::infinity || bits.last_place < limits::leading) return of_any(x);
+    e.lowest = int(bits.last_place >> limits::trailing) - limits::bias;
+    e.highest = int(bits.largest >> limits::trailing) - limits::bias + 1;
+    e.digits = int(bits.most_places) + 1;
+    return e;
+  }
+  /// The same one by one: of subnormal numbers, infinities and NaN too.
+  template <class T>
+  static number_extent of_any(std::span<const T> x) {
+    number_extent e;
+    for (const T v : x) {
+      const unpacked u = unpack(double(v));
       e.all_finite = e.all_finite && !u.is_nan && !u.is_infinite;
       if (u.is_nan || u.is_infinite || u.significand == 0) continue;
       const int zeros = std::countr_zero(u.significand);

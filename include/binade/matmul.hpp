@@ -16,15 +16,9 @@
 #include "binade/accumulator_steps.hpp"
 #include "binade/matmul_operands.hpp"
 #include "binade/pieces.hpp"
+#include "binade/product_plan.hpp"
 
 namespace binade {
-
-/// (m, k) x (k, n) -> (m, n), all row-major.
-struct matmul_shape {
-  std::size_t m = 0, k = 0, n = 0;
-
-  bool operator==(const matmul_shape&) const = default;
-};
 
 /// Where the noise of a product comes from: of the operands as quantize() takes it, and of the sums.
 struct matmul_noise {
@@ -50,22 +44,6 @@ namespace detail {
 /// @pre check_arguments() passes; q has no transforms
 BINADE_LOOP_FUNCTION scaled_operand split(std::span<const float> x, const axis_view& view, const quantizer& q,
                                           const noise_source& source);
-
-/// Ends of the chunks of the first stage: after `chunk` products each, all of them for 0.
-inline std::vector<std::size_t> chunk_ends(std::size_t k, std::uint32_t chunk) {
-  if (chunk == 0) return {k};
-  std::vector<std::size_t> ends;
-  for (std::size_t p = 0; p < k;) ends.push_back(p += std::min<std::size_t>(chunk, k - p));
-  return ends;
-}
-
-/// What the sums of a product are made of, beside its operands.
-struct product_plan {
-  matmul_shape shape;
-  accumulator sum;
-  noise_source noise;
-  std::vector<std::size_t> ends;  ///< of the chunks of the first stage
-};
 
 /// exact and mx of operands in two parts.
 BINADE_LOOP_FUNCTION void multiply_unscaled(const scaled_operand& a, const scaled_operand& b, product_plan plan,
@@ -120,7 +98,8 @@ constexpr std::uint64_t matmul_noise_per_row(const matmul_shape& shape, const ac
 ///               (i steps + t) n + j, steps = step_count(sum, k).  Elements with fewer noise bits than the most that
 ///               one in the accumulator has take the top ones of as many
 /// @param out    m n elements, apart from a and b
-/// @param run    as quantize_in_pieces() takes it: calls for bands of rows, whose outputs are apart
+/// @param run    as quantize_in_pieces() takes it, called once or twice: calls for parts of the product, whose outputs
+///               are apart
 /// @throws std::invalid_argument if sizes disagree, out overlaps an operand, the accumulator is impossible or mx, which
 ///         needs the blocks of quantized operands, or the noise stream is too short; nothing is written
 BINADE_LOOP_FUNCTION void matmul(std::span<const float> a, std::span<const float> b, const matmul_shape& shape,

@@ -9,6 +9,7 @@
 #include <limits>
 #include <span>
 #include <stdexcept>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "binade/matmul.hpp"
 #include "binade/matmul_operands.hpp"
 #include "binade/pieces.hpp"
+#include "binade/tiles.hpp"
 #include "binade/transform_chain.hpp"
 
 namespace binade {
@@ -161,13 +163,20 @@ void sum_products(const product_plan& plan, std::span<const T> a, std::span<cons
       [&](std::size_t i) { sum_rows(plan, i * band, std::min(m, (i + 1) * band), a, b, first, scale_chunk, out); });
 }
 
-inline constexpr auto leave_chunk = [](std::size_t, std::size_t, std::size_t, double*, std::size_t) {};
+/// What leaves the sums of chunks as they are.
+struct leave {
+  void operator()(std::size_t, std::size_t, std::size_t, double*, std::size_t) const {}
+};
+inline constexpr leave leave_chunk;
 
 /// An exact first stage.
 template <class ScaleChunk>
 void sum_exactly(const product_plan& plan, std::span<const double> a, std::span<const double> b, ScaleChunk scale_chunk,
                  std::span<float> out, const piece_runner& run) {
-  const exact_sums first(part_plan(number_extent::of(a), number_extent::of(b), plan.shape.k));
+  const number_extent of_a = number_extent::of(a), of_b = number_extent::of(b);
+  if constexpr (std::is_same_v<ScaleChunk, leave>)
+    if (sum_exactly_in_tiles(plan, a, b, of_a, of_b, out, run)) return;
+  const exact_sums first(part_plan(of_a, of_b, plan.shape.k));
   sum_products(plan, a, b, first, scale_chunk, out, run);
 }
 
@@ -175,6 +184,7 @@ void sum_exactly(const product_plan& plan, std::span<const double> a, std::span<
 inline void multiply(std::span<const float> a, std::span<const float> b, const product_plan& plan, std::span<float> out,
                      const piece_runner& run) {
   const accumulator_stage& s = plan.sum.stages[0];
+  if (sum_chains_in_tiles(plan, a, b, out, run)) return;
   const auto by = [&](const auto& first) { sum_products(plan, a, b, first, leave_chunk, out, run); };
   switch (s.order) {
     case summation::kahan:
@@ -182,6 +192,7 @@ inline void multiply(std::span<const float> a, std::span<const float> b, const p
     case summation::pairwise:
       return by(pairwise_sums());
     case summation::exact: {
+      if (sum_exactly_in_tiles(plan, a, b, number_extent::of(a), number_extent::of(b), out, run)) return;
       const std::vector<double> wide_a(a.begin(), a.end()), wide_b(b.begin(), b.end());
       return sum_exactly(plan, wide_a, wide_b, leave_chunk, out, run);
     }

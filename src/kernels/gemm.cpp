@@ -132,6 +132,11 @@ constexpr std::size_t divide_up(std::size_t a, std::size_t b) {
 /// Rows of A or columns of B cut into panels.  A panel may be padded with zeros: it holds width(i) lines, of which
 /// lines(i) exist.
 struct panel_cut {
+  /// Elements between panels, a line of the caches: panels of 2^n bytes side by side share few of their lines, and
+  /// packing, which writes to all of them in turn, would evict what it wrote.
+  template <class T>
+  static constexpr std::size_t line_between = 64 / sizeof(T);
+
   std::size_t total, padded, count, quotient, remainder;
 
   /// The fewest panels of at most `most` lines, of sizes that differ by one at most, so that none is nearly empty.
@@ -148,9 +153,14 @@ struct panel_cut {
   }
   BINADE_ALWAYS_INLINE std::size_t width(std::size_t i) const { return begin(i + 1) - begin(i); }
   BINADE_ALWAYS_INLINE std::size_t lines(std::size_t i) const { return std::min(total, begin(i + 1)) - begin(i); }
+  /// Where panel i begins in a packed block of `depth` steps, and where the block ends.
+  template <class T>
+  BINADE_ALWAYS_INLINE std::size_t offset(std::size_t i, std::size_t depth) const {
+    return begin(i) * depth + i * line_between<T>;
+  }
 };
 
-/// One k block of an operand, to be packed: panel i goes to target + begin(i) * depth, as (depth, width(i)).
+/// One k block of an operand, to be packed: panel i goes to target + offset(i, depth), as (depth, width(i)).
 template <class T>
 struct pack_work {
   const T* source;  ///< line l at step p: [p * stride + l] for straight packing, [l * stride + p] for transposed
@@ -173,7 +183,7 @@ BINADE_ALWAYS_INLINE void pack_straight(const pack_work<T>& work, std::size_t fi
       const std::size_t lines = std::min(width, cut.total - begin);
       next += width;
       const T* const source = work.source + p * work.stride + begin;
-      T* const target = work.target + begin * work.depth + p * width;
+      T* const target = work.target + begin * work.depth + panel * panel_cut::line_between<T> + p * width;
       const std::size_t room = (last - p) * width;
       typename ops::vector v;
       std::size_t l = 0;
@@ -207,7 +217,7 @@ BINADE_ALWAYS_INLINE void pack_transposed(const pack_work<T>& work, std::size_t 
   for (std::size_t panel = first; panel < last; ++panel) {
     const std::size_t begin = work.cut.begin(panel), width = work.cut.width(panel), lines = work.cut.lines(panel);
     const T* const source = work.source + begin * work.stride;
-    T* const target = work.target + begin * work.depth;
+    T* const target = work.target + work.cut.template offset<T>(panel, work.depth);
     std::size_t done = 0;  // steps that are packed
     unrolled<ops::blocks.size()>([&](auto index) BINADE_KERNEL_BODY {
       constexpr std::size_t block = ops::blocks[index];
@@ -348,12 +358,16 @@ class packing {
   packing(const operand<T>& source, const panel_cut& cut, std::size_t k, T* target)
       : source_(source), cut_(cut), k_(k), target_(target) {}
 
-  static std::size_t size(const panel_cut& cut, std::size_t k) { return cut.padded * k; }
+  /// Where the k block that begins at step p begins.
+  static std::size_t offset(const panel_cut& cut, std::size_t p) {
+    return p / k_block<T> * cut.template offset<T>(cut.count, k_block<T>);
+  }
+  static std::size_t size(const panel_cut& cut, std::size_t k) { return offset(cut, k + k_block<T> - 1); }
   /// Independent pieces of work: (k block, panel) or (k block, group of steps).
   std::size_t tasks() const { return divide_up(k_, k_block<T>) * tasks_per_block(); }
   void run(const kernel_set<T>& kernels, std::size_t task) const {
     const std::size_t p = task / tasks_per_block() * k_block<T>, part = task % tasks_per_block();
-    const pack_work<T> work{source_.at(0, p), source_.stride, target_ + p * cut_.padded, std::min(k_block<T>, k_ - p),
+    const pack_work<T> work{source_.at(0, p), source_.stride, target_ + offset(cut_, p), std::min(k_block<T>, k_ - p),
                             cut_};
     if (source_.along_k) {
       kernels.transposed(work, part, part + 1);
@@ -416,12 +430,14 @@ class block_product {
           T* const rest = route_.rest + row * route_.rest_stride + column;
           tile[rows][width / kernels_.lanes](
               {.depth = depth,
-               .a = packed ? packed_a_ + p * rows_.padded + row * depth : a_.at(row, p),
+               .a = packed ? packed_a_ + packing<T>::offset(rows_, p) + rows_.template offset<T>(row_panel, depth)
+                           : a_.at(row, p),
                .a_row = adjacent ? 1 : a_.stride,
                .a_step = packed       ? rows
                          : a_.along_k ? 1
                                       : a_.stride,
-               .b = b_packed ? packed_b_ + p * columns_.padded + column * depth : b_.at(column, p),
+               .b = b_packed ? packed_b_ + packing<T>::offset(columns_, p) + columns_.template offset<T>(panel, depth)
+                             : b_.at(column, p),
                .b_step = b_packed ? width : b_.stride,
                .chains = start ? nullptr : rest,
                .chains_stride = route_.rest_stride,

@@ -11,6 +11,7 @@
 
 #include "binade/accumulator_text.hpp"
 #include "binade/lane_sums.hpp"
+#include "binade/tiles.hpp"
 #include "numbers/accumulated.hpp"
 
 namespace binade {
@@ -453,7 +454,7 @@ TEST(matmul, bands_of_rows_run_in_any_order_give_the_same_bits) {
   const matmul_shape s{70, 64, 140};
   const std::vector<float> a = random_numbers(s.m * s.k, data::normal, random),
                            b = random_numbers(s.k * s.n, data::normal, random);
-  for (const char* text : {"f32", "exact", "e5m10/sr:8:chunk=5->e8m13/sr:9"}) {
+  for (const char* text : {"f32", "exact", "e8m10", "e5m10:chunk=5->f32", "e5m10/sr:8:chunk=5->e8m13/sr:9"}) {
     const accumulator sum = parse_accumulator(text);
     const noise_source noise{.seed = 9, .first = 77};
     std::vector<float> whole(s.m * s.n), banded(s.m * s.n);
@@ -493,6 +494,168 @@ TEST(matmul, no_k_gives_plus_zero_and_no_row_or_column_gives_nothing) {
     EXPECT_TRUE(product(std::vector<float>(6, 1), "e4m3fn@block(2)@row", {}, "mxfp4", {3, 2, 0}, text).empty());
   }
 }
+
+// ---- tiles ---------------------------------------------------------------------------------------------------------
+
+/// The chain of one output, and of one more stage, step by step.
+float by_steps(const accumulator& sum, const std::vector<float>& a, const std::vector<float>& b) {
+  const accumulator_stage &first = sum.stages[0], &last = sum.stages[1];
+  double total = 0, chain = 0;
+  for (std::size_t p = 0; p < a.size(); ++p) {
+    double term = operand_product(first.rounds_products ? first.product : first.running, a[p], b[p]);
+    if (first.rounds_products) term = rounded_term(first.product, term);
+    chain = rounded_step(first.running, term, chain);
+    if (first.chunk == 0 || ((p + 1) % first.chunk != 0 && p + 1 < a.size())) continue;
+    total = rounded_step(last.running, chain, total);
+    chain = 0;
+  }
+  return float(first.chunk == 0 ? chain : total);
+}
+
+/// Operands whose products and sums are normal, subnormal and between, and such as have few digits.
+std::vector<float> numbers_for_tiles(std::size_t count, int kind, std::mt19937& random) {
+  std::vector<float> x(count);
+  const char* const formats[] = {"f32", "e4m3fn", "e8m7", "e2m1fn"};
+  const element e = parse_element(formats[kind % 4]);
+  const data kinds[] = {data::normal, data::small, data::cancelling, data::smaller, data::narrow, data::tiny};
+  for (float& v : x) v = float(round(e, random_number(kinds[kind / 4], random)));
+  return x;
+}
+constexpr int kinds_for_tiles = 24;
+constexpr const char* chains_for_tiles[] = {"f32",
+                                            "f64",
+                                            "e8m10",
+                                            "e5m10",
+                                            "e8m7",
+                                            "e8m13/rtz",
+                                            "e5m10/rtz",
+                                            "e8m21",
+                                            "e4m3fn",
+                                            "e5m2",
+                                            "e6m9/saturate",
+                                            "f32:mul=f32",
+                                            "e8m10:mul=f32",
+                                            "e8m10:mul=e8m10",
+                                            "e8m11:mul=e8m10",
+                                            "e8m7:mul=e8m10",
+                                            "f32:mul=e8m10",
+                                            "e8m10:mul=e8m7",
+                                            "e5m10:mul=e5m10",
+                                            "e5m10:mul=f32",
+                                            "e5m10:mul=e5m7",
+                                            "e5m7:mul=e5m10",
+                                            "e8m10:mul=e5m7",
+                                            "e5m10/rtz:mul=e5m10",
+                                            "f32:mul=e5m10",
+                                            "e5m10:mul=e8m7",
+                                            "e5m10:mul=e5m10:chunk=20->f32",
+                                            "e8m13/rtz:mul=e8m10",
+                                            "f32:chunk=32",
+                                            "e8m13/rtz:chunk=128->f32",
+                                            "e5m10:chunk=7->f32",
+                                            "e5m10:chunk=64",
+                                            "e8m10:chunk=100->e8m13/rtz",
+                                            "f32:chunk=16->e8m10",
+                                            "e8m10:mul=e8m10:chunk=150->e8m7"};
+
+TEST(matmul, tiles_give_the_steps_of_every_chain) {
+  std::mt19937 random(61);
+  for (const char* text : chains_for_tiles)
+    for (int kind = 0; kind < kinds_for_tiles; ++kind) {
+      const accumulator sum = parse_accumulator(text);
+      const matmul_shape s{1 + random() % 40, 1 + random() % 300, 1 + random() % 80};
+      const std::vector<float> a = numbers_for_tiles(s.m * s.k, kind, random),
+                               b = numbers_for_tiles(s.k * s.n, kind, random), got = product(a, b, s, sum);
+      for (int sample = 0; sample < 40; ++sample) {
+        const std::size_t i = random() % s.m, j = random() % s.n;
+        ASSERT_TRUE(same(got[i * s.n + j], by_steps(sum, row_of(a, s, i), column_of(b, s, j))))
+            << text << ", kind " << kind << ", k " << s.k << ", output (" << i << ", " << j << ")";
+      }
+    }
+}
+
+/// s + x where x is about a tie's distance from s, and more and less, at the ends of binades and within.
+TEST(matmul, sums_of_two_numbers_of_11_digits_are_rounded_once) {
+  std::mt19937 random(71);
+  const auto number = [&](int exponent) {
+    const std::uint32_t ends[] = {0, 1, 2, 1021, 1022, 1023};
+    const std::uint32_t trailing = random() % 2 == 0 ? ends[random() % 6] : random() % 1024;
+    const float x = std::ldexp(1 + float(trailing) / 1024, exponent);
+    return random() % 2 == 0 ? x : -x;
+  };
+  const matmul_shape s{20000, 2, 1};
+  std::vector<float> a;
+  for (std::size_t i = 0; i < s.m; ++i) {
+    const int gap = int(random() % 33) - 16;
+    a.push_back(number(gap));
+    a.push_back(number(0));
+  }
+  for (const char* text : {"e8m10:mul=e8m10", "e8m10", "e8m10/rtz", "e8m10:chunk=1"}) {
+    const accumulator sum = parse_accumulator(text);
+    const std::vector<float> b{1, 1}, got = product(a, b, s, sum);
+    for (std::size_t i = 0; i < s.m; ++i)
+      ASSERT_TRUE(same(got[i], by_steps(sum, row_of(a, s, i), b))) << text << " " << a[2 * i] << " " << a[2 * i + 1];
+  }
+}
+
+TEST(matmul, tiles_give_exact_sums) {
+  std::mt19937 random(67);
+  const accumulator sum = parse_accumulator("exact");
+  for (int kind = 0; kind < kinds_for_tiles; ++kind) {
+    const matmul_shape s{1 + random() % 40, 1 + random() % 400, 1 + random() % 80};
+    const std::vector<float> a = numbers_for_tiles(s.m * s.k, kind, random),
+                             b = numbers_for_tiles(s.k * s.n, kind, random), got = product(a, b, s, sum);
+    for (std::size_t i = 0; i < s.m; ++i)
+      for (std::size_t j = 0; j < s.n; ++j) {
+        detail::wide_sum exact;
+        for (std::size_t p = 0; p < s.k; ++p) exact.add_product(double(a[i * s.k + p]), double(b[p * s.n + j]));
+        ASSERT_TRUE(same(got[i * s.n + j], detail::nearest_float(exact.total()))) << kind << ", k " << s.k;
+      }
+  }
+}
+
+/// The largest k for which exact sums of E4M3 products are sums of doubles: 448^2 < 2^18, all multiples of 2^-18.
+TEST(matmul, exact_sums_of_e4m3_leave_the_doubles_when_k_no_longer_fits) {
+  detail::number_extent e4m3;
+  for (std::uint32_t code = 0; code < 256; ++code) {
+    const std::vector<double> x{decode<double>(formats::e4m3fn, code)};
+    const detail::number_extent one = detail::number_extent::of(x);
+    if (!one.all_finite || one.is_zero()) continue;
+    e4m3.lowest = std::min(e4m3.lowest, one.lowest);
+    e4m3.highest = std::max(e4m3.highest, one.highest);
+    e4m3.digits = std::max(e4m3.digits, one.digits);
+  }
+  EXPECT_EQ(e4m3.lowest, -9);
+  EXPECT_EQ(e4m3.highest, 9);
+  EXPECT_EQ(e4m3.digits, 4);
+  EXPECT_EQ(detail::part_plan(e4m3, e4m3, (std::size_t(1) << 17) - 1).parts, 1);
+  EXPECT_EQ(detail::part_plan(e4m3, e4m3, std::size_t(1) << 17).parts, 2);
+}
+
+#ifdef BINADE_WIDE_256
+TEST(matmul, tiles_are_taken_where_no_sum_can_overflow) {
+  if (!detail::has_tiles())
+    GTEST_SKIP() << "this processor has no vectors for tiles, or BINADE_VECTOR_BITS forbids them";
+  const auto takes = [](const char* text, float a, float b, std::size_t k) {
+    const accumulator sum = parse_accumulator(text);
+    return detail::plan_of_chains({{1, k, 1}, sum, {}, detail::chunk_ends(k, sum.stages[0].chunk)},
+                                  std::vector<float>(k, a), std::vector<float>(k, b))
+        .has_value();
+  };
+  // Products of at most 2^6: 512 of them are at most 2^15, which e5m10 holds.
+  EXPECT_TRUE(takes("e5m10", 7.0f, 7.0f, 512));
+  EXPECT_FALSE(takes("e5m10", 7.0f, 7.0f, 513));
+  EXPECT_TRUE(takes("e5m10:chunk=32->f32", 7.0f, 7.0f, 4096));
+  EXPECT_FALSE(takes("e5m10:chunk=32", 7.0f, 7.0f, 4096));
+  // From 16 on, four digits stay where they are.
+  EXPECT_TRUE(takes("e4m3fn", 0.9f, 0.9f, 1000000));
+  EXPECT_FALSE(takes("e8m10", infinity, 1.0f, 8));
+  EXPECT_FALSE(takes("e8m10", 1.0f, nan, 8));
+  EXPECT_TRUE(takes("f32", nan, infinity, 8));
+  EXPECT_FALSE(takes("e5m10/ftz", 1.0f, 1.0f, 8));
+  EXPECT_FALSE(takes("e8m10/rup", 1.0f, 1.0f, 8));
+}
+#endif
 
 // ---- quantized operands --------------------------------------------------------------------------------------------
 
