@@ -1,0 +1,64 @@
+// The matrix products of a convolution without unfolded copies of the images: the bits of gemm() on what unfold()
+// makes, for finite weights.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/parallel.hpp"
+#include "kernels/unfold.hpp"
+
+namespace binade::kernels {
+
+/// A convolution of images by groups of channels.
+struct convolution_geometry {
+  window_geometry windows;
+  std::size_t images, outputs, groups;  ///< outputs: channels of the result, those of all groups
+
+  std::size_t group_outputs() const { return outputs / groups; }
+  std::size_t group_channels() const { return windows.channels / groups; }
+  std::size_t inner() const { return windows.rows() / groups; }  ///< (channel of the group, ky, kx)
+};
+
+/// An array of images and channels whose planes are runs of elements.
+template <class T>
+struct planes_view {
+  const T* data;
+  std::size_t image_stride, channel_stride;
+};
+
+/// Which products fill the vectors of the active instruction set well enough to be faster than unfolded ones.
+/// @pre  T = float or double
+template <class T>
+bool suits_convolve(const convolution_geometry& g);
+/// Those of a stride alone, of weights that are all finite: a zero beside the gradient is then a step that changes no
+/// chain.
+template <class T>
+bool suits_convolve_input_gradient(const convolution_geometry& g);
+template <class T>
+bool suits_convolve_weight_gradient(const convolution_geometry& g);
+
+/// y[image][out][oy][ox] = chain over ascending (channel, ky, kx) of fma(weight, x, .) from +0, padding included; with
+/// a bias, bias + that.
+/// @param x       (images, channels, height, width)
+/// @param weight  (outputs, group_channels, kernel_height, kernel_width)
+/// @param bias    (outputs), or null
+/// @param y       (images, outputs, out_height, out_width)
+template <class T>
+void convolve(thread_pool& pool, const convolution_geometry& g, const T* x, const T* weight, const T* bias, T* y);
+
+/// dx[image][channel][y][x] = sum from +0, over the windows that see the pixel in ascending (ky, kx), of chains over
+/// ascending output channels of fma(weight, dy, .) from +0.
+/// @param dy  (images, outputs, out_height, out_width)
+/// @param dx  (images, channels, height, width)
+/// @pre  suits_convolve_input_gradient(), and all weights are finite
+template <class T>
+void convolve_input_gradient(thread_pool& pool, const convolution_geometry& g, const T* weight,
+                             const planes_view<T>& dy, T* dx);
+
+/// dweight[out][channel][ky][kx] = chain over ascending (image, oy, ox) of fma(dy, x, .) from +0, padding included; or
+/// dweight + that.
+template <class T>
+void convolve_weight_gradient(thread_pool& pool, const convolution_geometry& g, const T* x, const planes_view<T>& dy,
+                              T* dweight, bool accumulate);
+
+}  // namespace binade::kernels
