@@ -181,6 +181,38 @@ BINADE_ALWAYS_INLINE void gradient_tile(const weight_tile<T>& work) {
   });
 }
 
+/// Lines of a plane to where they lie between zeros.
+template <class T>
+struct copy_work {
+  const T* from;
+  T* to;
+  std::size_t lines, width, from_stride, to_stride;
+  const T* end;  ///< of the plane that they go to
+};
+
+template <class T, isa Level>
+BINADE_ALWAYS_INLINE void copy_lines(const copy_work<T>& work) {
+  using ops = simd<T, Level>;
+  for (std::size_t line = 0; line < work.lines; ++line) {
+    const T* const from = work.from + line * work.from_stride;
+    T* const to = work.to + line * work.to_stride;
+    typename ops::vector v;
+    std::size_t x = 0;
+    for (; x + ops::lanes <= work.width; x += ops::lanes) {
+      ops::load(v, from + x);
+      ops::store(to + x, v);
+    }
+    if (x == work.width) continue;
+    ops::load(v, from + x, work.width - x);
+    // A whole store puts zeros on zeros and on the next lines, which are copied after it.
+    if (std::size_t(work.end - to) >= x + ops::lanes) {
+      ops::store(to + x, v);
+    } else {
+      ops::store(to + x, v, work.width - x);
+    }
+  }
+}
+
 /// out[position][channel] = planes[channel][position], and zeros up to the width of a row.
 template <class T>
 struct turn_work {
@@ -225,6 +257,7 @@ struct convolution_kernels {
   tile_table<position_tile<T>> chain, sum;
   tile_table<weight_tile<T>> gradient;
   void (*turn)(const turn_work<T>&, std::size_t first, std::size_t last);
+  void (*copy)(const copy_work<T>&);
 };
 
 // One entry per instruction set: attributes cannot depend on a template parameter.
@@ -249,6 +282,9 @@ struct entries;
     target_attribute static void turn(const turn_work<T>& work, std::size_t first, std::size_t last) { \
       kernels::turn<T, level>(work, first, last);                                                      \
     }                                                                                                  \
+    target_attribute static void copy(const copy_work<T>& work) {                                      \
+      copy_lines<T, level>(work);                                                                      \
+    }                                                                                                  \
   }
 BINADE_ENTRIES(isa::portable, );
 #if defined(__x86_64__)
@@ -260,7 +296,8 @@ BINADE_ENTRIES(isa::x86_64_v4, BINADE_TARGET_V4);
 template <class T, isa Level, std::size_t ChainRows, std::size_t SumRows, std::size_t GradientRows>
 constexpr convolution_kernels<T> make_kernels() {
   using entry = entries<T, Level>;
-  convolution_kernels<T> set{simd<T, Level>::lanes, ChainRows, SumRows, GradientRows, {}, {}, {}, &entry::turn};
+  convolution_kernels<T> set{simd<T, Level>::lanes, ChainRows,   SumRows, GradientRows, {}, {}, {},
+                             &entry::turn,          &entry::copy};
   const auto for_rows = [](auto count, const auto& f) {
     [&]<std::size_t... r>(std::index_sequence<r...>) {
       (f(std::integral_constant<std::size_t, r + 1>{}), ...);
@@ -336,38 +373,45 @@ plane_layout planes_of_gradient(const window_geometry& g) {
           std::ptrdiff_t(left) - std::ptrdiff_t(g.padding)};
 }
 
-template <class T>
-BINADE_KERNEL_INLINE void copy_line(const plane_layout& p, const T* from, std::size_t phase, T* to) {
-  // x stride + phase - left lies in [0, source_width) for x in [begin, end).
-  const std::ptrdiff_t stride = std::ptrdiff_t(p.stride), shift = std::ptrdiff_t(phase) - p.left,
-                       width = std::ptrdiff_t(p.width), size = std::ptrdiff_t(p.source_width);
-  const std::ptrdiff_t begin = std::min(width, shift >= 0 ? 0 : (-shift + stride - 1) / stride);
-  const std::ptrdiff_t end =
-      std::clamp<std::ptrdiff_t>(size > shift ? (size - shift + stride - 1) / stride : 0, begin, width);
-  for (std::ptrdiff_t x = 0; x < begin; ++x) to[x] = T(0);
-  if (stride == 1) {
-    for (std::ptrdiff_t x = begin; x < end; ++x) to[x] = from[x + shift];
-  } else {
-    for (std::ptrdiff_t x = begin; x < end; ++x) to[x] = from[x * stride + shift];
+/// The x in [begin, end) of [0, count) for which x stride + phase - before lies in [0, size).
+struct inner_range {
+  std::size_t begin, end;
+  inner_range(std::size_t count, std::size_t stride, std::size_t phase, std::ptrdiff_t before, std::size_t size) {
+    const std::ptrdiff_t step = std::ptrdiff_t(stride), shift = std::ptrdiff_t(phase) - before;
+    const auto first_from = [&](std::ptrdiff_t value) {  // the first x for which x stride + shift >= value
+      return std::size_t(std::clamp<std::ptrdiff_t>((value - shift + step - 1) / step, 0, std::ptrdiff_t(count)));
+    };
+    begin = shift >= 0 ? 0 : first_from(0);
+    end = shift >= std::ptrdiff_t(size) ? begin : std::max(begin, first_from(std::ptrdiff_t(size)));
   }
-  for (std::ptrdiff_t x = end; x < width; ++x) to[x] = T(0);
-}
+};
 
+/// Copies what lies inside of the planes: the zeros around it are there.
 /// @param out  (images, channels, p.size())
 template <class T>
-void copy_planes(thread_pool& pool, const plane_layout& p, std::size_t images, std::size_t channels,
-                 const planes_view<T>& source, T* out) {
-  for_each_row(pool, images * channels, p.size(), [&p, channels, source, out](std::size_t index) BINADE_KERNEL_BODY {
-    const T* const plane =
-        source.data + index / channels * source.image_stride + index % channels * source.channel_stride;
-    T* to = out + index * p.size();
-    for (std::size_t phase = 0; phase < p.phases(); ++phase)
-      for (std::size_t y = 0; y < p.height; ++y, to += p.width) {
-        const std::ptrdiff_t line = std::ptrdiff_t(y * p.stride + phase / p.phases_x) - p.top;
-        if (line < 0 || line >= std::ptrdiff_t(p.source_height)) {
-          for (std::size_t x = 0; x < p.width; ++x) to[x] = T(0);
+void copy_planes(thread_pool& pool, const convolution_kernels<T>& kernels, const plane_layout& p, std::size_t images,
+                 std::size_t channels, const planes_view<T>& source, T* out) {
+  pool.parallel_ranges(images * channels, divide_up(element_tile, p.size()), [&](std::size_t first, std::size_t last) {
+    for (std::size_t index = first; index < last; ++index)
+      for (std::size_t phase = 0; phase < p.phases(); ++phase) {
+        const std::size_t py = phase / p.phases_x, px = phase % p.phases_x;
+        const inner_range ys(p.height, p.stride, py, p.top, p.source_height),
+            xs(p.width, p.stride, px, p.left, p.source_width);
+        if (ys.begin == ys.end || xs.begin == xs.end) continue;
+        const auto at = [&](std::size_t o, std::size_t along, std::ptrdiff_t before) {
+          return std::size_t(std::ptrdiff_t(o * p.stride + along) - before);
+        };
+        const T* const from = source.data + index / channels * source.image_stride +
+                              index % channels * source.channel_stride + at(ys.begin, py, p.top) * p.source_width +
+                              at(xs.begin, px, p.left);
+        T* const plane = out + index * p.size() + phase * p.height * p.width;
+        T* const to = plane + ys.begin * p.width + xs.begin;
+        const std::size_t lines = ys.end - ys.begin, width = xs.end - xs.begin;
+        if (p.stride == 1) {
+          kernels.copy({from, to, lines, width, p.source_width, p.width, plane + p.height * p.width});
         } else {
-          copy_line(p, plane + std::size_t(line) * p.source_width, phase % p.phases_x, to);
+          for (std::size_t y = 0; y < lines; ++y)
+            for (std::size_t x = 0; x < width; ++x) to[y * p.width + x] = from[(y * p.source_width + x) * p.stride];
         }
       }
   });
@@ -470,10 +514,10 @@ void convolve_planes(thread_pool& pool, std::size_t images, std::size_t channels
   const std::size_t image_elements = channels * layout.size();
   const std::size_t together = most_cached_images(images, image_elements);
   const std::shared_ptr<T> planes = scratch<T>(together * image_elements + slack);
-  std::fill_n(planes.get() + together * image_elements, slack, T(0));
+  std::fill_n(planes.get(), together * image_elements + slack, T(0));
   const std::size_t image_results = job.groups * job.panels.rows * job.cut.height * job.cut.width;
   for_cached_images(images, image_elements, [&](std::size_t first, std::size_t count) {
-    copy_planes<T>(pool, layout, count, channels,
+    copy_planes<T>(pool, active_kernels<T>(), layout, count, channels,
                    {source.data + first * source.image_stride, source.image_stride, source.channel_stride},
                    planes.get());
     job.run(pool, count, planes.get(), out + first * image_results);
@@ -610,8 +654,9 @@ void convolve_weight_gradient(thread_pool& pool, const convolution_geometry& g, 
   const std::size_t together = most_cached_images(g.images, image_planes + image_turned);
   const std::shared_ptr<T> planes = scratch<T>(together * image_planes), turned = scratch<T>(together * image_turned),
                            chains = scratch<T>(g.groups * inner * width);
+  std::fill_n(planes.get(), together * image_planes, T(0));
   for_cached_images(g.images, image_planes + image_turned, [&](std::size_t first, std::size_t count) {
-    copy_planes<T>(pool, layout, count, w.channels,
+    copy_planes<T>(pool, kernels, layout, count, w.channels,
                    {x + first * w.channels * w.pixels(), w.channels * w.pixels(), w.pixels()}, planes.get());
     constexpr std::size_t turned_positions = 256;
     const std::size_t parts = divide_up(positions, turned_positions);
