@@ -48,15 +48,15 @@ BINADE_ALWAYS_INLINE void unrolled(const F& f) {
 /// Results of some rows (channels of the result) at one or two vectors of positions.
 template <class T>
 struct position_tile {
-  std::size_t chains, depth;   ///< each result is the sum of that many chains of that many steps
-  const T* a;                  ///< (chains, depth, rows)
-  const T* b;                  ///< of the first position
-  const std::size_t* offsets;  ///< from b on: of each step for one chain, else of each chain
-  std::size_t step;            ///< between the steps of a chain, where there are several
-  std::size_t second;          ///< from the first vector to the second one
-  const T* bias;               ///< of each row, or null
-  T* out;                      ///< vectors side by side, rows out_stride apart
-  std::size_t out_stride;
+  std::size_t chains = 1, depth = 0;     ///< each result is the sum of that many chains of that many steps
+  const T* a = nullptr;                  ///< (chains, depth, rows)
+  const T* b = nullptr;                  ///< of the first position
+  const std::size_t* offsets = nullptr;  ///< from b on: of each step for one chain, else of each chain
+  std::size_t step = 0;                  ///< between the steps of a chain, where there are several
+  std::size_t second = 0;                ///< from the first vector to the second one
+  const T* bias = nullptr;               ///< of each row, or null
+  T* out = nullptr;                      ///< vectors side by side, rows out_stride apart
+  std::size_t out_stride = 0;
 };
 
 template <class T, isa Level, std::size_t Rows, std::size_t Vectors>
@@ -125,15 +125,15 @@ BINADE_ALWAYS_INLINE void sum_tile(const position_tile<T>& work) {
 /// and the steps go over all positions of some images.
 template <class T>
 struct weight_tile {
-  std::size_t images, lines, width;  ///< positions
-  const T* a;                        ///< planes: of the first image
-  const std::size_t* offsets;        ///< of each row
-  std::size_t image_stride, pitch;   ///< in a: from image to image, from line to line
-  const T* b;                        ///< (images, lines, width, step): the gradient, channels side by side
-  std::size_t step;
-  bool resume;  ///< the chains are there already, else they start from +0
-  T* chains;    ///< rows chains_stride apart
-  std::size_t chains_stride;
+  std::size_t images = 0, lines = 0, width = 0;  ///< positions
+  const T* a = nullptr;                          ///< planes: of the first image
+  const std::size_t* offsets = nullptr;          ///< of each row
+  std::size_t image_stride = 0, pitch = 0;       ///< in a: from image to image, from line to line
+  const T* b = nullptr;                          ///< (images, lines, width, step): the gradient, channels side by side
+  std::size_t step = 0;
+  bool resume = false;  ///< the chains are there already, else they start from +0
+  T* chains = nullptr;  ///< rows chains_stride apart
+  std::size_t chains_stride = 0;
 };
 
 template <class T, isa Level, std::size_t Rows, std::size_t Vectors>
@@ -451,10 +451,9 @@ struct positions_job {
   position_tile<T> tile;  ///< chains, depth, offsets and step
   const T* factors;       ///< (groups, panels of (chains, depth, rows of the panel))
   std::size_t groups;
-  std::size_t group_planes;  ///< from group to group in the planes
+  std::size_t image_planes, group_planes;  ///< from image to image and from group to group in the planes
   const T* bias;
 
-  /// @param planes  (images, groups * group_planes)
   /// @param out     (images, groups, rows, height * width)
   void run(thread_pool& pool, std::size_t images, const T* planes, T* out) const {
     const std::size_t vectors = cut.count(), most = std::max<std::size_t>(2, task_positions / cut.lanes);
@@ -476,7 +475,7 @@ struct positions_job {
       T* const begin = cut.is_exact() ? to + first * cut.lanes : apart.data();
       for (std::size_t i = first; i < last; i += max_vectors) {
         const std::size_t count = std::min(max_vectors, last - i);
-        work.b = planes + plane * group_planes + cut.begin(i);
+        work.b = planes + plane / groups * image_planes + group * group_planes + cut.begin(i);
         work.second = count == 2 ? cut.begin(i + 1) - cut.begin(i) : 0;
         work.out = begin + (i - first) * cut.lanes;
         tiles[rows][count](work);
@@ -497,15 +496,20 @@ struct positions_job {
 /// Room behind the planes: the last vector may reach beyond them.
 constexpr std::size_t slack = 64;
 
-/// Calls body(first, count) for as many neighbouring images at a time as have cached_elements.
-template <class Body>
-void for_cached_images(std::size_t images, std::size_t image_elements, const Body& body) {
-  const std::size_t step = std::clamp<std::size_t>(cached_elements / image_elements, 1, images);
-  for (std::size_t first = 0; first < images; first += step) body(first, std::min(step, images - first));
-}
-
+/// As many images at a time as have cached_elements.
 std::size_t most_cached_images(std::size_t images, std::size_t image_elements) {
   return std::clamp<std::size_t>(cached_elements / image_elements, 1, images);
+}
+
+/// Calls body(first, count) for neighbouring images.
+template <class Body>
+void for_each_few(std::size_t images, std::size_t together, const Body& body) {
+  for (std::size_t first = 0; first < images; first += together) body(first, std::min(together, images - first));
+}
+
+template <class T>
+planes_view<T> from_image(const planes_view<T>& planes, std::size_t image) {
+  return {planes.data + image * planes.image_stride, planes.image_stride, planes.channel_stride};
 }
 
 template <class T>
@@ -516,13 +520,135 @@ void convolve_planes(thread_pool& pool, std::size_t images, std::size_t channels
   const std::shared_ptr<T> planes = scratch<T>(together * image_elements + slack);
   std::fill_n(planes.get(), together * image_elements + slack, T(0));
   const std::size_t image_results = job.groups * job.panels.rows * job.cut.height * job.cut.width;
-  for_cached_images(images, image_elements, [&](std::size_t first, std::size_t count) {
-    copy_planes<T>(pool, active_kernels<T>(), layout, count, channels,
-                   {source.data + first * source.image_stride, source.image_stride, source.channel_stride},
-                   planes.get());
+  for_each_few(images, together, [&](std::size_t first, std::size_t count) {
+    copy_planes<T>(pool, active_kernels<T>(), layout, count, channels, from_image(source, first), planes.get());
     job.run(pool, count, planes.get(), out + first * image_results);
   });
 }
+
+/// Where the rows (channel of a group, ky, kx) of the unfolded images begin in the planes of the group.
+std::vector<std::size_t> offsets_in_planes(const convolution_geometry& g, const plane_layout& layout) {
+  const window_geometry& w = g.windows;
+  std::vector<std::size_t> offsets(g.inner());
+  for (std::size_t p = 0; p < offsets.size(); ++p)
+    offsets[p] = p / w.window() * layout.size() + layout.offset(p % w.window() / w.kernel_width, p % w.kernel_width);
+  return offsets;
+}
+/// The same in unfolded images.
+std::vector<std::size_t> offsets_in_rows(const convolution_geometry& g, std::size_t columns) {
+  std::vector<std::size_t> offsets(g.inner());
+  for (std::size_t p = 0; p < offsets.size(); ++p) offsets[p] = p * columns;
+  return offsets;
+}
+
+/// The weights as the tiles of results take them.
+template <class T>
+class chain_factors {
+ public:
+  chain_factors(thread_pool& pool, const convolution_geometry& g, const T* weight)
+      : groups_(g.groups),
+        inner_(g.inner()),
+        panels_(g.group_outputs(), active_kernels<T>().chain_rows),
+        factors_(scratch<T>(g.outputs * inner_)) {
+    pool.parallel_for(groups_ * panels_.count, [&](std::size_t task) {
+      const std::size_t panel = task % panels_.count, rows = panels_.size(panel),
+                        row = task / panels_.count * panels_.rows + panels_.begin(panel);
+      T* const to = factors_.get() + row * inner_;
+      for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t p = 0; p < inner_; ++p) to[p * rows + r] = weight[(row + r) * inner_ + p];
+    });
+  }
+  positions_job<T> job(const vector_cut& cut, const std::vector<std::size_t>& offsets, std::size_t image_planes,
+                       std::size_t group_planes, const T* bias) const {
+    return {active_kernels<T>().chain,
+            panels_,
+            cut,
+            {.chains = 1, .depth = inner_, .offsets = offsets.data()},
+            factors_.get(),
+            groups_,
+            image_planes,
+            group_planes,
+            bias};
+  }
+
+ private:
+  std::size_t groups_, inner_;
+  row_panels panels_;
+  std::shared_ptr<T> factors_;
+};
+
+/// The chains of the gradient of the weights, taken up again for every few images.
+template <class T>
+class weight_gradient_job {
+ public:
+  /// @param most_images  at a time
+  weight_gradient_job(const convolution_geometry& g, std::size_t most_images)
+      : g_(g),
+        kernels_(active_kernels<T>()),
+        panels_(g.inner(), kernels_.gradient_rows),
+        vectors_(divide_up(g.group_outputs(), kernels_.lanes)),
+        turned_(scratch<T>(most_images * image_turned(g))),
+        chains_(scratch<T>(g.inner() * step())) {}
+
+  /// Elements of the gradient of an image with its channels side by side, those of a group up to whole vectors.
+  static std::size_t image_turned(const convolution_geometry& g) {
+    const std::size_t lanes = active_kernels<T>().lanes;
+    return g.windows.positions() * g.groups * divide_up(g.group_outputs(), lanes) * lanes;
+  }
+
+  /// @param dy            of the first of the images
+  /// @param a             a, offsets, images, lines, width, image_stride and pitch
+  /// @param group_planes  from group to group in a
+  void add(thread_pool& pool, std::size_t images, const planes_view<T>& dy, const weight_tile<T>& a,
+           std::size_t group_planes) {
+    turn(pool, images, dy);
+    const std::size_t column_panels = divide_up(vectors_, max_vectors), width = vectors_ * kernels_.lanes;
+    pool.parallel_for(g_.groups * column_panels * panels_.count, [&](std::size_t task) {
+      const std::size_t panel = task % panels_.count, vector = task / panels_.count % column_panels * max_vectors,
+                        group = task / panels_.count / column_panels, column = group * width + vector * kernels_.lanes;
+      weight_tile<T> work = a;
+      work.a += group * group_planes;
+      work.offsets += panels_.begin(panel);
+      work.b = turned_.get() + column;
+      work.step = work.chains_stride = step();
+      work.resume = has_begun_;
+      work.chains = chains_.get() + panels_.begin(panel) * step() + column;
+      kernels_.gradient[panels_.size(panel)][std::min(max_vectors, vectors_ - vector)](work);
+    });
+    has_begun_ = true;
+  }
+
+  void finish(T* dweight, bool accumulate) const {
+    const std::size_t inner = g_.inner(), outputs = g_.group_outputs(), width = vectors_ * kernels_.lanes;
+    for (std::size_t out = 0; out < g_.outputs; ++out)
+      for (std::size_t p = 0; p < inner; ++p) {
+        const T chain = chains_.get()[p * step() + out / outputs * width + out % outputs];
+        T& to = dweight[out * inner + p];
+        to = accumulate ? to + chain : chain;
+      }
+  }
+
+ private:
+  std::size_t step() const { return g_.groups * vectors_ * kernels_.lanes; }
+  void turn(thread_pool& pool, std::size_t images, const planes_view<T>& dy) {
+    constexpr std::size_t task_length = 256;
+    const std::size_t positions = g_.windows.positions(), parts = divide_up(positions, task_length);
+    const std::size_t outputs = g_.group_outputs(), width = vectors_ * kernels_.lanes;
+    pool.parallel_for(images * g_.groups * parts, [&](std::size_t task) {
+      const std::size_t part = task % parts, group = task / parts % g_.groups, image = task / parts / g_.groups;
+      kernels_.turn({dy.data + image * dy.image_stride + group * outputs * dy.channel_stride, dy.channel_stride,
+                     outputs, turned_.get() + image * image_turned(g_) + group * width, width, step()},
+                    part * task_length, std::min(positions, (part + 1) * task_length));
+    });
+  }
+
+  convolution_geometry g_;
+  const convolution_kernels<T>& kernels_;
+  row_panels panels_;
+  std::size_t vectors_;  ///< of a group
+  std::shared_ptr<T> turned_, chains_;
+  bool has_begun_ = false;
+};
 
 template <class T>
 vector_cut cut_of_results(const convolution_geometry& g) {
@@ -544,6 +670,11 @@ bool suits_convolve(const convolution_geometry& g) {
 }
 
 template <class T>
+bool suits_convolve_unfolded(const convolution_geometry& g) {
+  return g.windows.positions() % active_kernels<T>().lanes == 0;
+}
+
+template <class T>
 bool suits_convolve_input_gradient(const convolution_geometry& g) {
   return g.windows.stride == 1 && cut_of_pixels<T>(g).is_dense();
 }
@@ -556,40 +687,23 @@ bool suits_convolve_weight_gradient(const convolution_geometry& g) {
 template <class T>
 void convolve(thread_pool& pool, const convolution_geometry& g, const T* x, const T* weight, const T* bias, T* y) {
   const window_geometry& w = g.windows;
-  const convolution_kernels<T>& kernels = active_kernels<T>();
   const plane_layout layout = planes_of_windows(w);
-  const row_panels panels(g.group_outputs(), kernels.chain_rows);
-  const std::size_t inner = g.inner();
-  std::vector<std::size_t> offsets(inner);
-  for (std::size_t p = 0; p < inner; ++p)
-    offsets[p] = p / w.window() * layout.size() + layout.offset(p % w.window() / w.kernel_width, p % w.kernel_width);
+  const std::vector<std::size_t> offsets = offsets_in_planes(g, layout);
+  const chain_factors<T> factors(pool, g, weight);
+  convolve_planes<T>(
+      pool, g.images, w.channels, layout, {x, w.channels * w.pixels(), w.pixels()},
+      factors.job(cut_of_results<T>(g), offsets, w.channels * layout.size(), g.group_channels() * layout.size(), bias),
+      y);
+}
 
-  const std::shared_ptr<T> factors = scratch<T>(g.outputs * inner);
-  pool.parallel_for(g.groups * panels.count, [&](std::size_t task) {
-    const std::size_t panel = task % panels.count, rows = panels.size(panel),
-                      row = task / panels.count * panels.rows + panels.begin(panel);
-    T* const to = factors.get() + row * inner;
-    for (std::size_t r = 0; r < rows; ++r)
-      for (std::size_t p = 0; p < inner; ++p) to[p * rows + r] = weight[(row + r) * inner + p];
-  });
-  const positions_job<T> job{kernels.chain,
-                             panels,
-                             cut_of_results<T>(g),
-                             {.chains = 1,
-                              .depth = inner,
-                              .a = nullptr,
-                              .b = nullptr,
-                              .offsets = offsets.data(),
-                              .step = 0,
-                              .second = 0,
-                              .bias = nullptr,
-                              .out = nullptr,
-                              .out_stride = 0},
-                             factors.get(),
-                             g.groups,
-                             g.group_channels() * layout.size(),
-                             bias};
-  convolve_planes<T>(pool, g.images, w.channels, layout, {x, w.channels * w.pixels(), w.pixels()}, job, y);
+template <class T>
+void convolve_unfolded(thread_pool& pool, const convolution_geometry& g, const T* unfolded, const T* weight,
+                       const T* bias, T* y) {
+  const std::size_t positions = g.windows.positions(), columns = g.images * positions;
+  const std::vector<std::size_t> offsets = offsets_in_rows(g, columns);
+  const chain_factors<T> factors(pool, g, weight);
+  factors.job({1, positions, positions, active_kernels<T>().lanes}, offsets, positions, g.inner() * columns, bias)
+      .run(pool, g.images, unfolded, y);
 }
 
 template <class T>
@@ -618,18 +732,10 @@ void convolve_input_gradient(thread_pool& pool, const convolution_geometry& g, c
   const positions_job<T> job{kernels.sum,
                              panels,
                              cut_of_pixels<T>(g),
-                             {.chains = w.window(),
-                              .depth = depth,
-                              .a = nullptr,
-                              .b = nullptr,
-                              .offsets = offsets.data(),
-                              .step = layout.size(),
-                              .second = 0,
-                              .bias = nullptr,
-                              .out = nullptr,
-                              .out_stride = 0},
+                             {.chains = w.window(), .depth = depth, .offsets = offsets.data(), .step = layout.size()},
                              factors.get(),
                              g.groups,
+                             g.outputs * layout.size(),
                              depth * layout.size(),
                              nullptr};
   convolve_planes<T>(pool, g.images, g.outputs, layout, dy, job, dx);
@@ -639,69 +745,67 @@ template <class T>
 void convolve_weight_gradient(thread_pool& pool, const convolution_geometry& g, const T* x, const planes_view<T>& dy,
                               T* dweight, bool accumulate) {
   const window_geometry& w = g.windows;
-  const convolution_kernels<T>& kernels = active_kernels<T>();
   const plane_layout layout = planes_of_windows(w);
-  const std::size_t inner = g.inner(), positions = w.positions();
-  const row_panels panels(inner, kernels.gradient_rows);
-  const std::size_t width = divide_up(g.group_outputs(), kernels.lanes) * kernels.lanes;  // of a group, with zeros
-  const std::size_t step = g.groups * width, vectors = width / kernels.lanes;
-  const std::size_t column_panels = divide_up(vectors, max_vectors);
-  std::vector<std::size_t> offsets(inner);
-  for (std::size_t p = 0; p < inner; ++p)
-    offsets[p] = p / w.window() * layout.size() + layout.offset(p % w.window() / w.kernel_width, p % w.kernel_width);
-
-  const std::size_t image_planes = w.channels * layout.size(), image_turned = positions * step;
-  const std::size_t together = most_cached_images(g.images, image_planes + image_turned);
-  const std::shared_ptr<T> planes = scratch<T>(together * image_planes), turned = scratch<T>(together * image_turned),
-                           chains = scratch<T>(g.groups * inner * width);
+  const std::vector<std::size_t> offsets = offsets_in_planes(g, layout);
+  const std::size_t image_planes = w.channels * layout.size(),
+                    image_elements = image_planes + weight_gradient_job<T>::image_turned(g);
+  const std::size_t together = most_cached_images(g.images, image_elements);
+  const std::shared_ptr<T> planes = scratch<T>(together * image_planes);
   std::fill_n(planes.get(), together * image_planes, T(0));
-  for_cached_images(g.images, image_planes + image_turned, [&](std::size_t first, std::size_t count) {
-    copy_planes<T>(pool, kernels, layout, count, w.channels,
-                   {x + first * w.channels * w.pixels(), w.channels * w.pixels(), w.pixels()}, planes.get());
-    constexpr std::size_t turned_positions = 256;
-    const std::size_t parts = divide_up(positions, turned_positions);
-    pool.parallel_for(count * g.groups * parts, [&](std::size_t task) {
-      const std::size_t part = task % parts, group = task / parts % g.groups, image = task / parts / g.groups;
-      kernels.turn(
-          {dy.data + (first + image) * dy.image_stride + group * g.group_outputs() * dy.channel_stride,
-           dy.channel_stride, g.group_outputs(), turned.get() + image * image_turned + group * width, width, step},
-          part * turned_positions, std::min(positions, (part + 1) * turned_positions));
-    });
-    pool.parallel_for(g.groups * column_panels * panels.count, [&](std::size_t task) {
-      const std::size_t panel = task % panels.count, column = task / panels.count % column_panels * max_vectors,
-                        group = task / panels.count / column_panels;
-      kernels.gradient[panels.size(panel)][std::min(max_vectors, vectors - column)](
-          {.images = count,
-           .lines = w.out_height,
-           .width = w.out_width,
-           .a = planes.get() + group * g.group_channels() * layout.size(),
-           .offsets = offsets.data() + panels.begin(panel),
-           .image_stride = image_planes,
-           .pitch = layout.width,
-           .b = turned.get() + group * width + column * kernels.lanes,
-           .step = step,
-           .resume = first > 0,
-           .chains = chains.get() + (group * inner + panels.begin(panel)) * width + column * kernels.lanes,
-           .chains_stride = width});
-    });
+  const planes_view<T> source{x, w.channels * w.pixels(), w.pixels()};
+  weight_gradient_job<T> job(g, together);
+  for_each_few(g.images, together, [&](std::size_t first, std::size_t count) {
+    copy_planes<T>(pool, active_kernels<T>(), layout, count, w.channels, from_image(source, first), planes.get());
+    job.add(pool, count, from_image(dy, first),
+            {.images = count,
+             .lines = w.out_height,
+             .width = w.out_width,
+             .a = planes.get(),
+             .offsets = offsets.data(),
+             .image_stride = image_planes,
+             .pitch = layout.width},
+            g.group_channels() * layout.size());
   });
-  for (std::size_t out = 0; out < g.outputs; ++out)
-    for (std::size_t p = 0; p < inner; ++p) {
-      const T chain = chains.get()[(out / g.group_outputs() * inner + p) * width + out % g.group_outputs()];
-      T& to = dweight[out * inner + p];
-      to = accumulate ? to + chain : chain;
-    }
+  job.finish(dweight, accumulate);
+}
+
+template <class T>
+void convolve_weight_gradient(thread_pool& pool, const convolution_geometry& g, std::size_t unit,
+                              const unfolded_images<T>& unfolded, const planes_view<T>& dy, T* dweight,
+                              bool accumulate) {
+  const window_geometry& w = g.windows;
+  const std::size_t few = most_cached_images(g.images, w.rows() * w.positions()),
+                    together = std::min(g.images, divide_up(few, unit) * unit);
+  weight_gradient_job<T> job(g, together);
+  for_each_few(g.images, together, [&](std::size_t first, std::size_t count) {
+    const std::size_t columns = count * w.positions();
+    const std::vector<std::size_t> offsets = offsets_in_rows(g, columns);
+    job.add(pool, count, from_image(dy, first),
+            {.images = 1,
+             .lines = 1,
+             .width = columns,
+             .a = unfolded(first, count),
+             .offsets = offsets.data(),
+             .image_stride = 0,
+             .pitch = 0},
+            g.inner() * columns);
+  });
+  job.finish(dweight, accumulate);
 }
 
 #define BINADE_INSTANTIATE(T)                                                                                        \
   template bool suits_convolve<T>(const convolution_geometry&);                                                      \
+  template bool suits_convolve_unfolded<T>(const convolution_geometry&);                                             \
   template bool suits_convolve_input_gradient<T>(const convolution_geometry&);                                       \
   template bool suits_convolve_weight_gradient<T>(const convolution_geometry&);                                      \
   template void convolve(thread_pool&, const convolution_geometry&, const T*, const T*, const T*, T*);               \
+  template void convolve_unfolded(thread_pool&, const convolution_geometry&, const T*, const T*, const T*, T*);      \
   template void convolve_input_gradient(thread_pool&, const convolution_geometry&, const T*, const planes_view<T>&,  \
                                         T*);                                                                         \
   template void convolve_weight_gradient(thread_pool&, const convolution_geometry&, const T*, const planes_view<T>&, \
-                                         T*, bool);
+                                         T*, bool);                                                                  \
+  template void convolve_weight_gradient(thread_pool&, const convolution_geometry&, std::size_t,                     \
+                                         const unfolded_images<T>&, const planes_view<T>&, T*, bool);
 BINADE_INSTANTIATE(float)
 BINADE_INSTANTIATE(double)
 #undef BINADE_INSTANTIATE

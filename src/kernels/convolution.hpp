@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 
 #include "kernels/parallel.hpp"
 #include "kernels/unfold.hpp"
@@ -30,6 +31,8 @@ struct planes_view {
 /// @pre  T = float or double
 template <class T>
 bool suits_convolve(const convolution_geometry& g);
+template <class T>
+bool suits_convolve_unfolded(const convolution_geometry& g);
 /// Those of a stride alone, of weights that are all finite: a zero beside the gradient is then a step that changes no
 /// chain.
 template <class T>
@@ -46,6 +49,12 @@ bool suits_convolve_weight_gradient(const convolution_geometry& g);
 template <class T>
 void convolve(thread_pool& pool, const convolution_geometry& g, const T* x, const T* weight, const T* bias, T* y);
 
+/// The same of unfolded images: rows (channel, ky, kx), columns (image, oy, ox).
+/// @pre  suits_convolve_unfolded()
+template <class T>
+void convolve_unfolded(thread_pool& pool, const convolution_geometry& g, const T* unfolded, const T* weight,
+                       const T* bias, T* y);
+
 /// dx[image][channel][y][x] = sum from +0, over the windows that see the pixel in ascending (ky, kx), of chains over
 /// ascending output channels of fma(weight, dy, .) from +0.
 /// @param dy  (images, outputs, out_height, out_width)
@@ -60,5 +69,16 @@ void convolve_input_gradient(thread_pool& pool, const convolution_geometry& g, c
 template <class T>
 void convolve_weight_gradient(thread_pool& pool, const convolution_geometry& g, const T* x, const planes_view<T>& dy,
                               T* dweight, bool accumulate);
+
+/// Gives `count` neighbouring images unfolded, to be read until the next call.
+template <class T>
+using unfolded_images = std::function<const T*(std::size_t first, std::size_t count)>;
+
+/// The same of images that are unfolded a few at a time.
+/// @param unit  they are asked for in multiples of this, but for the last ones
+template <class T>
+void convolve_weight_gradient(thread_pool& pool, const convolution_geometry& g, std::size_t unit,
+                              const unfolded_images<T>& unfolded, const planes_view<T>& dy, T* dweight,
+                              bool accumulate);
 
 }  // namespace binade::kernels

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,6 +41,14 @@ struct conv_shape {
     return std::clamp<std::size_t>(elements / (windows.rows() * positions()), 1, images);
   }
   axis_view along_windows() const { return {groups, inner(), columns()}; }  ///< of the unfolded input
+  /// True if no pixel lies beyond the last window or between two of them.
+  bool sees_all_pixels() const {
+    const kernels::window_geometry& w = windows;
+    const auto along = [&](std::size_t size, std::size_t kernel, std::size_t count) {
+      return w.stride <= kernel && (count - 1) * w.stride + kernel >= size + w.padding;
+    };
+    return along(w.height, w.kernel_height, w.out_height) && along(w.width, w.kernel_width, w.out_width);
+  }
   bool is_depthwise() const { return groups == windows.channels && out_channels == groups; }
   kernels::convolution_geometry geometry(std::size_t count) const { return {windows, count, out_channels, groups}; }
   extents saved() const { return {images, image_elements()}; }  ///< of the input as it is kept: an image is a row
@@ -72,29 +82,63 @@ tensor<T> unfold(const conv_shape& s, const tensor<T>& x, image_range images, th
   return result;
 }
 
-/// The unfolded input as one operand takes it.  A quantized one is whole, since its scales and noise may reach over all
-/// of it; otherwise each piece is unfolded when it is wanted.
+/// The unfolded input as one operand takes it.  Where its scales and noise may reach over all of it, it is unfolded and
+/// quantized whole; otherwise each piece when it is wanted.
 template <class T>
 class unfolded_input {
  public:
   unfolded_input(const conv_shape& s, const tensor<T>& x, const site_quantization<T>& site, site_operand operand,
                  axis_view view, thread_pool& pool)
-      : shape_(s), x_(x), pool_(pool) {
-    if (site.changes(operand)) whole_ = site.quantize(operand, unfold(s, x, {0, s.images}, pool), view);
+      : shape_(s),
+        x_(x),
+        site_(site),
+        pool_(pool),
+        is_along_windows_(operand == site_operand::forward_input),
+        is_plain_(!site.changes(operand)) {
+    if (is_plain_) return;
+    const std::size_t step = s.piece_images(piece_elements);
+    const std::size_t cut = is_along_windows_ || step == s.images ? 0 : step * s.positions();
+    if (s.sees_all_pixels()) parts_ = site.in_parts(operand, x, view.length, cut);
+    if (parts_ && parts_->together == 1 && keeps_zero()) {
+      x_ = site.quantize_part(*parts_, x, {1, x.size(), 1});
+      is_plain_ = true;
+      return;
+    }
+    if (!parts_) whole_ = site.quantize(operand, unfold(s, x, {0, s.images}, pool), view);
   }
-  /// True if the products take the input as it is, so that windows need not be copies.
-  bool is_plain() const { return whole_.values.empty(); }
+  /// True if the products take windows of images(), so that they need not be copies.
+  bool is_plain() const { return is_plain_; }
   const tensor<T>& images() const { return x_; }
+  bool comes_in_pieces() const { return whole_.values.empty(); }
+  /// @pre comes_in_pieces().  A piece begins at a multiple of this many images.
+  std::size_t unit() const {
+    return is_plain_ || is_along_windows_ ? 1 : parts_->together / std::gcd(parts_->together, shape_.positions());
+  }
   unfolded_piece<T> piece(image_range images) const {
-    if (!is_plain()) return {whole_, images.first * shape_.positions(), shape_.columns()};
-    return {{unfold(shape_, x_, images, pool_), {}}, 0, images.count * shape_.positions()};
+    const std::size_t columns = images.count * shape_.positions();
+    if (!comes_in_pieces()) return {whole_, images.first * shape_.positions(), shape_.columns()};
+    tensor<T> unfolded = unfold(shape_, x_, images, pool_);
+    if (!is_plain_)
+      unfolded = site_.quantize_part(*parts_, unfolded,
+                                     is_along_windows_ ? axis_view{shape_.groups, shape_.inner(), columns}
+                                                       : axis_view{shape_.windows.rows(), columns, 1});
+    return {{std::move(unfolded), {}}, 0, columns};
   }
 
  private:
+  /// True if what is beside the images stays +0.
+  bool keeps_zero() const {
+    const tensor<T> zero = site_.quantize_part(*parts_, tensor<T>::zeros({1}), {1, 1, 1});
+    return zero[0] == T(0) && !std::signbit(zero[0]);
+  }
+
   conv_shape shape_;
   tensor<T> x_;
+  const site_quantization<T>& site_;
   gemm_operand<T> whole_;
+  std::optional<part_quantizer> parts_;
   thread_pool& pool_;
+  bool is_along_windows_, is_plain_;
 };
 
 /// One product per group: the matrices of a group begin at these distances from those of the one before.
@@ -154,10 +198,17 @@ tensor<T> convolve(const conv_shape& s, const site_quantization<T>& site, const 
     return y;
   }
   std::uint64_t noise = 0;
-  for_each_piece(s, are_apart ? cached_elements : piece_elements, [&](image_range images) {
+  const bool is_cached = input.comes_in_pieces() && site.multiplies_plainly(site_gemm::forward);
+  for_each_piece(s, is_cached ? cached_elements : piece_elements, [&](image_range images) {
     const unfolded_piece<T> unfolded = input.piece(images);
     const std::size_t columns = images.count * s.positions();
     T* const to = y.data() + images.first * s.out_channels * s.positions();
+    if (const auto g = s.geometry(images.count); is_cached && kernels::suits_convolve_unfolded<T>(g)) {
+      const work_scope scope(work_kind::forward_products);
+      kernels::convolve_unfolded<T>(pool, g, std::as_const(unfolded.operand.values).data(), weight.values.data(),
+                                    bias ? std::as_const(bias.value()).data() : nullptr, to);
+      return;
+    }
     // The product has all images of a channel together: of one image that is the result.
     tensor<T> several = images.count == 1 ? tensor<T>() : tensor<T>::uninitialized({s.out_channels, columns});
     T* const product = images.count == 1 ? to : several.data();
@@ -286,7 +337,8 @@ template <class T>
 void multiply_weight_gradient(const conv_shape& s, const site_quantization<T>& site, const unfolded_input<T>& input,
                               gradient_operand<T>& gradient, T* out, bool accumulate, thread_pool& pool) {
   std::uint64_t noise = 0;
-  const bool is_plain = input.is_plain() && site.multiplies_plainly(site_gemm::weight_gradient);
+  const bool is_summed_plainly = site.multiplies_plainly(site_gemm::weight_gradient),
+             is_plain = input.is_plain() && is_summed_plainly;
   for_each_piece(s, piece_elements, [&](image_range images) {
     const std::size_t first = images.first * s.positions();
     const bool adds = std::exchange(accumulate, true);
@@ -298,11 +350,19 @@ void multiply_weight_gradient(const conv_shape& s, const site_quantization<T>& s
                                             turned.data() + first, s.columns(), out, adds);
       return;
     }
-    if (const auto g = s.geometry(images.count); is_plain && kernels::suits_convolve_weight_gradient<T>(g)) {
+    if (const auto g = s.geometry(images.count);
+        is_summed_plainly && input.comes_in_pieces() && kernels::suits_convolve_weight_gradient<T>(g)) {
       const work_scope scope(work_kind::weight_gradient_products);
-      kernels::convolve_weight_gradient<T>(pool, g, input.images().data() + images.first * s.image_elements(),
-                                           gradient.planes(images.first), out, adds);
-      return;
+      if (is_plain)
+        return kernels::convolve_weight_gradient<T>(pool, g, input.images().data() + images.first * s.image_elements(),
+                                                    gradient.planes(images.first), out, adds);
+      unfolded_piece<T> few;
+      const auto unfold_few = [&](std::size_t from, std::size_t count) {
+        few = input.piece({images.first + from, count});
+        return std::as_const(few.operand.values).data();
+      };
+      return kernels::convolve_weight_gradient<T>(pool, g, input.unit(), unfold_few, gradient.planes(images.first), out,
+                                                  adds);
     }
     const unfolded_piece<T> unfolded = input.piece(images);
     if (s.groups == 1 && s.outputs() < s.inner() && site.multiplies_plainly(site_gemm::weight_gradient)) {
