@@ -685,6 +685,28 @@ bool suits_convolve_weight_gradient(const convolution_geometry& g) {
 }
 
 template <class T>
+void unfold(thread_pool& pool, const window_geometry& g, std::size_t images, const T* x, T* out) {
+  const plane_layout layout = planes_of_windows(g);
+  const std::size_t together = most_cached_images(images, g.channels * layout.size()), columns = images * g.positions();
+  const std::shared_ptr<T> planes = scratch<T>(together * g.channels * layout.size());
+  std::fill_n(planes.get(), together * g.channels * layout.size(), T(0));
+  const planes_view<T> source{x, g.channels * g.pixels(), g.pixels()};
+  const convolution_kernels<T>& kernels = active_kernels<T>();
+  for_each_few(images, together, [&](std::size_t first, std::size_t count) {
+    copy_planes<T>(pool, kernels, layout, count, g.channels, from_image(source, first), planes.get());
+    pool.parallel_for(count * g.channels, [&](std::size_t plane) {
+      const std::size_t image = first + plane / g.channels, channel = plane % g.channels;
+      for (std::size_t place = 0; place < g.window(); ++place) {
+        T* const to = out + (channel * g.window() + place) * columns + image * g.positions();
+        const T* const from =
+            planes.get() + plane * layout.size() + layout.offset(place / g.kernel_width, place % g.kernel_width);
+        kernels.copy({from, to, g.out_height, g.out_width, layout.width, g.out_width, to + g.positions()});
+      }
+    });
+  });
+}
+
+template <class T>
 void convolve(thread_pool& pool, const convolution_geometry& g, const T* x, const T* weight, const T* bias, T* y) {
   const window_geometry& w = g.windows;
   const plane_layout layout = planes_of_windows(w);
@@ -794,6 +816,7 @@ void convolve_weight_gradient(thread_pool& pool, const convolution_geometry& g, 
 }
 
 #define BINADE_INSTANTIATE(T)                                                                                        \
+  template void unfold(thread_pool&, const window_geometry&, std::size_t, const T*, T*);                             \
   template bool suits_convolve<T>(const convolution_geometry&);                                                      \
   template bool suits_convolve_unfolded<T>(const convolution_geometry&);                                             \
   template bool suits_convolve_input_gradient<T>(const convolution_geometry&);                                       \

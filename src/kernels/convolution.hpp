@@ -1,5 +1,5 @@
-// The matrix products of a convolution without unfolded copies of the images: the bits of gemm() on what unfold()
-// makes, for finite weights.
+// Images cut into the windows of a convolution; and its matrix products without such copies: the bits of gemm() on what
+// unfold() makes.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,13 @@
 #include "kernels/unfold.hpp"
 
 namespace binade::kernels {
+
+/// out[(channel, ky, kx)][(image, oy, ox)] = x[image][channel][oy stride + ky - padding][ox stride + kx - padding], +0
+/// outside the image.  (im2col)
+/// @param x    (images, channels, height, width)
+/// @param out  (channels kernel_height kernel_width, images positions)
+template <class T>
+void unfold(thread_pool& pool, const window_geometry& g, std::size_t images, const T* x, T* out);
 
 /// A convolution of images by groups of channels.
 struct convolution_geometry {

@@ -12,6 +12,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -36,6 +37,7 @@
 #include "ops/softmax.hpp"
 #include "recipe/quantized_matmul.hpp"
 #include "recipe/recipe.hpp"
+#include "recipe/scale_histories.hpp"
 #include "util/fnv.hpp"
 
 namespace binade {
@@ -359,6 +361,58 @@ TEST(vision_recipe, a_convolution_of_one_pixel_windows_quantizes_as_linear) {
         for (std::size_t c = 0; c < outputs; ++c)
           ASSERT_EQ(conv.y[(b * outputs + c) * pixels + p], y.value()[(b * pixels + p) * outputs + c]) << name;
       }
+  }
+}
+
+/// Counters are of whole operands, so that a pass which takes them quantizes every operand whole.
+TEST(vision_recipe, inputs_quantized_in_pieces_are_those_quantized_whole) {
+  struct shape {
+    extents x, weight;
+    conv2d_settings settings;
+  };
+  const std::vector<shape> shapes{
+      {{9, 8, 32, 32}, {16, 8, 3, 3}, {.padding = 1}},  // 2^16.2 unfolded elements per image: pieces of one image
+      {{40, 6, 15, 15}, {18, 3, 3, 3}, {.padding = 1, .groups = 2}},  // 225 columns: a block of 32 ends with 32 images
+      {{5, 4, 9, 8}, {8, 4, 3, 2}, {.stride = 2, .padding = 1}},
+      {{3, 8, 9, 9}, {16, 8, 1, 1}, {.stride = 2}},      // pixels that no window sees
+      {{30, 16, 32, 32}, {8, 16, 3, 3}, {.padding = 1}}  // chains of 28 images and of 2
+  };
+  for (const char* name :
+       {"mxfp4", "mxfp8", "nvfp4", "bf16", "e4m3fn@tensor", "int8@tensor", "e4m3fn@row", "fp8_delayed", "fp8_tiles",
+        "mxfp4_sr_backward", "e4m3fn/sr@tensor", "lns8_tensor", "e4m3fn@block(16,e4m3fn)", "int8_row"}) {
+    SCOPED_TRACE(name);
+    const bound_recipe recipe(recipe_of(name), {"site"});
+    for (const shape& c : shapes) {
+      SCOPED_TRACE(to_string(c.x));
+      if (c.x[0] == 30 && name != std::string_view("mxfp4") && name != std::string_view("e4m3fn@tensor")) continue;
+      random_values random(7);
+      tensor<float> images = random.values<float>(c.x);
+      images[3] = -0.0f;
+      const tensor<float> kernel = random.values<float>(c.weight);
+      tensor<float> dy;
+      const auto run = [&](std::size_t threads, bool is_whole) {
+        thread_pool pool(threads);
+        scale_histories histories;
+        const variable<float> x(images, true), weight(kernel, true);
+        quantization_context context{.recipe = &recipe, .seed = 3, .step = 2, .histories = &histories};
+        if (is_whole) context.observer = [](const quantization_record&) {};
+        graph<float> pass(pool, context);
+        const variable<float> y = conv2d<float>(pass, "site", x, weight, {}, c.settings);
+        if (dy.empty()) dy = random.values<float>(y.shape());
+        y.add_gradient(dy, pool);
+        pass.backward(variable<float>(tensor<float>::full({1}, 0), true));
+        histories.advance();
+        return std::pair(convolution_result{y.value(), x.gradient(), weight.gradient()}, histories.past());
+      };
+      const auto [whole, past] = run(1, true);
+      for (const std::size_t threads : {1, 2, 3}) {
+        const auto [pieces, same_past] = run(threads, false);
+        expect_equal(pieces.y, whole.y);
+        expect_equal(pieces.x_gradient, whole.x_gradient);
+        expect_equal(pieces.weight_gradient, whole.weight_gradient);
+        ASSERT_EQ(same_past, past);
+      }
+    }
   }
 }
 
