@@ -59,6 +59,20 @@ struct position_tile {
   std::size_t out_stride = 0;
 };
 
+/// A step of all chains of a tile: chain[r][v] = fma(a[r], vector v of b, chain[r][v]).
+template <class T, isa Level, std::size_t Rows, std::size_t Vectors>
+BINADE_ALWAYS_INLINE void advance(typename simd<T, Level>::vector (&chain)[Rows][Vectors], const T* a, const T* b,
+                                  std::size_t second) {
+  using ops = simd<T, Level>;
+  typename ops::vector b_row[Vectors];
+  unrolled<Vectors>([&](auto v) BINADE_KERNEL_BODY { ops::load(b_row[v], b + v * second); });
+  unrolled<Rows>([&](auto r) BINADE_KERNEL_BODY {
+    typename ops::vector a_value;
+    ops::broadcast(a_value, a + r);
+    unrolled<Vectors>([&](auto v) BINADE_KERNEL_BODY { ops::fma(chain[r][v], a_value, b_row[v]); });
+  });
+}
+
 template <class T, isa Level, std::size_t Rows, std::size_t Vectors>
 BINADE_ALWAYS_INLINE void chain_tile(const position_tile<T>& work) {
   using ops = simd<T, Level>;
@@ -67,16 +81,8 @@ BINADE_ALWAYS_INLINE void chain_tile(const position_tile<T>& work) {
     unrolled<Vectors>([&](auto v) BINADE_KERNEL_BODY { ops::zero(chain[r][v]); });
   });
   const T* a = work.a;
-  for (std::size_t p = 0; p < work.depth; ++p, a += Rows) {
-    const T* const b = work.b + work.offsets[p];
-    typename ops::vector b_row[Vectors];
-    unrolled<Vectors>([&](auto v) BINADE_KERNEL_BODY { ops::load(b_row[v], b + v * work.second); });
-    unrolled<Rows>([&](auto r) BINADE_KERNEL_BODY {
-      typename ops::vector a_value;
-      ops::broadcast(a_value, a + r);
-      unrolled<Vectors>([&](auto v) BINADE_KERNEL_BODY { ops::fma(chain[r][v], a_value, b_row[v]); });
-    });
-  }
+  for (std::size_t p = 0; p < work.depth; ++p, a += Rows)
+    advance<T, Level>(chain, a, work.b + work.offsets[p], work.second);
   unrolled<Rows>([&](auto r) BINADE_KERNEL_BODY {
     unrolled<Vectors>([&](auto v) BINADE_KERNEL_BODY {
       if (work.bias != nullptr) {
@@ -102,15 +108,7 @@ BINADE_ALWAYS_INLINE void sum_tile(const position_tile<T>& work) {
     unrolled<Rows>([&](auto r) BINADE_KERNEL_BODY {
       unrolled<Vectors>([&](auto v) BINADE_KERNEL_BODY { ops::zero(chain[r][v]); });
     });
-    for (std::size_t p = 0; p < work.depth; ++p, a += Rows, b += work.step) {
-      typename ops::vector b_row[Vectors];
-      unrolled<Vectors>([&](auto v) BINADE_KERNEL_BODY { ops::load(b_row[v], b + v * work.second); });
-      unrolled<Rows>([&](auto r) BINADE_KERNEL_BODY {
-        typename ops::vector a_value;
-        ops::broadcast(a_value, a + r);
-        unrolled<Vectors>([&](auto v) BINADE_KERNEL_BODY { ops::fma(chain[r][v], a_value, b_row[v]); });
-      });
-    }
+    for (std::size_t p = 0; p < work.depth; ++p, a += Rows, b += work.step) advance<T, Level>(chain, a, b, work.second);
     unrolled<Rows>([&](auto r) BINADE_KERNEL_BODY {
       unrolled<Vectors>([&](auto v) BINADE_KERNEL_BODY { ops::add(total[r][v], chain[r][v]); });
     });
@@ -150,7 +148,7 @@ BINADE_ALWAYS_INLINE void gradient_tile(const weight_tile<T>& work) {
       }
     });
   });
-  const auto advance = [&](const T* a, const T* b, auto count) BINADE_KERNEL_BODY {
+  const auto take_steps = [&](const T* a, const T* b, auto count) BINADE_KERNEL_BODY {
     typename ops::vector b_rows[count][Vectors];
     unrolled<count>([&](auto s) BINADE_KERNEL_BODY {
       unrolled<Vectors>([&](auto v)
@@ -171,8 +169,8 @@ BINADE_ALWAYS_INLINE void gradient_tile(const weight_tile<T>& work) {
       const T* const a = work.a + image * work.image_stride + line * work.pitch;
       std::size_t x = 0;
       for (; x + steps <= work.width; x += steps, b += steps * work.step)
-        advance(a + x, b, std::integral_constant<std::size_t, steps>{});
-      for (; x < work.width; ++x, b += work.step) advance(a + x, b, std::integral_constant<std::size_t, 1>{});
+        take_steps(a + x, b, std::integral_constant<std::size_t, steps>{});
+      for (; x < work.width; ++x, b += work.step) take_steps(a + x, b, std::integral_constant<std::size_t, 1>{});
     }
   unrolled<Rows>([&](auto r) BINADE_KERNEL_BODY {
     unrolled<Vectors>([&](auto v) BINADE_KERNEL_BODY {
