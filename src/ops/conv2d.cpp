@@ -77,6 +77,7 @@ struct unfolded_piece {
 
 template <class T>
 tensor<T> unfold(const conv_shape& s, const tensor<T>& x, image_range images, thread_pool& pool) {
+  const work_scope scope(work_kind::rest);  // also where a product asks for the next images
   tensor<T> result = tensor<T>::uninitialized({s.windows.rows(), images.count * s.positions()});
   kernels::unfold(pool, s.windows, images.count, x.data() + images.first * s.image_elements(), result.data());
   return result;
