@@ -118,6 +118,10 @@ quantizer with_tensor_scale(const quantizer& q, float amax) {
   return result;
 }
 
+quantizer with_known_scale(thread_pool& pool, const quantizer& q, std::span<const float> x) {
+  return detail::with_known_tensor_scale(x, q, by_threads(pool), smallest_part);
+}
+
 void hadamard(thread_pool& pool, std::span<const transform> transforms, const axis_view& view, std::span<const float> x,
               std::span<float> out) {
   for (const transform& t : transforms) {
@@ -142,7 +146,7 @@ void quantize(thread_pool& pool, std::span<const float> x, const axis_view& view
 
   detail::check_arguments("quantize", x.size(), view, q, &source);
   detail::check_output(x, view, out);
-  const quantizer each = detail::with_known_tensor_scale(x, q, by_threads(pool), smallest_part);
+  const quantizer each = with_known_scale(pool, q, x);
   const array_pieces pieces = counted_pieces(view, each);
   if (pieces.count() == 1) return binade::quantize(x, view, q, source, out, counters);
   std::vector<quantize_counters> of_piece(pieces.count());

@@ -21,6 +21,9 @@ float amax(thread_pool& pool, std::span<const float> x);
 /// @pre its outermost scale is of the tensor, follows from amax alone and has the standard order
 quantizer with_tensor_scale(const quantizer& q, float amax);
 
+/// The quantizer with the scale of the whole array found and given as a static one, where this gives the same bits.
+quantizer with_known_scale(thread_pool& pool, const quantizer& q, std::span<const float> x);
+
 /// Hadamard transforms (hadamard, rht) of an array along the axis of the view, one after the other: apply() of each,
 /// bit for bit, by the pool's threads.
 /// @param out  x.size() elements; may be x

@@ -22,50 +22,6 @@ range inside(std::size_t count, std::size_t stride, std::size_t offset, std::siz
 }  // namespace
 
 template <class T>
-void unfold(thread_pool& pool, const window_geometry& g, std::size_t images, const T* x, T* out) {
-  const std::size_t positions = g.positions();
-  for_each_row(
-      pool, g.rows() * images, positions, [&g, images, x, out, positions](std::size_t index) BINADE_KERNEL_BODY {
-        const std::size_t row = index / images, image = index % images;
-        const std::size_t channel = row / g.window(), ky = row % g.window() / g.kernel_width, kx = row % g.kernel_width;
-        const T* const plane = x + (image * g.channels + channel) * g.pixels();
-        T* const to = out + index * positions;
-        const range ys = inside(g.out_height, g.stride, ky, g.padding, g.height);
-        const range xs = inside(g.out_width, g.stride, kx, g.padding, g.width);
-        if (g.stride == 1 && g.out_width == g.width && ys.begin < ys.end && xs.begin < xs.end) {
-          // The lines follow each other here and there: all of them at once, then zeros over what came from beside.
-          const std::size_t first = ys.begin * g.width + xs.begin, last = (ys.end - 1) * g.width + xs.end;
-          const T* const from = plane + (ys.begin + ky - g.padding) * g.width + xs.begin + kx - g.padding;
-          std::fill(to, to + first, T(0));
-          std::copy_n(from, last - first, to + first);
-          std::fill(to + last, to + positions, T(0));
-          for (std::size_t oy = ys.begin; oy < ys.end; ++oy) {
-            T* const line = to + oy * g.width;
-            for (std::size_t ox = 0; ox < xs.begin; ++ox) line[ox] = 0;
-            for (std::size_t ox = xs.end; ox < g.width; ++ox) line[ox] = 0;
-          }
-          return;
-        }
-        std::fill(to, to + ys.begin * g.out_width, T(0));
-        for (std::size_t oy = ys.begin; oy < ys.end; ++oy) {
-          T* const line = to + oy * g.out_width;
-          std::fill(line, line + xs.begin, T(0));
-          if (xs.begin < xs.end) {
-            const T* const from =
-                plane + (oy * g.stride + ky - g.padding) * g.width + xs.begin * g.stride + kx - g.padding;
-            if (g.stride == 1) {
-              std::copy_n(from, xs.end - xs.begin, line + xs.begin);
-            } else {
-              for (std::size_t ox = xs.begin; ox < xs.end; ++ox) line[ox] = from[(ox - xs.begin) * g.stride];
-            }
-          }
-          std::fill(line + xs.end, line + g.out_width, T(0));
-        }
-        std::fill(to + ys.end * g.out_width, to + positions, T(0));
-      });
-}
-
-template <class T>
 void fold(thread_pool& pool, const window_geometry& g, std::size_t images, const T* columns, T* out) {
   const std::size_t positions = g.positions();
   for_each_row(pool, images * g.channels, g.window() * positions,
@@ -104,9 +60,8 @@ void swap_leading_axes(thread_pool& pool, std::size_t rows, std::size_t columns,
   });
 }
 
-#define BINADE_INSTANTIATE(T)                                                            \
-  template void unfold(thread_pool&, const window_geometry&, std::size_t, const T*, T*); \
-  template void fold(thread_pool&, const window_geometry&, std::size_t, const T*, T*);   \
+#define BINADE_INSTANTIATE(T)                                                          \
+  template void fold(thread_pool&, const window_geometry&, std::size_t, const T*, T*); \
   template void swap_leading_axes(thread_pool&, std::size_t, std::size_t, std::size_t, const T*, T*);
 BINADE_INSTANTIATE(float)
 BINADE_INSTANTIATE(double)

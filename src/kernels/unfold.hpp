@@ -1,4 +1,4 @@
-// Images cut into the windows of a convolution, and back; arrays of images turned channel by channel.
+// Windows of a convolution put back into images; arrays of images turned channel by channel.
 #pragma once
 
 #include <cstddef>
@@ -21,15 +21,8 @@ struct window_geometry {
   std::size_t rows() const { return channels * window(); }  ///< of the unfolded array
 };
 
-/// out[(channel, ky, kx)][(image, oy, ox)] = x[image][channel][oy stride + ky - padding][ox stride + kx - padding], +0
-/// outside the image.  (im2col)
-/// @param x    (images, channels, height, width)
-/// @param out  (channels kernel_height kernel_width, images positions)
-template <class T>
-void unfold(thread_pool& pool, const window_geometry& g, std::size_t images, const T* x, T* out);
-
-/// The transpose of unfold: every pixel becomes the sum of its places in the windows, one chain of additions from +0 in
-/// ascending (ky, kx).
+/// The transpose of unfold() (kernels/convolution.hpp): every pixel becomes the sum of its places in the windows, one
+/// chain of additions from +0 in ascending (ky, kx).
 /// @param columns  (channels kernel_height kernel_width, images positions)
 /// @param out      (images, channels, height, width)
 template <class T>

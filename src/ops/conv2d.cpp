@@ -1,15 +1,20 @@
 #include "ops/conv2d.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <numeric>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "binade/reduction.hpp"
+#include "kernels/convolution.hpp"
 #include "kernels/depthwise.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/gemm.hpp"
+#include "kernels/reduce.hpp"
 #include "kernels/unfold.hpp"
 #include "measurement.hpp"
 #include "recipe/quantized_matmul.hpp"
@@ -36,7 +41,16 @@ struct conv_shape {
     return std::clamp<std::size_t>(elements / (windows.rows() * positions()), 1, images);
   }
   axis_view along_windows() const { return {groups, inner(), columns()}; }  ///< of the unfolded input
+  /// True if no pixel lies beyond the last window or between two of them.
+  bool sees_all_pixels() const {
+    const kernels::window_geometry& w = windows;
+    const auto along = [&](std::size_t size, std::size_t kernel, std::size_t count) {
+      return w.stride <= kernel && (count - 1) * w.stride + kernel >= size + w.padding;
+    };
+    return along(w.height, w.kernel_height, w.out_height) && along(w.width, w.kernel_width, w.out_width);
+  }
   bool is_depthwise() const { return groups == windows.channels && out_channels == groups; }
+  kernels::convolution_geometry geometry(std::size_t count) const { return {windows, count, out_channels, groups}; }
   extents saved() const { return {images, image_elements()}; }  ///< of the input as it is kept: an image is a row
   extents result() const { return {images, out_channels, windows.out_height, windows.out_width}; }
 };
@@ -63,34 +77,69 @@ struct unfolded_piece {
 
 template <class T>
 tensor<T> unfold(const conv_shape& s, const tensor<T>& x, image_range images, thread_pool& pool) {
+  const work_scope scope(work_kind::rest);  // also where a product asks for the next images
   tensor<T> result = tensor<T>::uninitialized({s.windows.rows(), images.count * s.positions()});
   kernels::unfold(pool, s.windows, images.count, x.data() + images.first * s.image_elements(), result.data());
   return result;
 }
 
-/// The unfolded input as one operand takes it.  A quantized one is whole, since its scales and noise may reach over all
-/// of it; otherwise each piece is unfolded when it is wanted.
+/// The unfolded input as one operand takes it.  Where its scales and noise may reach over all of it, it is unfolded and
+/// quantized whole; otherwise each piece when it is wanted.
 template <class T>
 class unfolded_input {
  public:
   unfolded_input(const conv_shape& s, const tensor<T>& x, const site_quantization<T>& site, site_operand operand,
                  axis_view view, thread_pool& pool)
-      : shape_(s), x_(x), pool_(pool) {
-    if (site.changes(operand)) whole_ = site.quantize(operand, unfold(s, x, {0, s.images}, pool), view);
+      : shape_(s),
+        x_(x),
+        site_(site),
+        pool_(pool),
+        is_along_windows_(operand == site_operand::forward_input),
+        is_plain_(!site.changes(operand)) {
+    if (is_plain_) return;
+    const std::size_t step = s.piece_images(piece_elements);
+    const std::size_t cut = is_along_windows_ || step == s.images ? 0 : step * s.positions();
+    if (s.sees_all_pixels()) parts_ = site.in_parts(operand, x, view.length, cut);
+    if (parts_ && parts_->together == 1 && keeps_zero()) {
+      x_ = site.quantize_part(*parts_, x, {1, x.size(), 1});
+      is_plain_ = true;
+      return;
+    }
+    if (!parts_) whole_ = site.quantize(operand, unfold(s, x, {0, s.images}, pool), view);
   }
-  /// True if the products take the input as it is, so that windows need not be copies.
-  bool is_plain() const { return whole_.values.empty(); }
+  /// True if the products take windows of images(), so that they need not be copies.
+  bool is_plain() const { return is_plain_; }
   const tensor<T>& images() const { return x_; }
+  bool comes_in_pieces() const { return whole_.values.empty(); }
+  /// @pre comes_in_pieces().  A piece begins at a multiple of this many images.
+  std::size_t unit() const {
+    return is_plain_ || is_along_windows_ ? 1 : parts_->together / std::gcd(parts_->together, shape_.positions());
+  }
   unfolded_piece<T> piece(image_range images) const {
-    if (!is_plain()) return {whole_, images.first * shape_.positions(), shape_.columns()};
-    return {{unfold(shape_, x_, images, pool_), {}}, 0, images.count * shape_.positions()};
+    const std::size_t columns = images.count * shape_.positions();
+    if (!comes_in_pieces()) return {whole_, images.first * shape_.positions(), shape_.columns()};
+    tensor<T> unfolded = unfold(shape_, x_, images, pool_);
+    if (!is_plain_)
+      unfolded = site_.quantize_part(*parts_, unfolded,
+                                     is_along_windows_ ? axis_view{shape_.groups, shape_.inner(), columns}
+                                                       : axis_view{shape_.windows.rows(), columns, 1});
+    return {{std::move(unfolded), {}}, 0, columns};
   }
 
  private:
+  /// True if what is beside the images stays +0.
+  bool keeps_zero() const {
+    const tensor<T> zero = site_.quantize_part(*parts_, tensor<T>::zeros({1}), {1, 1, 1});
+    return zero[0] == T(0) && !std::signbit(zero[0]);
+  }
+
   conv_shape shape_;
   tensor<T> x_;
+  const site_quantization<T>& site_;
   gemm_operand<T> whole_;
+  std::optional<part_quantizer> parts_;
   thread_pool& pool_;
+  bool is_along_windows_, is_plain_;
 };
 
 /// One product per group: the matrices of a group begin at these distances from those of the one before.
@@ -139,18 +188,28 @@ template <class T>
 tensor<T> convolve(const conv_shape& s, const site_quantization<T>& site, const unfolded_input<T>& input,
                    const gemm_operand<T>& weight, const variable<T>& bias, thread_pool& pool) {
   tensor<T> y = tensor<T>::uninitialized(s.result());
-  if (s.is_depthwise() && input.is_plain() && site.multiplies_plainly(site_gemm::forward)) {
+  const bool are_apart = input.is_plain() && site.multiplies_plainly(site_gemm::forward);
+  if (const auto g = s.geometry(s.images); are_apart && (s.is_depthwise() || kernels::suits_convolve<T>(g))) {
     const work_scope scope(work_kind::forward_products);
-    kernels::depthwise<T>(pool, s.windows, s.images, input.images().data(), weight.values.data(),
-                          bias ? std::as_const(bias.value()).data() : nullptr, y.data());
+    const T *const x = input.images().data(), *const shift = bias ? std::as_const(bias.value()).data() : nullptr;
+    if (s.is_depthwise())
+      kernels::depthwise<T>(pool, s.windows, s.images, x, weight.values.data(), shift, y.data());
+    else
+      kernels::convolve<T>(pool, g, x, weight.values.data(), shift, y.data());
     return y;
   }
   std::uint64_t noise = 0;
-  const bool are_apart = input.is_plain() && site.multiplies_plainly(site_gemm::forward);
-  for_each_piece(s, are_apart ? cached_elements : piece_elements, [&](image_range images) {
+  const bool is_cached = input.comes_in_pieces() && site.multiplies_plainly(site_gemm::forward);
+  for_each_piece(s, is_cached ? cached_elements : piece_elements, [&](image_range images) {
     const unfolded_piece<T> unfolded = input.piece(images);
     const std::size_t columns = images.count * s.positions();
     T* const to = y.data() + images.first * s.out_channels * s.positions();
+    if (const auto g = s.geometry(images.count); is_cached && kernels::suits_convolve_unfolded<T>(g)) {
+      const work_scope scope(work_kind::forward_products);
+      kernels::convolve_unfolded<T>(pool, g, std::as_const(unfolded.operand.values).data(), weight.values.data(),
+                                    bias ? std::as_const(bias.value()).data() : nullptr, to);
+      return;
+    }
     // The product has all images of a channel together: of one image that is the result.
     tensor<T> several = images.count == 1 ? tensor<T>() : tensor<T>::uninitialized({s.out_channels, columns});
     T* const product = images.count == 1 ? to : several.data();
@@ -169,6 +228,56 @@ tensor<T> convolve(const conv_shape& s, const site_quantization<T>& site, const 
   });
   return y;
 }
+
+/// The gradient of the result.
+template <class T>
+class arrived_gradient {
+ public:
+  arrived_gradient(const conv_shape& s, const tensor<T>& gradient, thread_pool& pool)
+      : shape_(s), gradient_(gradient), pool_(pool) {}
+
+  /// (output channels, columns)
+  const tensor<T>& turned() {
+    if (turned_.empty()) {
+      turned_ = tensor<T>::uninitialized({shape_.out_channels, shape_.columns()});
+      kernels::swap_leading_axes<T>(pool_, shape_.images, shape_.out_channels, shape_.positions(), gradient_.data(),
+                                    turned_.data());
+    }
+    return turned_;
+  }
+  kernels::planes_view<T> planes() const {
+    return {gradient_.data(), shape_.out_channels * shape_.positions(), shape_.positions()};
+  }
+
+ private:
+  conv_shape shape_;
+  tensor<T> gradient_, turned_;
+  thread_pool& pool_;
+};
+
+/// The gradient as an operand: quantized, or as it arrived.
+template <class T>
+class gradient_operand {
+ public:
+  /// @param quantized  (output channels, columns); of no values: the gradient as it is
+  gradient_operand(const conv_shape& s, arrived_gradient<T>& arrived, gemm_operand<T> quantized)
+      : arrived_(arrived), matrix_(std::move(quantized)), planes_(arrived.planes()) {
+    if (!matrix_.values.empty()) planes_ = {std::as_const(matrix_.values).data(), s.positions(), s.columns()};
+  }
+  const gemm_operand<T>& matrix() {
+    if (matrix_.values.empty()) matrix_.values = arrived_.turned();
+    return matrix_;
+  }
+  /// Of the images from that one on.
+  kernels::planes_view<T> planes(std::size_t image) const {
+    return {planes_.data + image * planes_.image_stride, planes_.image_stride, planes_.channel_stride};
+  }
+
+ private:
+  arrived_gradient<T>& arrived_;
+  gemm_operand<T> matrix_;
+  kernels::planes_view<T> planes_;
+};
 
 /// weight^T gradient for neighbouring images: a gradient of the unfolded input.
 /// @param gradient  (output channels, columns)
@@ -191,12 +300,12 @@ tensor<T> unfolded_gradient(const conv_shape& s, const site_quantization<T>& sit
 /// weight^T gradient, folded.
 template <class T>
 tensor<T> input_gradient(const conv_shape& s, const site_quantization<T>& site, const variable<T>& x,
-                         const gemm_operand<T>& weight, const gemm_operand<T>& gradient, thread_pool& pool) {
+                         const gemm_operand<T>& weight, gradient_operand<T>& gradient, thread_pool& pool) {
   tensor<T> result = tensor<T>::uninitialized(x.shape());
   std::uint64_t noise = 0;
   if (site.changes_gradient(site_operand::forward_input)) {  // it is that of the unfolded input, all of it
     const image_range all{0, s.images};
-    tensor<T> unfolded = unfolded_gradient(s, site, weight, gradient, all, noise);
+    tensor<T> unfolded = unfolded_gradient(s, site, weight, gradient.matrix(), all, noise);
     if (site.needs_value(site_operand::forward_input))
       site.finish_gradient(site_operand::forward_input, unfold(s, x.value(), all, pool), s.along_windows(), unfolded);
     else
@@ -204,34 +313,57 @@ tensor<T> input_gradient(const conv_shape& s, const site_quantization<T>& site, 
     kernels::fold<T>(pool, s.windows, s.images, unfolded.data(), result.data());
     return result;
   }
-  if (s.is_depthwise() && site.multiplies_plainly(site_gemm::input_gradient)) {
+  const bool are_apart = site.multiplies_plainly(site_gemm::input_gradient);
+  if (are_apart && s.is_depthwise()) {
+    const tensor<T>& turned = gradient.matrix().values;
     const work_scope scope(work_kind::input_gradient_products);
-    kernels::depthwise_input_gradient<T>(pool, s.windows, s.images, weight.values.data(), gradient.values.data(),
-                                         result.data());
+    kernels::depthwise_input_gradient<T>(pool, s.windows, s.images, weight.values.data(), turned.data(), result.data());
     return result;
   }
-  const bool are_apart = site.multiplies_plainly(site_gemm::input_gradient);
+  if (const auto g = s.geometry(s.images); are_apart && kernels::suits_convolve_input_gradient<T>(g) &&
+                                           std::isfinite(kernels::max_abs<T>(pool, weight.values.values()))) {
+    const work_scope scope(work_kind::input_gradient_products);
+    kernels::convolve_input_gradient<T>(pool, g, weight.values.data(), gradient.planes(0), result.data());
+    return result;
+  }
   for_each_piece(s, are_apart ? cached_elements : piece_elements, [&](image_range images) {
-    const tensor<T> unfolded = unfolded_gradient(s, site, weight, gradient, images, noise);
+    const tensor<T> unfolded = unfolded_gradient(s, site, weight, gradient.matrix(), images, noise);
     kernels::fold<T>(pool, s.windows, images.count, unfolded.data(), result.data() + images.first * s.image_elements());
   });
   return result;
 }
 
-/// out = gradient unfolded^T, or out += that, piece by piece.  @param gradient  (output channels, columns)
+/// out = gradient unfolded^T, or out += that, piece by piece.
 template <class T>
 void multiply_weight_gradient(const conv_shape& s, const site_quantization<T>& site, const unfolded_input<T>& input,
-                              const gemm_operand<T>& gradient, T* out, bool accumulate, thread_pool& pool) {
+                              gradient_operand<T>& gradient, T* out, bool accumulate, thread_pool& pool) {
   std::uint64_t noise = 0;
+  const bool is_summed_plainly = site.multiplies_plainly(site_gemm::weight_gradient),
+             is_plain = input.is_plain() && is_summed_plainly;
   for_each_piece(s, piece_elements, [&](image_range images) {
     const std::size_t first = images.first * s.positions();
     const bool adds = std::exchange(accumulate, true);
-    if (s.is_depthwise() && input.is_plain() && site.multiplies_plainly(site_gemm::weight_gradient)) {
+    if (is_plain && s.is_depthwise()) {
+      const tensor<T>& turned = gradient.matrix().values;
       const work_scope scope(work_kind::weight_gradient_products);
       kernels::depthwise_weight_gradient<T>(pool, s.windows, images.count,
                                             input.images().data() + images.first * s.image_elements(),
-                                            gradient.values.data() + first, s.columns(), out, adds);
+                                            turned.data() + first, s.columns(), out, adds);
       return;
+    }
+    if (const auto g = s.geometry(images.count);
+        is_summed_plainly && input.comes_in_pieces() && kernels::suits_convolve_weight_gradient<T>(g)) {
+      const work_scope scope(work_kind::weight_gradient_products);
+      if (is_plain)
+        return kernels::convolve_weight_gradient<T>(pool, g, input.images().data() + images.first * s.image_elements(),
+                                                    gradient.planes(images.first), out, adds);
+      unfolded_piece<T> few;
+      const auto unfold_few = [&](std::size_t from, std::size_t count) {
+        few = input.piece({images.first + from, count});
+        return std::as_const(few.operand.values).data();
+      };
+      return kernels::convolve_weight_gradient<T>(pool, g, input.unit(), unfold_few, gradient.planes(images.first), out,
+                                                  adds);
     }
     const unfolded_piece<T> unfolded = input.piece(images);
     if (s.groups == 1 && s.outputs() < s.inner() && site.multiplies_plainly(site_gemm::weight_gradient)) {
@@ -240,7 +372,7 @@ void multiply_weight_gradient(const conv_shape& s, const site_quantization<T>& s
       tensor<T> product = tensor<T>::uninitialized({s.inner(), s.outputs()});
       gemm(transpose::no, transpose::yes, s.inner(), s.outputs(), images.count * s.positions(),
            std::as_const(unfolded.operand.values).data() + unfolded.first, unfolded.stride,
-           gradient.values.data() + first, s.columns(), product.data(), s.outputs(), false, pool);
+           gradient.matrix().values.data() + first, s.columns(), product.data(), s.outputs(), false, pool);
       for (std::size_t o = 0; o < s.outputs(); ++o)
         for (std::size_t i = 0; i < s.inner(); ++i) {
           T& to = out[o * s.inner() + i];
@@ -253,7 +385,7 @@ void multiply_weight_gradient(const conv_shape& s, const site_quantization<T>& s
         site.multiply(site_gemm::weight_gradient,
                       {transpose::no, transpose::yes, s.outputs(), s.inner(), images.count * s.positions(), s.columns(),
                        unfolded.stride, s.inner()},
-                      gradient, unfolded.operand, out, adds,
+                      gradient.matrix(), unfolded.operand, out, adds,
                       group_places(s.groups, {first, unfolded.first, 0},
                                    {s.outputs() * s.columns(), s.inner() * unfolded.stride, s.outputs() * s.inner()}),
                       noise);
@@ -262,7 +394,7 @@ void multiply_weight_gradient(const conv_shape& s, const site_quantization<T>& s
 
 template <class T>
 void add_weight_gradient(const conv_shape& s, const site_quantization<T>& site, const unfolded_input<T>& input,
-                         const gemm_operand<T>& gradient, const variable<T>& weight, thread_pool& pool) {
+                         gradient_operand<T>& gradient, const variable<T>& weight, thread_pool& pool) {
   if (!site.changes_gradient(site_operand::forward_weight)) {
     const auto target = weight.target();
     return multiply_weight_gradient(s, site, input, gradient, target.sum.data(), target.accumulate, pool);
@@ -306,29 +438,34 @@ variable<T> conv2d(graph<T>& pass, std::string_view site, const variable<T>& x, 
   kept_array<T> kept;
   if (weight.requires_gradient() && pass.differentiates({&x, &weight, &bias}))
     kept = quantization.keep(forward_input, x.value().reshaped(s.saved()));
-  return pass.result(
-      std::move(y), {&x, &weight, &bias},
-      [&pool, quantization, x = quantization.needs_value(forward_input) ? x : x.without_value(), kept = std::move(kept),
-       weight, bias, matrix = std::move(matrix), s](const tensor<T>& gradient) {
-        tensor<T> turned = tensor<T>::uninitialized({s.out_channels, s.columns()});
-        kernels::swap_leading_axes<T>(pool, s.images, s.out_channels, s.positions(), gradient.data(), turned.data());
-        gemm_operand<T> arrived;
-        if (x.requires_gradient()) {
-          arrived = quantization.quantize(input_gradient_grad_output, turned, {s.groups, s.outputs(), s.columns()});
-          const gemm_operand<T> w = quantization.quantize_again(
-              input_gradient_weight, weight.value(), {s.groups, s.outputs(), s.inner()}, forward_weight, matrix);
-          x.add_gradient(input_gradient(s, quantization, x, w, arrived, pool), pool);
-        }
-        if (weight.requires_gradient()) {
-          const gemm_operand<T> g =
-              quantization.quantize_again(weight_gradient_grad_output, turned, {s.out_channels, s.columns(), 1},
-                                          input_gradient_grad_output, arrived);
-          const unfolded_input<T> again(s, kept.restored(pool), quantization, weight_gradient_input,
-                                        {s.windows.rows(), s.columns(), 1}, pool);
-          add_weight_gradient(s, quantization, again, g, weight, pool);
-        }
-        if (bias.requires_gradient()) bias.add_gradient(row_sums(turned, pool), pool);
-      });
+  return pass.result(std::move(y), {&x, &weight, &bias},
+                     [&pool, quantization, x = quantization.needs_value(forward_input) ? x : x.without_value(),
+                      kept = std::move(kept), weight, bias, matrix = std::move(matrix), s](const tensor<T>& gradient) {
+                       arrived_gradient<T> arrived(s, gradient, pool);
+                       gemm_operand<T> quantized;
+                       if (x.requires_gradient()) {
+                         if (quantization.changes(input_gradient_grad_output))
+                           quantized = quantization.quantize(input_gradient_grad_output, arrived.turned(),
+                                                             {s.groups, s.outputs(), s.columns()});
+                         const gemm_operand<T> w =
+                             quantization.quantize_again(input_gradient_weight, weight.value(),
+                                                         {s.groups, s.outputs(), s.inner()}, forward_weight, matrix);
+                         gradient_operand<T> g(s, arrived, quantized);
+                         x.add_gradient(input_gradient(s, quantization, x, w, g, pool), pool);
+                       }
+                       if (weight.requires_gradient()) {
+                         gemm_operand<T> again;
+                         if (quantization.changes(weight_gradient_grad_output))
+                           again = quantization.quantize_again(weight_gradient_grad_output, arrived.turned(),
+                                                               {s.out_channels, s.columns(), 1},
+                                                               input_gradient_grad_output, quantized);
+                         gradient_operand<T> g(s, arrived, std::move(again));
+                         const unfolded_input<T> unfolded(s, kept.restored(pool), quantization, weight_gradient_input,
+                                                          {s.windows.rows(), s.columns(), 1}, pool);
+                         add_weight_gradient(s, quantization, unfolded, g, weight, pool);
+                       }
+                       if (bias.requires_gradient()) bias.add_gradient(row_sums(arrived.turned(), pool), pool);
+                     });
 }
 
 template variable<float> conv2d(graph<float>&, std::string_view, const variable<float>&, const variable<float>&,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -372,6 +373,46 @@ gemm_operand<T> site_quantization<T>::quantize(site_operand operand, const tenso
     observe(gemm_of(operand), operand_name(operand), result.counters);
     return result;
   }
+}
+
+template <class T>
+std::optional<part_quantizer> site_quantization<T>::in_parts([[maybe_unused]] site_operand operand,
+                                                             [[maybe_unused]] const tensor<T>& magnitudes,
+                                                             [[maybe_unused]] std::size_t length,
+                                                             [[maybe_unused]] std::size_t cut) const {
+  if constexpr (std::is_same_v<T, float>) {
+    const std::optional<quantizer>& how = quantizer_of(site_, operand);
+    if (!how || wants_parts(gemm_of(operand)) || pass_->quantization().observer) return {};
+    if (how->transform_count != 0 || is_stochastic(how->elem.rounding)) return {};
+    std::size_t together = 1;
+    for (std::size_t level = 0; level < std::size_t(how->levels); ++level) {
+      const scaling& s = how->scalings[level];
+      const bool is_outermost = level + 1 == std::size_t(how->levels);
+      if (s.per == granularity::col || (s.per == granularity::tile && s.tile_rows != 1)) return {};
+      if (s.per == granularity::tensor && !(is_outermost && (needs_only_amax(s) || is_delayed(*how)))) return {};
+      if (s.per != granularity::tensor)
+        together = std::lcm(together, s.per == granularity::row ? length : std::size_t(s.tile_cols));
+    }
+    if (cut % together != 0) return {};
+    const work_scope scope(work_kind::quantization);
+    const quantizer each =
+        kernels::with_known_scale(pass_->pool(), quantizer_now(operand, magnitudes.values()), magnitudes.values());
+    if (each.levels != 0) {
+      const scaling& outermost = each.scalings[std::size_t(each.levels - 1)];
+      if (outermost.per == granularity::tensor && outermost.rule != scale_rule::static_scale) return {};
+    }
+    return part_quantizer{each, together};
+  }
+  return {};
+}
+
+template <class T>
+tensor<T> site_quantization<T>::quantize_part(const part_quantizer& how, const tensor<T>& x, axis_view view) const {
+  const work_scope scope(work_kind::quantization);
+  tensor<T> result = tensor<T>::uninitialized(x.shape());
+  if constexpr (std::is_same_v<T, float>)
+    kernels::quantize(pass_->pool(), x.values(), view, how.each, {}, result.values());
+  return result;
 }
 
 template <class T>

@@ -112,6 +112,12 @@ struct gemm_place {
   std::size_t a = 0, b = 0, c = 0;
 };
 
+/// How parts of an operand are quantized on their own, to the values of the whole.
+struct part_quantizer {
+  quantizer each;
+  std::size_t together;  ///< elements along the axis that have a scale in common; 1: every element is on its own
+};
+
 /// What the recipe of one pass says about one site: the quantization of its operands, their products, and what comes
 /// after.
 template <class T>
@@ -131,6 +137,17 @@ class site_quantization {
   /// @throws std::invalid_argument for a quantizer on doubles: emulated values are float32 numbers; and for a delayed
   ///         scale in a pass without histories
   gemm_operand<T> quantize(site_operand operand, const tensor<T>& x, axis_view view) const;
+
+  /// None where only the whole can be quantized: scales that reach farther than along the axis and are not known from
+  /// the largest magnitude, transforms, noise, counters, and products that take more than values.
+  /// @param magnitudes  an array of the largest magnitude that the operand has
+  /// @param length      of the axis
+  /// @param cut         parts begin at multiples of this along the axis, or, if it is 0, have the whole axis
+  std::optional<part_quantizer> in_parts(site_operand operand, const tensor<T>& magnitudes, std::size_t length,
+                                         std::size_t cut) const;
+  /// The values that quantize() has in a part which begins at a multiple of `together` along the axis.
+  /// @param view  of the part
+  tensor<T> quantize_part(const part_quantizer& how, const tensor<T>& x, axis_view view) const;
 
   /// True if quantizing an array for either operand gives the same values, whatever the axis: the quantizers are equal
   /// and have no transforms, the rounding draws no noise, no part of the array has a scale of its own, and both

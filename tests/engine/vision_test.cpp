@@ -12,13 +12,16 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "binade/noise.hpp"
+#include "binade/reduction.hpp"
 #include "engine/central_differences.hpp"
 #include "engine/operation.hpp"
 #include "engine/random_values.hpp"
+#include "kernels/cpu.hpp"
 #include "ops/add.hpp"
 #include "ops/batch_norm.hpp"
 #include "ops/conv2d.hpp"
@@ -34,6 +37,7 @@
 #include "ops/softmax.hpp"
 #include "recipe/quantized_matmul.hpp"
 #include "recipe/recipe.hpp"
+#include "recipe/scale_histories.hpp"
 #include "util/fnv.hpp"
 
 namespace binade {
@@ -145,6 +149,114 @@ TYPED_TEST(vision, conv2d_is_one_chain_of_fused_multiply_adds_in_the_written_ord
   }
 }
 
+/// Calls body() on every instruction set that this machine has.
+template <class Body>
+void on_each_isa(const Body& body) {
+  for (const kernels::isa level : {kernels::isa::portable, kernels::isa::x86_64_v3, kernels::isa::x86_64_v4}) {
+    if (level > kernels::detected_isa()) continue;
+    const kernels::isa_scope scope(level);
+    SCOPED_TRACE(kernels::to_string(level));
+    body();
+  }
+}
+
+template <class T>
+void expect_equal(const tensor<T>& got, const tensor<T>& want) {
+  ASSERT_EQ(got.size(), want.size());
+  for (std::size_t i = 0; i < got.size(); ++i)
+    ASSERT_TRUE(got[i] == want[i] ? std::signbit(got[i]) == std::signbit(want[i])
+                                  : std::isnan(got[i]) && std::isnan(want[i]))
+        << i << ": " << got[i] << " and " << want[i];
+}
+
+/// The gradients of a convolution, term by term in the written order.  @param dy  of the result
+template <class T>
+struct written_gradients {
+  tensor<T> x, weight;
+
+  written_gradients(const tensor<T>& input, const tensor<T>& kernel, const conv2d_settings& s, const tensor<T>& dy)
+      : x(tensor<T>::zeros(input.shape())), weight(tensor<T>::zeros(kernel.shape())) {
+    const extents &a = input.shape(), &k = kernel.shape(), &r = dy.shape();
+    const std::size_t outputs = k[0] / s.groups, unfolded = a[1] * k[2] * k[3] * r[2] * r[3];
+    const std::size_t together = std::clamp<std::size_t>((std::size_t(1) << 22) / unfolded, 1, a[0]);
+    for (std::size_t c = 0; c < a[1]; ++c)
+      for (std::size_t ky = 0; ky < k[2]; ++ky)
+        for (std::size_t kx = 0; kx < k[3]; ++kx) {
+          const std::size_t group = c / k[1];
+          const auto pixel = [&](std::size_t image, std::size_t oy, std::size_t ox) {
+            const std::size_t y = oy * s.stride + ky - s.padding, px = ox * s.stride + kx - s.padding;  // or wrapped
+            return y < a[2] && px < a[3] ? ((image * a[1] + c) * a[2] + y) * a[3] + px : input.size();
+          };
+          const auto at = [&](std::size_t image, std::size_t o, std::size_t oy, std::size_t ox) {
+            return dy[((image * r[1] + group * outputs + o) * r[2] + oy) * r[3] + ox];
+          };
+          const auto place = [&](std::size_t o) {
+            return (((group * outputs + o) * k[1] + c % k[1]) * k[2] + ky) * k[3] + kx;
+          };
+          for (std::size_t image = 0; image < a[0]; ++image)
+            for (std::size_t oy = 0; oy < r[2]; ++oy)
+              for (std::size_t ox = 0; ox < r[3]; ++ox) {
+                const std::size_t to = pixel(image, oy, ox);
+                if (to == input.size()) continue;
+                T chain = 0;
+                for (std::size_t o = 0; o < outputs; ++o)
+                  chain = std::fma(kernel[place(o)], at(image, o, oy, ox), chain);
+                x[to] += chain;
+              }
+          for (std::size_t o = 0; o < outputs; ++o)
+            for (std::size_t first = 0; first < a[0]; first += together) {
+              T chain = 0;
+              for (std::size_t image = first; image < std::min(a[0], first + together); ++image)
+                for (std::size_t oy = 0; oy < r[2]; ++oy)
+                  for (std::size_t ox = 0; ox < r[3]; ++ox) {
+                    const std::size_t from = pixel(image, oy, ox);
+                    chain = std::fma(at(image, o, oy, ox), from == input.size() ? T(0) : input[from], chain);
+                  }
+              weight[place(o)] = first == 0 ? chain : weight[place(o)] + chain;
+            }
+        }
+  }
+};
+
+TYPED_TEST(vision, gradients_of_conv2d_are_chains_in_the_written_order) {
+  using T = TypeParam;
+  struct shape {
+    extents x, weight;
+    conv2d_settings settings;
+    T first_weight = T(0.5);
+  };
+  const T infinity = std::numeric_limits<T>::infinity();
+  for (const shape& c :
+       {shape{{3, 3, 9, 16}, {16, 3, 3, 3}, {.padding = 1}}, shape{{2, 16, 8, 8}, {9, 16, 3, 3}, {.padding = 1}},
+        shape{{2, 5, 7, 6}, {17, 5, 3, 2}, {.padding = 2}}, shape{{2, 4, 5, 5}, {33, 4, 1, 1}, {.padding = 1}},
+        shape{{2, 18, 9, 9}, {32, 9, 3, 3}, {.stride = 2, .padding = 1, .groups = 2}},
+        shape{{2, 4, 12, 11}, {20, 4, 2, 2}, {.stride = 3}}, shape{{40, 2, 32, 32}, {8, 2, 3, 3}, {.padding = 1}},
+        shape{{2, 3, 6, 5}, {8, 3, 1, 1}, {.stride = 2}}, shape{{2, 3, 9, 8}, {8, 3, 3, 3}, {.padding = 1}, infinity},
+        // 5 images of 2^20 unfolded elements: pieces of four images and of one.
+        shape{{5, 256, 64, 64}, {8, 256, 1, 1}, {}}}) {
+    SCOPED_TRACE(to_string(c.x) + " " + to_string(c.weight));
+    const auto x = this->random(c.x), weight = this->random(c.weight);
+    weight.mutable_value()[0] = c.first_weight;
+    const auto first = conv2d<T>(this->pass_, "site", x, weight, {}, c.settings).value();
+    const tensor<T> dy = this->random_.template values<T>(first.shape());
+    const written_gradients<T> want(x.value(), weight.value(), c.settings, dy);
+    on_each_isa([&] {
+      for (const std::size_t threads : {1, 2, 3}) {
+        thread_pool pool(threads);
+        graph<T> pass(pool);
+        const variable<T> a(x.value(), true), w(weight.value(), true);
+        const variable<T> y = conv2d<T>(pass, "site", a, w, {}, c.settings);
+        expect_equal(y.value(), first);
+        y.add_gradient(dy, pool);
+        const variable<T> loss(tensor<T>::full({1}, T(0)), true);
+        pass.backward(loss);
+        expect_equal(a.gradient(), want.x);
+        expect_equal(w.gradient(), want.weight);
+      }
+    });
+  }
+}
+
 /// A depthwise convolution does not unfold; its bits are those of the products that a weight of zeros outside the
 /// diagonal gives, for which it does.
 TYPED_TEST(vision, depthwise_convolutions_have_the_bits_of_a_matrix_product) {
@@ -192,11 +304,6 @@ convolution_result convolved(const bound_recipe* recipe, const extents& x_shape,
   const variable<float> target(random.values<float>(y.shape()));
   pass.backward(mse(pass, y, target));
   return {y.value(), x.gradient(), weight.gradient()};
-}
-
-void expect_equal(const tensor<float>& a, const tensor<float>& b) {
-  ASSERT_EQ(a.size(), b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) ASSERT_EQ(a[i], b[i]) << i;
 }
 
 /// A recipe that says something of everything, without noise.
@@ -257,6 +364,58 @@ TEST(vision_recipe, a_convolution_of_one_pixel_windows_quantizes_as_linear) {
   }
 }
 
+/// Counters are of whole operands, so that a pass which takes them quantizes every operand whole.
+TEST(vision_recipe, inputs_quantized_in_pieces_are_those_quantized_whole) {
+  struct shape {
+    extents x, weight;
+    conv2d_settings settings;
+  };
+  const std::vector<shape> shapes{
+      {{9, 8, 32, 32}, {16, 8, 3, 3}, {.padding = 1}},  // 2^16.2 unfolded elements per image: pieces of one image
+      {{40, 6, 15, 15}, {18, 3, 3, 3}, {.padding = 1, .groups = 2}},  // 225 columns: a block of 32 ends with 32 images
+      {{5, 4, 9, 8}, {8, 4, 3, 2}, {.stride = 2, .padding = 1}},
+      {{3, 8, 9, 9}, {16, 8, 1, 1}, {.stride = 2}},      // pixels that no window sees
+      {{30, 16, 32, 32}, {8, 16, 3, 3}, {.padding = 1}}  // chains of 28 images and of 2
+  };
+  for (const char* name :
+       {"mxfp4", "mxfp8", "nvfp4", "bf16", "e4m3fn@tensor", "int8@tensor", "e4m3fn@row", "fp8_delayed", "fp8_tiles",
+        "mxfp4_sr_backward", "e4m3fn/sr@tensor", "lns8_tensor", "e4m3fn@block(16,e4m3fn)", "int8_row"}) {
+    SCOPED_TRACE(name);
+    const bound_recipe recipe(recipe_of(name), {"site"});
+    for (const shape& c : shapes) {
+      SCOPED_TRACE(to_string(c.x));
+      if (c.x[0] == 30 && name != std::string_view("mxfp4") && name != std::string_view("e4m3fn@tensor")) continue;
+      random_values random(7);
+      tensor<float> images = random.values<float>(c.x);
+      images[3] = -0.0f;
+      const tensor<float> kernel = random.values<float>(c.weight);
+      tensor<float> dy;
+      const auto run = [&](std::size_t threads, bool is_whole) {
+        thread_pool pool(threads);
+        scale_histories histories;
+        const variable<float> x(images, true), weight(kernel, true);
+        quantization_context context{.recipe = &recipe, .seed = 3, .step = 2, .histories = &histories};
+        if (is_whole) context.observer = [](const quantization_record&) {};
+        graph<float> pass(pool, context);
+        const variable<float> y = conv2d<float>(pass, "site", x, weight, {}, c.settings);
+        if (dy.empty()) dy = random.values<float>(y.shape());
+        y.add_gradient(dy, pool);
+        pass.backward(variable<float>(tensor<float>::full({1}, 0), true));
+        histories.advance();
+        return std::pair(convolution_result{y.value(), x.gradient(), weight.gradient()}, histories.past());
+      };
+      const auto [whole, past] = run(1, true);
+      for (const std::size_t threads : {1, 2, 3}) {
+        const auto [pieces, same_past] = run(threads, false);
+        expect_equal(pieces.y, whole.y);
+        expect_equal(pieces.x_gradient, whole.x_gradient);
+        expect_equal(pieces.weight_gradient, whole.weight_gradient);
+        ASSERT_EQ(same_past, past);
+      }
+    }
+  }
+}
+
 TEST(vision_recipe, groups_are_convolutions_of_their_own) {
   const extents half{2, 32, 7, 6}, weights{32, 32, 2, 3};
   const conv2d_settings settings{.padding = 1};
@@ -313,6 +472,47 @@ TEST(vision_recipe, an_exact_format_gives_the_bits_of_no_recipe) {
     expect_equal(with.y, without.y);
     expect_equal(with.x_gradient, without.x_gradient);
     expect_equal(with.weight_gradient, without.weight_gradient);
+  }
+}
+
+/// Planes of 703 and of 9 elements begin at every lane, and their chunks of 4096 begin inside of planes.
+TYPED_TEST(vision, batch_norm_sums_channels_in_the_written_order) {
+  using T = TypeParam;
+  for (const extents& shape :
+       {extents{7, 3, 37, 19}, extents{600, 2, 3, 3}, extents{3, 4, 64, 64}, extents{40, 5}, extents{2, 2, 100, 100}}) {
+    const std::size_t channels = shape[1], positions = shape.count() / shape[0] / channels,
+                      count = shape[0] * positions;
+    const auto x = this->random(shape), weight = this->random({channels}), bias = this->random({channels});
+    const auto buffers = batch_norm_buffers<T>::make(channels);
+    graph<T> pass(this->pool_);
+    const variable<T> y = batch_norm(pass, x, weight, bias, buffers, {.momentum = 1});
+    const tensor<T> dy = this->random_.template values<T>(shape);
+    y.add_gradient(dy, this->pool_);
+    pass.backward(variable<T>(tensor<T>::full({1}, T(0)), true));
+    for (std::size_t channel = 0; channel < channels; ++channel) {
+      std::vector<T> a, d;
+      for (std::size_t image = 0; image < shape[0]; ++image)
+        for (std::size_t p = 0; p < positions; ++p) {
+          a.push_back(x.value()[(image * channels + channel) * positions + p]);
+          d.push_back(dy[(image * channels + channel) * positions + p]);
+        }
+      const T mean = reduction::sum(a.data(), count) / T(count);
+      for (T& v : a) v -= mean;
+      const T variance = reduction::sum_of_squares(a.data(), count) / T(count);
+      const T inverse = T(1) / std::sqrt(variance + T(1e-5));
+      for (T& v : a) v *= inverse;
+      const T sum = reduction::sum(d.data(), count), product = reduction::dot(d.data(), a.data(), count);
+      ASSERT_EQ(buffers.mean.value()[channel], mean);
+      ASSERT_EQ(buffers.variance.value()[channel], variance * (T(count) / T(count - 1)));
+      ASSERT_EQ(bias.gradient()[channel], sum);
+      ASSERT_EQ(weight.gradient()[channel], product);
+      const T slope = weight.value()[channel] * inverse;
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t at = (i / positions * channels + channel) * positions + i % positions;
+        ASSERT_EQ(y.value()[at], a[i] * weight.value()[channel] + bias.value()[channel]);
+        ASSERT_EQ(x.gradient()[at], (d[i] - sum / T(count) - a[i] * (product / T(count))) * slope);
+      }
+    }
   }
 }
 
