@@ -5,6 +5,11 @@
 #include <cstring>
 #include <utility>
 
+#include "binade/scratch.hpp"
+#if BINADE_ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace binade {
 namespace {
 
@@ -23,8 +28,23 @@ std::size_t size_of_class(std::size_t index) {
   return buffer_pool::alignment * (exponent == 0 ? part + 1 : (8 + part) << (exponent - 1));
 }
 
+// What waits, and what a block has beyond the bytes that were asked for, is nobody's: the address sanitizer finds who
+// touches it.
+#if BINADE_ADDRESS_SANITIZER
+void hide(const std::byte* block, std::size_t size) {
+  __asan_poison_memory_region(block, size);
+}
+void show(const std::byte* block, std::size_t size) {
+  __asan_unpoison_memory_region(block, size);
+}
+#else
+void hide(const std::byte*, std::size_t) {}
+void show(const std::byte*, std::size_t) {}
+#endif
+
 std::byte* next_of(const std::byte* block) {
   std::byte* next = nullptr;
+  show(block, sizeof next);
   std::memcpy(&next, block, sizeof next);
   return next;
 }
@@ -62,6 +82,8 @@ std::byte* buffer_pool::allocate(std::size_t bytes) {
   }
   usage_.in_use += size;
   if (usage_.peak < usage_.in_use) usage_.peak = usage_.in_use;
+  hide(block, size);
+  show(block, bytes);
   return block;
 }
 
@@ -70,7 +92,9 @@ void buffer_pool::deallocate(std::byte* block, std::size_t bytes) noexcept {
   const std::lock_guard lock(mutex_);
   size_class& blocks = classes_[index];
   usage_.in_use -= size;
+  show(block, sizeof blocks.waiting);
   std::memcpy(block, &blocks.waiting, sizeof blocks.waiting);
+  hide(block, size);
   blocks.waiting = block;
   usage_.kept += size;
   while (usage_.kept > 2 * usage_.peak) {
@@ -87,6 +111,7 @@ void buffer_pool::free_waiting(std::size_t index) noexcept {
   std::byte*& waiting = classes_[index].waiting;
   while (waiting != nullptr) {
     std::byte* const block = std::exchange(waiting, next_of(waiting));
+    show(block, size_of_class(index));
     ::operator delete(block, block_alignment);
     usage_.kept -= size_of_class(index);
   }

@@ -85,7 +85,10 @@ struct pool_allocator {
   void deallocate(T* block, std::size_t count) noexcept {
     buffer_pool::of_small_things().deallocate(reinterpret_cast<std::byte*>(block), count * sizeof(T));
   }
-  bool operator==(const pool_allocator&) const = default;
+  template <class Other>
+  bool operator==(const pool_allocator<Other>&) const {
+    return true;
+  }
 };
 
 /// std::vector for what lives no longer than a step.

@@ -5,8 +5,18 @@
 #include <cstddef>
 #include <limits>
 #include <new>
-#include <utility>
 #include <vector>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define BINADE_ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BINADE_ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifndef BINADE_ADDRESS_SANITIZER
+#define BINADE_ADDRESS_SANITIZER 0
+#endif
 
 namespace binade::detail {
 
@@ -17,18 +27,12 @@ class scratch_blocks {
   static constexpr std::size_t smallest = 64, largest = std::size_t{1} << 18;  ///< bytes; powers of two
   static constexpr std::size_t most_kept = 8;                                  ///< of a size
 
-  static scratch_blocks& of_thread() {
-    thread_local scratch_blocks blocks;
-    return blocks;
-  }
   scratch_blocks() = default;
   scratch_blocks(const scratch_blocks&) = delete;
   scratch_blocks& operator=(const scratch_blocks&) = delete;
   ~scratch_blocks() {
-    for (size_class& kept : sizes_) {
+    for (size_class& kept : sizes_)
       while (kept.count > 0) ::operator delete(kept.blocks[--kept.count]);
-      kept.count = most_kept;  // what still comes back, from a destructor that runs later, is not kept
-    }
   }
 
   void* take(std::size_t bytes) {
@@ -36,7 +40,7 @@ class scratch_blocks {
     size_class& kept = sizes_[index_of(bytes)];
     return kept.count > 0 ? kept.blocks[--kept.count] : ::operator new(smallest << index_of(bytes));
   }
-  /// @param bytes  as they were given to take(), of this thread or another
+  /// @param block  of take() of any object, or of operator new   @param bytes  as they were given to it
   void give_back(void* block, std::size_t bytes) noexcept {
     if (bytes > largest) return ::operator delete(block);
     size_class& kept = sizes_[index_of(bytes)];
@@ -44,10 +48,11 @@ class scratch_blocks {
     kept.blocks[kept.count++] = block;
   }
 
- private:
-  static std::size_t index_of(std::size_t bytes) {
+  static constexpr std::size_t index_of(std::size_t bytes) {
     return bytes <= smallest ? 0 : static_cast<std::size_t>(std::bit_width((bytes - 1) / smallest));
   }
+
+ private:
   struct size_class {
     std::array<void*, most_kept> blocks;
     std::size_t count = 0;
@@ -55,22 +60,54 @@ class scratch_blocks {
   std::array<size_class, static_cast<std::size_t>(std::bit_width(largest / smallest))> sizes_;
 };
 
+/// Those of this thread; null once they are gone (destructors of other objects may still run), and under the address
+/// sanitizer, which is to see every list.
+inline scratch_blocks* scratch_of_thread() {
+#if BINADE_ADDRESS_SANITIZER
+  return nullptr;
+#else
+  static constinit thread_local bool is_over = false;
+  struct owner {
+    scratch_blocks blocks;
+    ~owner() { is_over = true; }
+  };
+  if (is_over) return nullptr;
+  static thread_local owner of_thread;
+  return &of_thread.blocks;
+#endif
+}
+
 /// Of std::vector.
 template <class T>
 struct scratch_allocator {
   using value_type = T;
+  static_assert(alignof(T) <= __STDCPP_DEFAULT_NEW_ALIGNMENT__);
 
   scratch_allocator() = default;
   template <class Other>
   scratch_allocator(const scratch_allocator<Other>&) noexcept {}
   T* allocate(std::size_t count) {
     if (count > std::numeric_limits<std::size_t>::max() / sizeof(T)) throw std::bad_alloc();
-    return static_cast<T*>(scratch_blocks::of_thread().take(count * sizeof(T)));
+    scratch_blocks* const blocks = scratch_of_thread();
+    // Whole size classes, as the block may go back to a thread that keeps it.
+    return static_cast<T*>(blocks != nullptr ? blocks->take(count * sizeof(T))
+                                             : ::operator new(size_of_class(count * sizeof(T))));
   }
   void deallocate(T* block, std::size_t count) noexcept {
-    scratch_blocks::of_thread().give_back(block, count * sizeof(T));
+    scratch_blocks* const blocks = scratch_of_thread();
+    if (blocks == nullptr) return ::operator delete(block);
+    blocks->give_back(block, count * sizeof(T));
   }
-  bool operator==(const scratch_allocator&) const = default;
+  template <class Other>
+  bool operator==(const scratch_allocator<Other>&) const {
+    return true;
+  }
+
+ private:
+  static std::size_t size_of_class(std::size_t bytes) {
+    if (BINADE_ADDRESS_SANITIZER || bytes > scratch_blocks::largest) return bytes;
+    return scratch_blocks::smallest << scratch_blocks::index_of(bytes);
+  }
 };
 
 /// A list for the time of one call.
