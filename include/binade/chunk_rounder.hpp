@@ -95,6 +95,7 @@ class chunk_rounder {
   /// Adds what quantize() was last given and gave to the counters.
   void count(counter& counts, const float* x, const near_scales& s, const float* values, std::size_t count) {
     const float* const scales = scale_of_each(s, count);
+    counts.note_scales(scales, s.run >= count || s.stored == nullptr ? 1 : count);
     if (is_direct_) return counts.add(x, scales, values, count);
     counts.add_scaled(x, scales, s.stored == nullptr ? x : scaled_, values, count);
   }

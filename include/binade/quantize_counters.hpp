@@ -35,8 +35,8 @@ struct quantize_counters {
   std::uint64_t exact = 0;        ///< the value is x, and x is not saturated
   std::uint64_t subnormal = 0;    ///< the value is not zero and a subnormal number of the format, times s
   std::uint64_t top_binade = 0;   ///< the value is finite and in the format's highest binade, or above it, times s
-  float smallest_scale = std::numeric_limits<float>::infinity();  ///< of all s; 1 without scales
-  float largest_scale = 0;   ///< of the finite ones; of two levels their product, rounded
+  float smallest_scale = std::numeric_limits<float>::infinity();  ///< of all finite s; 1 without scales
+  float largest_scale = 0;                                        ///< likewise; of two levels the products
   double sum_sq_value = 0;   ///< sum of value^2 over the elements where x and its value are finite
   double sum_magnitude = 0;  ///< sum of |x| over the same; in float32 in a lane, in double from there on
   double sum_growth = 0;     ///< sum of |value| - |x| over the same; likewise
@@ -109,14 +109,22 @@ class counter {
                                                                                     : 0.0f),
         top_binade_(binade_of(cut(f.max_finite()))) {}
 
+  /// Notes scales of groups, whose elements go to one of the others.
+  void note_scales(const float* scales, std::size_t count) {
+    for (std::size_t k = 0; k < count; ++k) {
+      if (!(scales[k] <= std::numeric_limits<float>::max())) continue;
+      counts_.smallest_scale = std::min(counts_.smallest_scale, scales[k]);
+      counts_.largest_scale = std::max(counts_.largest_scale, scales[k]);
+    }
+  }
   /// The next count elements.
   /// @param scales  x / scales is what is rounded
   void add(const float* x, const float* scales, const float* values, std::size_t count) {
     add_pieces<way::divide>(x, scales, scales, values, count);
   }
-  /// @param inverses  1 / scales, which are exact
-  void add(const float* x, const float* scales, const float* inverses, const float* values, std::size_t count) {
-    add_pieces<way::multiply>(x, scales, inverses, values, count);
+  /// @param powers  scales, all of them powers of two whose products with the largest and least value are exact
+  void add_powers(const float* x, const float* powers, const float* values, std::size_t count) {
+    add_pieces<way::compare>(x, powers, powers, values, count);
   }
   /// @param scaled  what is rounded
   void add_scaled(const float* x, const float* scales, const float* scaled, const float* values, std::size_t count) {
@@ -134,8 +142,9 @@ class counter {
   static constexpr std::size_t chunk = reduction::chunk_size, lanes = reduction::lane_count;
 
  private:
-  /// How an element over its scale follows from what is given beside it.
-  enum class way { divide, multiply, take };
+  /// How an element over its scale is told to be beyond the format: divided, as it is given, or by the product of the
+  /// format's ends and the scale.
+  enum class way { divide, take, compare };
 
   /// Pieces that end where chunks do: a part of a larger array may begin anywhere.
   template <way Way>
@@ -188,9 +197,6 @@ class counter {
                                          std::size_t count) {
       std::uint32_t nonzero = 0, saturated = 0, underflowed = 0, nans = 0, infinities = 0, exact = 0, subnormal = 0,
                     top = 0, amax = 0;
-      // Scales are not negative: their bits compare as they do, with NaN above all others.
-      std::uint32_t smallest_scale = std::bit_cast<std::uint32_t>(self->counts_.smallest_scale),
-                    largest_scale = std::bit_cast<std::uint32_t>(self->counts_.largest_scale);
       const float largest = self->largest_, least = self->least_, lowest_normal = self->lowest_normal_,
                   top_binade = self->top_binade_;
       for (std::size_t i = 0; i < count; ++i) {
@@ -201,10 +207,11 @@ class counter {
         nans += is_nan;
         infinities += is_infinite;
         nonzero += is_nonzero;
-        const float s = scales[i], scaled = Way == way::divide ? x[i] / s : Way == way::multiply ? x[i] * by[i] : by[i];
+        const float s = scales[i], scaled = Way == way::divide ? x[i] / s : Way == way::take ? by[i] : x[i];
+        const float upper = Way == way::compare ? largest * s : largest,
+                    lower = Way == way::compare ? least * s : least;
         // Comparisons with NaN are false.
-        const std::uint32_t is_saturated =
-            std::uint32_t(scaled > largest) | std::uint32_t(scaled < least) | is_infinite;
+        const std::uint32_t is_saturated = std::uint32_t(scaled > upper) | std::uint32_t(scaled < lower) | is_infinite;
         saturated += is_saturated;
         const std::uint32_t value = std::bit_cast<std::uint32_t>(values[i]) & 0x7fffffff;
         const std::uint32_t is_zero = std::uint32_t(value == 0);
@@ -214,9 +221,6 @@ class counter {
         subnormal += std::uint32_t(size < lowest_normal * s) & ~is_zero;
         top += std::uint32_t(size >= top_binade * s) & std::uint32_t(value < 0x7f800000) & ~is_zero;
         amax = std::max(amax, finite_magnitude(x[i]));
-        const std::uint32_t scale = std::bit_cast<std::uint32_t>(s);
-        smallest_scale = std::min(smallest_scale, scale);
-        largest_scale = std::max(largest_scale, finite_magnitude(s));
       }
       self->counts_.nonzero += nonzero;
       self->counts_.saturated += saturated;
@@ -227,8 +231,6 @@ class counter {
       self->counts_.subnormal += subnormal;
       self->counts_.top_binade += top;
       self->counts_.amax = std::max(self->counts_.amax, std::bit_cast<float>(amax));
-      self->counts_.smallest_scale = std::bit_cast<float>(smallest_scale);
-      self->counts_.largest_scale = std::bit_cast<float>(largest_scale);
     }
   };
   struct sum_body {

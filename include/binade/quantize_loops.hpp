@@ -143,14 +143,16 @@ inline bool quantize_in_blocks(std::span<const float> x, const axis_view& view, 
   return true;
 }
 
-/// inverses[k] = 1 / scales[k]; false unless all are exact, the scales being powers of two.
-inline bool invert(const float* scales, float* inverses, std::size_t count) {
-  bool are_finite = true;
-  for (std::size_t k = 0; k < count; ++k) {
-    inverses[k] = 1 / scales[k];
-    are_finite &= inverses[k] - inverses[k] == 0;
+/// each[i] = numbers[i / run].
+struct spread_body {
+  BINADE_ALWAYS_INLINE static void run(const float* __restrict numbers, std::size_t run, float* __restrict each,
+                                       std::size_t count) {
+    each_in_runs(numbers, run, count, [=](float number, std::size_t i) BINADE_INLINE_LAMBDA { each[i] = number; });
   }
-  return are_finite;
+};
+/// True if the products of a group_rounder's powers of two with a value of its format are exact: they are not so small.
+inline bool have_exact_products(const float* scales, std::size_t count) {
+  return std::all_of(scales, scales + count, [](float s) { return s >= 0x1p-60f; });
 }
 
 /// Rounds whole groups of the inner level and counts.
@@ -158,7 +160,7 @@ inline bool invert(const float* scales, float* inverses, std::size_t count) {
 inline void count_groups(const group_rounder& rounder, const quantizer& q, const outer_scale& outer, std::size_t size,
                          std::span<const float> x, std::span<float> out, counter& counters) {
   constexpr std::size_t longest = counter::chunk, most_groups = longest / 16;
-  float values[longest], scales[longest], by[longest], inner[most_groups], inverse[most_groups];
+  float values[longest], scales[longest], scaled[longest], inner[most_groups];
   double product[most_groups], inverse_product[most_groups];
   const scale_levels levels(q);
   // As much as stays in the nearest cache, in batches of 16 groups.
@@ -168,27 +170,22 @@ inline void count_groups(const group_rounder& rounder, const quantizer& q, const
     const float* const from = x.data() + first;
     float* const to = out.data() == x.data() ? values : out.data() + first;
     rounder(from, groups, to, &inner[0]);
-    const auto spread = [&](const float* numbers, float* each) {
-      for (std::size_t k = 0; k < groups; ++k) std::fill_n(each + k * size, size, numbers[k]);
-    };
     if (q.levels == 2) {
       for (std::size_t k = 0; k < groups; ++k) {
         product[k] = levels.product(inner[k], outer);
         inverse_product[k] = 1 / product[k];
         inner[k] = float(product[k]);
       }
-      lane_odd_quotient(from, product, inverse_product, size, by, count);
-      spread(inner, scales);
-      counters.add_scaled(from, scales, by, to, count);
-    } else {
-      spread(inner, scales);
-      if (invert(inner, inverse, groups)) {
-        spread(inverse, by);
-        counters.add(from, scales, by, to, count);
-      } else {
-        counters.add(from, scales, to, count);
-      }
+      lane_odd_quotient(from, product, inverse_product, size, scaled, count);
     }
+    counters.note_scales(inner, groups);
+    run_best<spread_body>(&inner[0], size, &scales[0], count);
+    if (q.levels == 2)
+      counters.add_scaled(from, scales, scaled, to, count);
+    else if (have_exact_products(inner, groups))
+      counters.add_powers(from, scales, to, count);
+    else
+      counters.add(from, scales, to, count);
     if (to == values) std::copy_n(values, count, out.data() + first);
     first += count;
   }
@@ -199,23 +196,21 @@ inline void count_groups(const group_rounder& rounder, const quantizer& q, const
 inline void count_columns(const group_rounder& rounder, std::size_t size, std::span<const float> x,
                           const axis_view& view, std::span<float> out, counter& counters) {
   const std::size_t row = view.inner, repeats = std::max<std::size_t>(1, 1024 / row);
-  std::vector<float> scales(repeats * row), inverses(repeats * row),
-      values(out.data() == x.data() ? std::min(size, view.length) * row : 0);
+  std::vector<float> scales(repeats * row), values(out.data() == x.data() ? std::min(size, view.length) * row : 0);
   for (std::size_t o = 0; o < view.outer; ++o)
     for (std::size_t j = 0; j < view.length; j += size) {
       const std::size_t first = (o * view.length + j) * row, rows = std::min(size, view.length - j);
       const float* const from = x.data() + first;
       float* const to = values.empty() ? out.data() + first : values.data();
       rounder.columns(from, rows, row, row, to, scales.data(), false);
-      const bool has_inverses = invert(scales.data(), inverses.data(), row);
-      for (std::size_t k = 1; k < std::min(repeats, rows); ++k) {
+      counters.note_scales(scales.data(), row);
+      const bool are_exact = have_exact_products(scales.data(), row);
+      for (std::size_t k = 1; k < std::min(repeats, rows); ++k)
         std::copy_n(scales.data(), row, scales.data() + k * row);
-        std::copy_n(inverses.data(), row, inverses.data() + k * row);
-      }
       for (std::size_t done = 0; done < rows; done += repeats) {
         const std::size_t at = done * row, count = std::min(repeats, rows - done) * row;
-        if (has_inverses)
-          counters.add(from + at, scales.data(), inverses.data(), to + at, count);
+        if (are_exact)
+          counters.add_powers(from + at, scales.data(), to + at, count);
         else
           counters.add(from + at, scales.data(), to + at, count);
       }

@@ -183,7 +183,7 @@ rounding_counts quantize_counted(thread_pool& pool, std::span<const float> x, co
 }
 
 exponent_histogram sampled_exponents(thread_pool& pool, std::span<const float> x) {
-  constexpr std::size_t run = 64, group = 1024, buffered = 4096, piece = buffered / run * group;
+  constexpr std::size_t run = 64, group = 2048, buffered = 4096, piece = buffered / run * group;
   exponent_histogram total;
   if (x.size() <= buffered) {
     total.add(x);
@@ -195,7 +195,7 @@ exponent_histogram sampled_exponents(thread_pool& pool, std::span<const float> x
     std::size_t count = 0;
     for (std::size_t first = p * piece; first < std::min(x.size(), (p + 1) * piece); first += group) {
       const std::uint32_t fraction = std::uint32_t(first / group) * 0x9e3779b9u;  // of 2^32: k times the golden ratio
-      const std::size_t begin = first + (fraction >> 28) * run;
+      const std::size_t begin = first + (fraction >> 27) * run;
       if (begin >= x.size()) continue;
       const std::size_t here = std::min(run, x.size() - begin);
       std::copy_n(x.data() + begin, here, taken + count);

@@ -35,8 +35,8 @@ struct rounding_counts {
 rounding_counts quantize_counted(thread_pool& pool, std::span<const float> x, const axis_view& view, const quantizer& q,
                                  const noise_source& source, std::span<float> out);
 
-/// The exponents of a sixteenth of an array: of the k-th 1024 elements, 64 neighbours from place
-/// 64 floor(16 frac(k 0.618...)) on, so that every column of a matrix has its turn; of an array of up to 4096 elements,
+/// The exponents of a part of an array: of the k-th 2048 elements, 64 neighbours from place
+/// 64 floor(32 frac(k 0.618...)) on, so that every column of a matrix has its turn; of an array of up to 4096 elements,
 /// of all.
 exponent_histogram sampled_exponents(thread_pool& pool, std::span<const float> x);
 
