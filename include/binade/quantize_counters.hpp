@@ -109,13 +109,14 @@ class counter {
                                                                                     : 0.0f),
         top_binade_(binade_of(cut(f.max_finite()))) {}
 
-  /// Notes scales of groups, whose elements go to one of the others.
-  void note_scales(const float* scales, std::size_t count) {
-    for (std::size_t k = 0; k < count; ++k) {
-      if (!(scales[k] <= std::numeric_limits<float>::max())) continue;
-      counts_.smallest_scale = std::min(counts_.smallest_scale, scales[k]);
-      counts_.largest_scale = std::max(counts_.largest_scale, scales[k]);
-    }
+  /// Notes scales of groups, whose elements go to one of the others.  Returns the smallest one.
+  float note_scales(const float* scales, std::size_t count) {
+    std::uint32_t smallest = std::bit_cast<std::uint32_t>(std::numeric_limits<float>::infinity()), largest = 0;
+    run_best<range_body>(scales, count, &smallest, &largest);
+    const float least = std::bit_cast<float>(smallest);
+    counts_.smallest_scale = std::min(counts_.smallest_scale, least);
+    counts_.largest_scale = std::max(counts_.largest_scale, std::bit_cast<float>(largest));
+    return least;
   }
   /// The next count elements.
   /// @param scales  x / scales is what is rounded
@@ -187,6 +188,20 @@ class counter {
       const float size = std::bit_cast<float>(a & both & 0x7fffffff);
       magnitude[lane] += size;
       growth[lane] += std::bit_cast<float>(b & both & 0x7fffffff) - size;
+    }
+  };
+
+  /// The range of finite scales.  They are not negative: their bits compare as they do.
+  struct range_body {
+    BINADE_ALWAYS_INLINE static void run(const float* scales, std::size_t count, std::uint32_t* smallest,
+                                         std::uint32_t* largest) {
+      std::uint32_t least = *smallest, most = *largest;
+      for (std::size_t k = 0; k < count; ++k) {
+        least = std::min(least, std::bit_cast<std::uint32_t>(scales[k]));
+        most = std::max(most, finite_magnitude(scales[k]));
+      }
+      *smallest = least;
+      *largest = most;
     }
   };
 

@@ -150,10 +150,8 @@ struct spread_body {
     each_in_runs(numbers, run, count, [=](float number, std::size_t i) BINADE_INLINE_LAMBDA { each[i] = number; });
   }
 };
-/// True if the products of a group_rounder's powers of two with a value of its format are exact: they are not so small.
-inline bool have_exact_products(const float* scales, std::size_t count) {
-  return std::all_of(scales, scales + count, [](float s) { return s >= 0x1p-60f; });
-}
+/// A group_rounder's powers of two from here on have exact products with the values of its format.
+inline constexpr float least_exact_scale = 0x1p-60f;
 
 /// Rounds whole groups of the inner level and counts.
 /// @param out  x or memory apart from it
@@ -178,11 +176,11 @@ inline void count_groups(const group_rounder& rounder, const quantizer& q, const
       }
       lane_odd_quotient(from, product, inverse_product, size, scaled, count);
     }
-    counters.note_scales(inner, groups);
+    const float smallest = counters.note_scales(inner, groups);
     run_best<spread_body>(&inner[0], size, &scales[0], count);
     if (q.levels == 2)
       counters.add_scaled(from, scales, scaled, to, count);
-    else if (have_exact_products(inner, groups))
+    else if (smallest >= least_exact_scale)
       counters.add_powers(from, scales, to, count);
     else
       counters.add(from, scales, to, count);
@@ -203,8 +201,7 @@ inline void count_columns(const group_rounder& rounder, std::size_t size, std::s
       const float* const from = x.data() + first;
       float* const to = values.empty() ? out.data() + first : values.data();
       rounder.columns(from, rows, row, row, to, scales.data(), false);
-      counters.note_scales(scales.data(), row);
-      const bool are_exact = have_exact_products(scales.data(), row);
+      const bool are_exact = counters.note_scales(scales.data(), row) >= least_exact_scale;
       for (std::size_t k = 1; k < std::min(repeats, rows); ++k)
         std::copy_n(scales.data(), row, scales.data() + k * row);
       for (std::size_t done = 0; done < rows; done += repeats) {
