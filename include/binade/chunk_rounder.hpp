@@ -117,11 +117,17 @@ class chunk_rounder {
   /// The scale of every element; of two levels their product in float32.
   const float* scale_of_each(const near_scales& s, std::size_t count) {
     if (s.product == nullptr && s.run == 1 && s.stored != nullptr) return s.stored;
+    if (s.stored == nullptr || s.run >= count) {
+      const float only = s.stored == nullptr ? 1 : s.product == nullptr ? s.stored[0] : float(s.product[0]);
+      if (only != filled_with_ || filled_ < count) std::fill_n(scales_, count, only);
+      filled_ = only == filled_with_ ? std::max(filled_, count) : count;
+      filled_with_ = only;
+      return scales_;
+    }
+    filled_ = 0;
     for (std::size_t begin = 0, group = 0; begin < count; begin += s.run, ++group) {
-      const float scale = s.stored == nullptr ? 1 : s.product == nullptr ? s.stored[group] : float(s.product[group]);
-      const std::size_t run = s.stored == nullptr ? count : s.run;
-      std::fill_n(scales_ + begin, std::min(run, count - begin), scale);
-      if (run >= count) break;
+      const float scale = s.product == nullptr ? s.stored[group] : float(s.product[group]);
+      std::fill_n(scales_ + begin, std::min(s.run, count - begin), scale);
     }
     return scales_;
   }
@@ -129,6 +135,8 @@ class chunk_rounder {
   element element_;
   array_rounder rounder_;
   bool is_direct_, in_float_;
+  float filled_with_ = 0;  // what the first filled_ of scales_ are
+  std::size_t filled_ = 0;
   float scaled_[scaled_walk::longest], scales_[scaled_walk::longest];
 };
 
