@@ -19,7 +19,7 @@ CASES = [
     (2, 64, 4, 128, 16),
     (4, 128, 4, 128, 8),
 ]
-RECIPES = ["f32", "e4m3fn@tensor", "mxfp4"]
+RECIPES = ["f32", "e4m3fn@tensor", "mxfp4", "nvfp4"]
 EVERY = (0, 10, 1)
 
 

@@ -1,6 +1,7 @@
 #pragma once
 // Chunks of an array to the grid of a quantizer, by the scales that lie beside them.
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -55,6 +56,7 @@ class chunk_rounder {
     if (is_direct_ && s.run > 1 && rounder_.lanes() != nullptr)
       return lane_quantize(*rounder_.lanes(), x, s.stored, s.inverse, s.run, noise, values, count, streams);
     elements(x, s, noise, values, count);
+    if (s.stored == nullptr) return;
     if (s.product != nullptr) return multiply(s, values, count);
     lane_scale_up(s.stored, s.run, values, count);
   }
@@ -91,9 +93,11 @@ class chunk_rounder {
       if (s.stored[i / s.run] != s.stored[i / s.run] || scaled_[i] != scaled_[i]) codes[i] = 0;
   }
   /// Adds what quantize() was last given and gave to the counters.
-  void count(counter& counts, const float* x, const near_scales& s, const float* values, std::size_t count) const {
-    if (is_direct_) return counts.add(x, s.stored, values, count);
-    counts.add_scaled(x, scaled_, values, count);
+  void count(counter& counts, const float* x, const near_scales& s, const float* values, std::size_t count) {
+    const float* const scales = scale_of_each(s, count);
+    counts.note_scales(scales, s.run >= count || s.stored == nullptr ? 1 : count);
+    if (is_direct_) return counts.add(x, scales, values, count);
+    counts.add_scaled(x, scales, s.stored == nullptr ? x : scaled_, values, count);
   }
 
  private:
@@ -110,10 +114,30 @@ class chunk_rounder {
     run_best<divide_body>(x, s.stored, s.run, scaled, count);
   }
 
+  /// The scale of every element; of two levels their product in float32.
+  const float* scale_of_each(const near_scales& s, std::size_t count) {
+    if (s.product == nullptr && s.run == 1 && s.stored != nullptr) return s.stored;
+    if (s.stored == nullptr || s.run >= count) {
+      const float only = s.stored == nullptr ? 1 : s.product == nullptr ? s.stored[0] : float(s.product[0]);
+      if (only != filled_with_ || filled_ < count) std::fill_n(scales_, count, only);
+      filled_ = only == filled_with_ ? std::max(filled_, count) : count;
+      filled_with_ = only;
+      return scales_;
+    }
+    filled_ = 0;
+    for (std::size_t begin = 0, group = 0; begin < count; begin += s.run, ++group) {
+      const float scale = s.product == nullptr ? s.stored[group] : float(s.product[group]);
+      std::fill_n(scales_ + begin, std::min(s.run, count - begin), scale);
+    }
+    return scales_;
+  }
+
   element element_;
   array_rounder rounder_;
   bool is_direct_, in_float_;
-  float scaled_[scaled_walk::longest];
+  float filled_with_ = 0;  // what the first filled_ of scales_ are
+  std::size_t filled_ = 0;
+  float scaled_[scaled_walk::longest], scales_[scaled_walk::longest];
 };
 
 }  // namespace binade::detail

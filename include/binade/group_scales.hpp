@@ -120,16 +120,13 @@ constexpr bool scale_divisors_are_short(const quantizer& q) {
 /// Walks an array in storage order, chunk by chunk, with the scales of each element beside it.
 class scaled_walk {
  public:
-  /// Elements that a chunk has at most; with lists that have an entry for each, `chunk`, of which counter::chunk is a
-  /// multiple.
+  /// Elements that a chunk has at most; with lists that have an entry for each, `chunk`.
   static constexpr std::size_t longest = 4096, chunk = 1024;
   static constexpr std::size_t shortest_lanes = 64;  ///< inner from which on a chunk may be a part of one strip's row
 
   /// @param x  the array; null where run() is not called
-  /// @param each  the lists of near_scales have an entry for every element, chunks begin at multiples of `chunk`, and
-  ///              without levels the scale is 1
   /// @param known  null, or scales that run() takes as they are
-  scaled_walk(const float* x, const axis_view& view, const quantizer& q, bool each, const known_scales* known = nullptr)
+  scaled_walk(const float* x, const axis_view& view, const quantizer& q, const known_scales* known = nullptr)
       : x_(x),
         view_(view),
         quantizer_(q),
@@ -138,10 +135,9 @@ class scaled_walk {
         grid_(q.levels == 0 ? scale_grid{{1, view.size(), 1}, 1, std::max<std::size_t>(1, view.size())}
                             : grid_of(q.scalings[0], view)),
         has_multiplier_(q.order != operation_order::standard),
-        each_(each),
-        has_inverse_product_(!each && !has_multiplier_ && short_quotients_suffice(q)),
+        has_inverse_product_(!has_multiplier_ && short_quotients_suffice(q)),
         has_short_scales_(q.levels > 0 && scale_divisors_are_short(q)),
-        has_inverse_(!each_ && q.levels == 1 && !has_multiplier_ && q.scalings[0].format.precision == 1 &&
+        has_inverse_(q.levels == 1 && !has_multiplier_ && q.scalings[0].format.precision == 1 &&
                      q.scalings[0].rule != scale_rule::static_scale &&
                      double(float(1 / q.scalings[0].format.max_finite())) == 1 / q.scalings[0].format.max_finite() &&
                      double(float(1 / q.scalings[0].format.min_normal())) == 1 / q.scalings[0].format.min_normal()) {}
@@ -152,12 +148,8 @@ class scaled_walk {
   void run(Visit visit) {
     if (view_.size() == 0) return;
     if (known_ != nullptr && !known_->inner.empty()) return run_with(known_->inner, {}, visit);
-    if (quantizer_.levels == 0 && !each_) return visit_unscaled(visit);
+    if (quantizer_.levels == 0) return visit_unscaled(visit);
     reserve();
-    if (quantizer_.levels == 0) {
-      stored_.of_group[0] = 1;
-      return visit_all(0, view_.size(), visit);
-    }
     if (quantizer_.levels == 2) find_outer();
     const scaling& s = quantizer_.scalings[0];
     const bool needs_amax = s.rule != scale_rule::static_scale;
@@ -361,9 +353,9 @@ class scaled_walk {
   /// Chunks of [begin, end), for which all scales are known, and the lanes hold one of each i where inner > 1.
   template <class Visit>
   void visit_all(std::size_t begin, std::size_t end, Visit visit) {
-    if (!each_ && grid_.view.inner == 1 && grid_.tile_rows == 1 && grid_.tile_cols == grid_.view.length)
+    if (grid_.view.inner == 1 && grid_.tile_rows == 1 && grid_.tile_cols == grid_.view.length)
       return visit_rows(begin, end, visit);
-    if (!each_ && grid_.view.inner >= shortest_lanes) return visit_lanes(begin, end, visit);
+    if (grid_.view.inner >= shortest_lanes) return visit_lanes(begin, end, visit);
     for (std::size_t first = begin; first < end;) {
       const std::size_t count = std::min(end, (first / chunk + 1) * chunk) - first;
       each_used([&](auto& numbers) { fill(numbers, first, count); });
@@ -441,7 +433,7 @@ class scaled_walk {
   scale_levels levels_;
   const known_scales* known_;
   scale_grid grid_;
-  bool has_multiplier_, each_, has_inverse_product_, has_short_scales_, has_inverse_;
+  bool has_multiplier_, has_inverse_product_, has_short_scales_, has_inverse_;
   scratch_vector<outer_scale> outer_;
   scratch_vector<float> quotients_;
   group_numbers<float> stored_, inverse_, multiplier_;

@@ -32,7 +32,7 @@ BINADE_LOOP_FUNCTION scaled_operand split(std::span<const float> x, const axis_v
   std::vector<float> elements(x.size());
   chunk_rounder rounder(q);
   std::uint32_t noise_buffer[scaled_walk::longest];
-  scaled_walk walk(x.data(), view, q, false);
+  scaled_walk walk(x.data(), view, q);
   walk.run([&](std::size_t first, std::size_t n, const near_scales& scales) {
     rounder.elements(x.data() + first, scales, chunk_noise(q.elem, source, first, {noise_buffer, n}),
                      elements.data() + first, n);

@@ -143,21 +143,76 @@ inline bool quantize_in_blocks(std::span<const float> x, const axis_view& view, 
   return true;
 }
 
-/// Rounds whole groups with powers of two as scales, and counts.
-inline void count_groups(const group_rounder& rounder, std::size_t size, std::span<const float> x, std::span<float> out,
-                         counter& counters) {
-  constexpr std::size_t longest = counter::chunk;
-  float values[longest], scaled[longest], scales[longest / 16], inverse[longest / 16];
+/// each[i] = numbers[i / run].
+struct spread_body {
+  BINADE_ALWAYS_INLINE static void run(const float* __restrict numbers, std::size_t run, float* __restrict each,
+                                       std::size_t count) {
+    each_in_runs(numbers, run, count, [=](float number, std::size_t i) BINADE_INLINE_LAMBDA { each[i] = number; });
+  }
+};
+/// A group_rounder's powers of two from here on have exact products with the values of its format.
+inline constexpr float least_exact_scale = 0x1p-60f;
+
+/// Rounds whole groups of the inner level and counts.
+/// @param out  x or memory apart from it
+inline void count_groups(const group_rounder& rounder, const quantizer& q, const outer_scale& outer, std::size_t size,
+                         std::span<const float> x, std::span<float> out, counter& counters) {
+  constexpr std::size_t longest = counter::chunk, most_groups = longest / 16;
+  float values[longest], scales[longest], scaled[longest], inner[most_groups];
+  double product[most_groups], inverse_product[most_groups];
+  const scale_levels levels(q);
+  // As much as stays in the nearest cache, in batches of 16 groups.
+  const std::size_t step = size <= 64 ? 1024 / size * size : longest / size * size;
   for (std::size_t first = 0; first < x.size();) {
-    const std::size_t count = std::min(longest / size * size, x.size() - first), groups = count / size;
+    const std::size_t count = std::min(step, x.size() - first), groups = count / size;
     const float* const from = x.data() + first;
-    rounder(from, groups, &values[0], &scales[0]);
-    for (std::size_t k = 0; k < groups; ++k) inverse[k] = 1 / scales[k];
-    lane_scale_down(from, scales, inverse, size, scaled, count);
-    counters.add_scaled(from, scaled, values, count);
-    std::copy_n(values, count, out.data() + first);
+    float* const to = out.data() == x.data() ? values : out.data() + first;
+    rounder(from, groups, to, &inner[0]);
+    if (q.levels == 2) {
+      for (std::size_t k = 0; k < groups; ++k) {
+        product[k] = levels.product(inner[k], outer);
+        inverse_product[k] = 1 / product[k];
+        inner[k] = float(product[k]);
+      }
+      lane_odd_quotient(from, product, inverse_product, size, scaled, count);
+    }
+    const float smallest = counters.note_scales(inner, groups);
+    run_best<spread_body>(&inner[0], size, &scales[0], count);
+    if (q.levels == 2)
+      counters.add_scaled(from, scales, scaled, to, count);
+    else if (smallest >= least_exact_scale)
+      counters.add_powers(from, scales, to, count);
+    else
+      counters.add(from, scales, to, count);
+    if (to == values) std::copy_n(values, count, out.data() + first);
     first += count;
   }
+}
+
+/// Rounds columns of groups of `size`, with powers of two as scales, and counts.
+/// @param out  x or memory apart from it
+inline void count_columns(const group_rounder& rounder, std::size_t size, std::span<const float> x,
+                          const axis_view& view, std::span<float> out, counter& counters) {
+  const std::size_t row = view.inner, repeats = std::max<std::size_t>(1, 1024 / row);
+  std::vector<float> scales(repeats * row), values(out.data() == x.data() ? std::min(size, view.length) * row : 0);
+  for (std::size_t o = 0; o < view.outer; ++o)
+    for (std::size_t j = 0; j < view.length; j += size) {
+      const std::size_t first = (o * view.length + j) * row, rows = std::min(size, view.length - j);
+      const float* const from = x.data() + first;
+      float* const to = values.empty() ? out.data() + first : values.data();
+      rounder.columns(from, rows, row, row, to, scales.data(), false);
+      const bool are_exact = counters.note_scales(scales.data(), row) >= least_exact_scale;
+      for (std::size_t k = 1; k < std::min(repeats, rows); ++k)
+        std::copy_n(scales.data(), row, scales.data() + k * row);
+      for (std::size_t done = 0; done < rows; done += repeats) {
+        const std::size_t at = done * row, count = std::min(repeats, rows - done) * row;
+        if (are_exact)
+          counters.add_powers(from + at, scales.data(), to + at, count);
+        else
+          counters.add(from + at, scales.data(), to + at, count);
+      }
+      if (!values.empty()) std::copy_n(to, rows * row, out.data() + first);
+    }
 }
 
 BINADE_LOOP_FUNCTION void quantize_part(std::span<const float> x, const axis_view& view, const quantizer& q,
@@ -175,32 +230,33 @@ BINADE_LOOP_FUNCTION void quantize_part(std::span<const float> x, const axis_vie
   if (q.levels == 0 && counters == nullptr) return quantize_unscaled(x, q.elem, source, out, streams);
 
   const std::size_t size = neighbours_in_group(view, q);
-  if (size != 0 && x.size() >= size && (counters == nullptr || q.levels == 1) &&
-      (known == nullptr || known->inner.empty())) {
+  if (size != 0 && x.size() >= size && (known == nullptr || known->inner.empty())) {
     const std::size_t done = x.size() / size * size;
     const outer_scale outer = q.levels == 2 ? outer_of(x, view, q, known) : outer_scale{};
     if (const std::optional<group_rounder> rounder = group_rounder::of(q, size, outer)) {
       if (counters == nullptr)
         (*rounder)(x.data(), x.size() / size, out.data(), nullptr, streams);
       else
-        count_groups(*rounder, size, x.first(done), out.first(done), *counters);
+        count_groups(*rounder, q, outer, size, x.first(done), out.first(done), *counters);
       if (done == x.size()) return;
       const known_scales of_rest{.outer = outer};
       return quantize_part(x.subspan(done), {1, x.size() - done, 1}, q, source, out.subspan(done), counters, &of_rest);
     }
   }
 
-  if (counters == nullptr && (known == nullptr || known->inner.empty()))
-    if (const std::optional<group_rounder> columns = rounder_of_columns(view, q))
-      return void(
-          round_all_columns<float>(*columns, q.scalings[0].tile_cols, x.data(), view, out.data(), nullptr, streams));
+  if (known == nullptr || known->inner.empty())
+    if (const std::optional<group_rounder> columns = rounder_of_columns(view, q)) {
+      const std::size_t rows = q.scalings[0].tile_cols;
+      if (counters != nullptr) return count_columns(*columns, rows, x, view, out, *counters);
+      return void(round_all_columns<float>(*columns, rows, x.data(), view, out.data(), nullptr, streams));
+    }
 
   const bool in_place = out.data() == x.data();
   constexpr std::size_t longest = scaled_walk::longest;
   chunk_rounder rounder(q);
   std::uint32_t noise_buffer[longest];
   float value_buffer[longest];
-  scaled_walk walk(x.data(), view, q, counters != nullptr, known);
+  scaled_walk walk(x.data(), view, q, known);
   walk.run([&](std::size_t first, std::size_t n, const near_scales& scales) {
     const float* const from = x.data() + first;
     float* const to = in_place ? value_buffer : out.data() + first;
@@ -253,7 +309,7 @@ BINADE_LOOP_FUNCTION void encode_part(std::span<const float> x, const axis_view&
     }
   chunk_rounder rounder(q);
   std::uint32_t noise_buffer[scaled_walk::longest];
-  scaled_walk walk(x.data(), view, q, false, known);
+  scaled_walk walk(x.data(), view, q, known);
   with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
     walk.run([&](std::size_t first, std::size_t n, const near_scales& scales) {
       const std::uint32_t* const noise = chunk_noise(e, source, first, {noise_buffer, n});
@@ -301,7 +357,7 @@ BINADE_LOOP_FUNCTION void decode(const encoded& array, const axis_view& view, co
     return std::visit([&](const auto& codes) { decoder(codes.data(), out.data(), count); }, array.codes);
   const std::vector<float> inner = detail::decode_scales(q.scalings[0].format, array.scales),
                            outer = detail::decode_scales(q.scalings[1].format, array.outer_scales);
-  detail::scaled_walk walk(nullptr, view, q, false);
+  detail::scaled_walk walk(nullptr, view, q);
   std::visit(
       [&](const auto& codes) {
         walk.run_with(inner, outer, [&](std::size_t first, std::size_t n, const detail::near_scales& near) {

@@ -19,10 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterable, Mapping
 
-__all__ = ["SCHEMA_VERSION", "Study", "Trial", "as_arrays", "mean"]
+__all__ = ["SCHEMA_VERSION", "Study", "Trial", "as_arrays", "exponent_counts", "mean"]
 
 SCHEMA_VERSION = 1  # what src/study/store.hpp writes
 FILE_NAME = "study.db"
+DETAILS = ("nans", "infinities", "exact", "subnormal", "top_binade", "smallest_scale", "largest_scale", "headroom", "bias",
+           "cosine", "exponents")
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,14 @@ class Study:
         return self._columns("evaluation", ("step", "validation_loss"), trial, "step")
 
     def quantization(self, trial: Trial | int) -> dict[str, list]:
-        """Columns step, site, gemm, operand, count, nonzero, saturated, underflowed, amax, sqnr_db."""
+        """Columns step, site, gemm, operand, count, nonzero, saturated, underflowed, amax, sqnr_db, nans, infinities, exact,
+        subnormal, top_binade, smallest_scale, largest_scale, headroom, bias, cosine, exponents; from nans on None in the rows
+        of a loss scale and of an older store.  `exponent_counts` reads the last one."""
         columns = ("step", "site", "gemm", "operand", "count", "nonzero", "saturated", "underflowed", "amax", "sqnr_db")
-        return self._columns("quantization", columns, trial, "step, site, gemm, operand")
+        there = {row[1] for row in self._connection.execute("PRAGMA table_info(quantization)")}
+        found = self._columns("quantization", columns + tuple(name for name in DETAILS if name in there), trial,
+                              "step, site, gemm, operand")
+        return found | {name: [None] * len(found["step"]) for name in DETAILS if name not in there}
 
     def measurements(self, trial: Trial | int) -> dict[str, list]:
         """Columns step, subject, quantity, value: what was measured of activations, logits, weights, gradients and updates."""
@@ -158,6 +165,15 @@ class Study:
             for name, value in zip(names, row):
                 columns[name].append(value)
         return columns
+
+
+def exponent_counts(text: str | None) -> dict[int | None, int]:
+    """How many elements of the sample have which exponent, floor(log2 |x|), ascending; zeros, if any, under None."""
+    if text is None:
+        return {}
+    zeros, first, *counts = (int(word) for word in text.split())
+    found: dict[int | None, int] = {None: zeros} if zeros else {}
+    return found | {first + k: count for k, count in enumerate(counts) if count}
 
 
 def mean(values: Iterable[float]) -> float:

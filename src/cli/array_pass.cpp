@@ -100,8 +100,9 @@ void double_rounder::count_part(std::span<const double> x, std::span<const doubl
     const bool is_nan = std::isnan(x[i]), is_nonzero = !is_nan && x[i] != 0;
     counts_.nans += std::uint64_t(is_nan);
     counts_.nonzero += std::uint64_t(is_nonzero);
-    counts_.saturated += std::uint64_t(x[i] > largest_ || x[i] < least_);
-    counts_.underflowed += std::uint64_t(is_nonzero && values[i] == 0);
+    const bool is_saturated = x[i] > largest_ || x[i] < least_;
+    counts_.saturated += std::uint64_t(is_saturated);
+    counts_.underflowed += std::uint64_t(is_nonzero && !is_saturated && values[i] == 0);
     if (std::isfinite(x[i])) counts_.amax = std::max(counts_.amax, std::fabs(x[i]));
     const bool counts = std::isfinite(x[i]) && std::isfinite(values[i]);
     const double error = counts ? x[i] - values[i] : 0;

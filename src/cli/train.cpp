@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -66,8 +67,9 @@ class run_log {
     events_->start_with(event_file_head(now) + (step > 0 ? event_restart(now, step + 1) : ""));
   }
   void add(const json& entry) { metrics_.add(entry.dump() + "\n"); }
-  void add(std::int64_t steps_made, const std::vector<named_scalar>& scalars) {
-    events_->add(event_scalars(seconds_since_1970(), steps_made, scalars));
+  void add(std::int64_t steps_made, const std::vector<named_scalar>& scalars,
+           const std::vector<named_histogram>& histograms = {}) {
+    events_->add(event_values(seconds_since_1970(), steps_made, scalars, histograms));
   }
   void flush() {
     metrics_.flush();
@@ -84,6 +86,22 @@ json to_json(const std::optional<double>& value) {
   return value ? json(*value) : json(nullptr);
 }
 
+void add_details(json& line, const counter_record& row) {
+  const rounding_details& d = *row.details;
+  line["nans"] = d.nans;
+  line["infinities"] = d.infinities;
+  line["exact"] = d.exact;
+  line["rounded"] = rounded_of(row);
+  line["subnormal"] = d.subnormal;
+  line["top_binade"] = d.top_binade;
+  line["smallest_scale"] = d.smallest_scale;
+  line["largest_scale"] = d.largest_scale;
+  line["headroom"] = d.headroom;
+  line["bias"] = d.bias;
+  line["cosine"] = d.cosine;
+  line["exponents"] = {{"zeros", d.exponents.zeros}, {"first", d.exponents.first}, {"counts", d.exponents.counts}};
+}
+
 class train_observer final : public run_observer {
  public:
   train_observer(run_log& log, progress_line& progress, const run_settings& run, std::string unit)
@@ -97,6 +115,7 @@ class train_observer final : public run_observer {
   void step_done(const trainer::step_result& done) override {
     const step_record& r = done.record;
     std::vector<named_scalar> scalars = scalars_of(r);
+    std::vector<named_histogram> histograms;
     const auto add_scalars = [&scalars](const auto& row) {
       for (named_scalar& scalar : scalars_of(row)) scalars.push_back(std::move(scalar));
     };
@@ -107,23 +126,20 @@ class train_observer final : public run_observer {
               {"gradient_norm", r.gradient_norm},
               {"clipped", r.clipped}});
     for (const counter_record& c : done.counters) {
-      log_.add({{"step", c.step},
-                {"site", c.site},
-                {"gemm", c.gemm},
-                {"operand", c.operand},
-                {"count", c.count},
-                {"nonzero", c.nonzero},
-                {"saturated", c.saturated},
-                {"underflowed", c.underflowed},
-                {"amax", c.amax},
-                {"sqnr_db", c.sqnr_db}});
+      json line{{"step", c.step},   {"site", c.site},       {"gemm", c.gemm},           {"operand", c.operand},
+                {"count", c.count}, {"nonzero", c.nonzero}, {"saturated", c.saturated}, {"underflowed", c.underflowed},
+                {"amax", c.amax},   {"sqnr_db", c.sqnr_db}};
+      if (c.details) add_details(line, c);
+      if (auto histogram = histogram_of(c)) histograms.push_back(std::move(*histogram));
+      log_.add(line);
       add_scalars(c);
     }
     for (const measurement_record& m : done.measurements) {
       log_.add({{"step", m.step}, {"subject", m.subject}, {"quantity", m.quantity}, {"value", m.value}});
       add_scalars(m);
+      if (m.subject == alarms_subject && m.value > 0) sound(m);
     }
-    log_.add(r.step + 1, scalars);
+    log_.add(r.step + 1, scalars, histograms);
     if (progress_.due()) show(r);
   }
   void evaluated(const evaluation_record& r) override {
@@ -135,6 +151,13 @@ class train_observer final : public run_observer {
 
  private:
   using clock = std::chrono::steady_clock;
+
+  // Says an alarm when it goes off for the first time.
+  void sound(const measurement_record& alarm) {
+    if (!std::exchange(has_sounded_[alarm.quantity], true))
+      progress_.say("alarm in step " + std::to_string(alarm.step) + ": " + alarm.quantity + " of " +
+                    std::to_string(static_cast<std::int64_t>(alarm.value)) + " of its arrays is beyond its limit");
+  }
 
   void show(const step_record& r) {
     const double seconds = std::chrono::duration<double>(clock::now() - start_).count();
@@ -153,6 +176,7 @@ class train_observer final : public run_observer {
   const clock::time_point start_ = clock::now();
   std::int64_t first_step_ = 0;
   std::string validation_;
+  std::map<std::string, bool> has_sounded_;  // by quantity
 };
 
 json summary_of(const run_settings& run, const data_source& source, const trial_settings& trial,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -105,6 +106,36 @@ void transform_axis(thread_pool& pool, const transform& t, bool inverse, const a
   });
 }
 
+quantize_counters quantize_and_count(thread_pool& pool, std::span<const float> x, const axis_view& view,
+                                     const quantizer& q, const noise_source& source, std::span<float> out,
+                                     bool samples) {
+  const auto count_part = [&](const axis_view& part, const quantizer& each, std::size_t first) {
+    detail::counter counter(q.elem.format, samples ? std::optional(first) : std::nullopt);
+    detail::quantize_part(x.subspan(first, part.size()), part, each, detail::from_element(source, first),
+                          out.subspan(first, part.size()), &counter, nullptr);
+    return counter.total();
+  };
+  detail::check_arguments("quantize", x.size(), view, q, &source);
+  detail::check_output(x, view, out);
+  if (pool.size() == 1 || x.size() <= smallest_part) return count_part(view, q, 0);
+  const quantizer each = with_known_scale(pool, q, x);
+  const array_pieces pieces = counted_pieces(view, each);
+  if (pieces.count() == 1) return count_part(view, q, 0);
+  std::vector<quantize_counters> of_piece(pieces.count());
+  pool.parallel_for(pieces.count(), [&](std::size_t k) {
+    const auto [first, part] = pieces[k];
+    of_piece[k] = count_part(part, each, first);
+  });
+  quantize_counters total;
+  reduction::neighbour_tree<detail::counter_sums> sums;
+  for (const quantize_counters& part : of_piece) {
+    total.merge(part);
+    sums.push(detail::counter_sums::of(part));
+  }
+  sums.root().write_to(total);
+  return total;
+}
+
 }  // namespace
 
 float amax(thread_pool& pool, std::span<const float> x) {
@@ -141,30 +172,44 @@ void inverse_hadamard(thread_pool& pool, std::span<const transform> transforms, 
 
 void quantize(thread_pool& pool, std::span<const float> x, const axis_view& view, const quantizer& q,
               const noise_source& source, std::span<float> out, quantize_counters* counters) {
-  if (pool.size() == 1 || x.size() <= smallest_part) return binade::quantize(x, view, q, source, out, counters);
-  if (counters == nullptr) return quantize_in_pieces(x, view, q, source, out, by_threads(pool), smallest_part);
+  if (counters != nullptr)
+    *counters = quantize_and_count(pool, x, view, q, source, out, false);
+  else if (pool.size() == 1 || x.size() <= smallest_part)
+    binade::quantize(x, view, q, source, out);
+  else
+    quantize_in_pieces(x, view, q, source, out, by_threads(pool), smallest_part);
+}
 
-  detail::check_arguments("quantize", x.size(), view, q, &source);
-  detail::check_output(x, view, out);
-  const quantizer each = with_known_scale(pool, q, x);
-  const array_pieces pieces = counted_pieces(view, each);
-  if (pieces.count() == 1) return binade::quantize(x, view, q, source, out, counters);
-  std::vector<quantize_counters> of_piece(pieces.count());
-  pool.parallel_for(pieces.count(), [&](std::size_t k) {
-    const auto [first, part] = pieces[k];
-    binade::quantize(x.subspan(first, part.size()), part, each, detail::from_element(source, first),
-                     out.subspan(first, part.size()), &of_piece[k]);
-  });
-  quantize_counters total;
-  reduction::neighbour_tree<double> square, error;
-  for (const quantize_counters& part : of_piece) {
-    total.merge(part);
-    square.push(part.sum_sq);
-    error.push(part.sum_sq_error);
+rounding_counts quantize_counted(thread_pool& pool, std::span<const float> x, const axis_view& view, const quantizer& q,
+                                 const noise_source& source, std::span<float> out) {
+  rounding_counts counts{.exponents = sampled_exponents(pool, x), .largest_value = q.elem.format.max_finite()};
+  counts.counters = quantize_and_count(pool, x, view, q, source, out, true);
+  return counts;
+}
+
+exponent_histogram sampled_exponents(thread_pool& pool, std::span<const float> x) {
+  constexpr std::size_t run = 64, group = 2048, buffered = 4096, piece = buffered / run * group;
+  exponent_histogram total;
+  if (x.size() <= buffered) {
+    total.add(x);
+    return total;
   }
-  total.sum_sq = square.root();
-  total.sum_sq_error = error.root();
-  *counters = total;
+  std::vector<exponent_histogram> of_piece((x.size() + piece - 1) / piece);
+  pool.parallel_for(of_piece.size(), [&](std::size_t p) {
+    float taken[buffered];
+    std::size_t count = 0;
+    for (std::size_t first = p * piece; first < std::min(x.size(), (p + 1) * piece); first += group) {
+      const std::uint32_t fraction = std::uint32_t(first / group) * 0x9e3779b9u;  // of 2^32: k times the golden ratio
+      const std::size_t begin = first + (fraction >> 27) * run;
+      if (begin >= x.size()) continue;
+      const std::size_t here = std::min(run, x.size() - begin);
+      std::copy_n(x.data() + begin, here, taken + count);
+      count += here;
+    }
+    of_piece[p].add({taken, count});
+  });
+  for (const exponent_histogram& h : of_piece) total.merge(h);
+  return total;
 }
 
 }  // namespace binade::kernels

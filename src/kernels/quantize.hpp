@@ -1,8 +1,10 @@
 // Fake-quantization of arrays by several threads.
 #pragma once
 
+#include <algorithm>
 #include <span>
 
+#include "binade/exponent_histogram.hpp"
 #include "binade/quantize.hpp"
 #include "kernels/parallel.hpp"
 
@@ -13,6 +15,30 @@ namespace binade::kernels {
 /// @throws std::invalid_argument as binade::quantize; nothing is written
 void quantize(thread_pool& pool, std::span<const float> x, const axis_view& view, const quantizer& q,
               const noise_source& source, std::span<float> out, quantize_counters* counters = nullptr);
+
+/// What a run keeps of one rounding.
+struct rounding_counts {
+  quantize_counters counters = {};
+  exponent_histogram exponents = {};  ///< sampled_exponents() of the array before it was rounded
+  double largest_value = 0;           ///< largest finite value of the format; 0 where there is none to speak of
+
+  /// Adds those of another array.
+  void merge(const rounding_counts& other) {
+    counters.merge(other.counters);
+    exponents.merge(other.exponents);
+    largest_value = std::max(largest_value, other.largest_value);
+  }
+};
+
+/// quantize(), and what is kept of it; the sums of its counters are of a quarter of the elements: in the k-th 128 of
+/// them, of the 32 neighbours whose number is the exclusive or of the digits of k in base 4.
+rounding_counts quantize_counted(thread_pool& pool, std::span<const float> x, const axis_view& view, const quantizer& q,
+                                 const noise_source& source, std::span<float> out);
+
+/// The exponents of a part of an array: of the k-th 2048 elements, 64 neighbours from place
+/// 64 floor(32 frac(k 0.618...)) on, so that every column of a matrix has its turn; of an array of up to 4096 elements,
+/// of all.
+exponent_histogram sampled_exponents(thread_pool& pool, std::span<const float> x);
 
 /// Largest finite magnitude of an array; 0 for an empty one.
 float amax(thread_pool& pool, std::span<const float> x);

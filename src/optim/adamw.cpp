@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/elementwise.hpp"
+#include "kernels/sum_terms.hpp"
 #include "optim/setting_values.hpp"
 #include "report/number_text.hpp"
 #include "util/toml_reader.hpp"
@@ -32,17 +33,46 @@ class adamw_rule final : public update_rule<T> {
         .epsilon = T(settings_.epsilon),
     };
     matrix_decay_ = T(1 - learning_rate * settings_.weight_decay);
+    mean_factor_ = 1 / (1 - whole_power(settings_.beta1, number));
+    second_factor_ = 1 / (1 - whole_power(settings_.beta2, number));
   }
   void apply(thread_pool& pool, const update_target<T>& target) const override {
     kernels::adamw_coefficients<T> coefficients = coefficients_;
     if (target.is_matrix) coefficients.decay = matrix_decay_;
     kernels::adamw<T>(pool, coefficients, target.gradient, target.weight, target.states[0], target.states[1]);
   }
+  update_sizes measure(thread_pool& pool, const update_target<T>& target) const override {
+    const T* const g = target.gradient.data();
+    const T* const m = target.states[0].data();
+    const T* const v = target.states[1].data();
+    const double factor = static_cast<double>(coefficients_.gradient_scale), epsilon = settings_.epsilon,
+                 least = epsilon * epsilon;
+    const double mean_factor = mean_factor_, second_factor = second_factor_;
+    const auto root_mean_of = [&](const auto& term) {
+      return std::sqrt(kernels::sum_terms<double>(pool, target.gradient.size(), term) /
+                       static_cast<double>(target.gradient.size()));
+    };
+    const double gradient_rms = root_mean_of([g, factor](std::size_t i) BINADE_KERNEL_BODY {
+      const double x = static_cast<double>(g[i]) * factor;
+      return x * x;
+    });
+    return {.gradient_ratio = root_mean_of([g, v, factor, second_factor, least](std::size_t i) BINADE_KERNEL_BODY {
+              const double x = static_cast<double>(g[i]) * factor, second = static_cast<double>(v[i]) * second_factor;
+              return x * x / (second > least ? second : least);
+            }),
+            .step_rms = root_mean_of([m, v, mean_factor, second_factor, epsilon](std::size_t i) BINADE_KERNEL_BODY {
+              const double step = static_cast<double>(m[i]) * mean_factor /
+                                  (std::sqrt(static_cast<double>(v[i]) * second_factor) + epsilon);
+              return step * step;
+            }),
+            .over_epsilon = gradient_rms / epsilon};
+  }
 
  private:
   adamw_settings settings_;
   kernels::adamw_coefficients<T> coefficients_ = {};
   T matrix_decay_ = T(1);
+  double mean_factor_ = 1, second_factor_ = 1;  ///< 1 over what the moments' bias is
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "binade/elementary.hpp"
 #include "binade/reduction.hpp"
 #include "kernels/elementwise.hpp"
+#include "kernels/sum_terms.hpp"
 #include "optim/setting_values.hpp"
 #include "report/number_text.hpp"
 #include "util/toml_reader.hpp"
@@ -64,6 +65,19 @@ class madam_rule final : public update_rule<T> {
                                     const T moved = T(double(w[i]) * math::exp(power) * shrink);
                                     w[i] = moved > limit ? limit : moved < -limit ? -limit : moved;
                                   });
+  }
+
+  update_sizes measure(thread_pool& pool, const update_target<T>& target) const override {
+    const T* const g = target.gradient.data();
+    const T* const v = target.states[0].data();
+    const double factor = static_cast<double>(factor_);
+    const double correction = static_cast<double>(correction_) * static_cast<double>(correction_);
+    const auto ratio = [g, v, factor, correction](std::size_t i) BINADE_KERNEL_BODY {
+      const double x = static_cast<double>(g[i]) * factor, second = static_cast<double>(v[i]) / correction;
+      return x == 0 ? 0 : x * x / second;
+    };
+    return {.gradient_ratio = std::sqrt(kernels::sum_terms<double>(pool, target.gradient.size(), ratio) /
+                                        static_cast<double>(target.gradient.size()))};
   }
 
  private:

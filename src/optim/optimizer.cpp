@@ -29,10 +29,10 @@ quantize_counters count_changes(std::span<const float> before, std::span<const f
                                 std::span<const float> stored) {
   quantize_counters c;
   c.count = before.size();
-  reduction::neighbour_tree<double> square, error;
-  constexpr std::size_t chunk = 4096;
+  reduction::neighbour_tree<detail::counter_sums> tree;
+  constexpr std::size_t chunk = reduction::chunk_size;
   for (std::size_t first = 0; first < before.size(); first += chunk) {
-    double squares = 0, errors = 0;
+    detail::counter_sums sums;
     for (std::size_t i = first; i < std::min(before.size(), first + chunk); ++i) {
       const double change = double(wanted[i]) - double(before[i]), kept = double(stored[i]) - double(before[i]);
       if (std::isnan(change)) {
@@ -40,17 +40,21 @@ quantize_counters count_changes(std::span<const float> before, std::span<const f
         continue;
       }
       c.nonzero += change != 0;
+      c.infinities += std::isinf(change);
+      c.saturated += std::isinf(change);
       c.underflowed += change != 0 && kept == 0;
+      c.exact += std::isfinite(change) && change == kept;
       if (!std::isfinite(change) || !std::isfinite(kept)) continue;
-      c.amax = std::max(c.amax, float(change < 0 ? -change : change));
-      squares += change * change;
-      errors += (change - kept) * (change - kept);
+      c.amax = std::max(c.amax, float(std::fabs(change)));
+      sums.square += change * change;
+      sums.error += (change - kept) * (change - kept);
+      sums.value_square += kept * kept;
+      sums.magnitude += std::fabs(change);
+      sums.growth += std::fabs(kept) - std::fabs(change);
     }
-    square.push(squares);
-    error.push(errors);
+    tree.push(sums);
   }
-  c.sum_sq = square.root();
-  c.sum_sq_error = error.root();
+  tree.root().write_to(c);
   return c;
 }
 
@@ -106,11 +110,11 @@ axis_view optimizer<T>::view_of(std::size_t parameter, bool flat) const {
 
 template <class T>
 void optimizer<T>::report(const observer_function& observer, std::size_t parameter, std::string_view what,
-                          const quantize_counters& counters) const {
+                          const kernels::rounding_counts& counts) const {
   const std::string_view name = parameters_[parameter].name;
   const std::size_t dot = name.rfind('.');
   const std::string_view site = dot == name.npos ? name : name.substr(0, dot);
-  observer({std::uint32_t(steps_), site, what, dot == name.npos ? "weight" : name.substr(dot + 1), counters});
+  observer({std::uint32_t(steps_), site, what, dot == name.npos ? "weight" : name.substr(dot + 1), counts});
 }
 
 template <class T>
@@ -124,7 +128,7 @@ void optimizer<T>::round_weight(std::size_t parameter, thread_pool& pool, std::s
                       noise(parameter, stream), weight.values());
     if (observer)
       report(observer, parameter, update_row,
-             count_changes(before.values(), wanted.values(), std::as_const(weight).values()));
+             {.counters = count_changes(before.values(), wanted.values(), std::as_const(weight).values())});
   } else {
     throw std::invalid_argument("emulated values are float32 numbers, and this parameter is float64");
   }
@@ -137,11 +141,15 @@ void optimizer<T>::round_gradients(thread_pool& pool, const observer_function& o
     const variable<T>& p = parameters_[i].value;
     if (p.gradient().empty() || !is_formatted(i)) continue;
     if constexpr (std::is_same_v<T, float>) {
-      quantize_counters counters;
       tensor<T>& gradient = p.target().sum;
-      kernels::quantize(pool, gradient.values(), view_of(i, formats_.flat), *formats_.gradients,
-                        noise(i, gradient_stream), gradient.values(), observer ? &counters : nullptr);
-      if (observer) report(observer, i, gradient_stream, counters);
+      const axis_view view = view_of(i, formats_.flat);
+      const noise_source source = noise(i, gradient_stream);
+      if (observer)
+        report(
+            observer, i, gradient_stream,
+            kernels::quantize_counted(pool, gradient.values(), view, *formats_.gradients, source, gradient.values()));
+      else
+        kernels::quantize(pool, gradient.values(), view, *formats_.gradients, source, gradient.values());
     } else {
       throw std::invalid_argument("optimizer: emulated values are float32 numbers, and the gradient of " +
                                   parameters_[i].name + " is float64");
@@ -165,20 +173,22 @@ void optimizer<T>::step(double learning_rate, double gradient_factor, thread_poo
       values[k] = states_[i][k].load();
       spans[k] = values[k].values();
     }
-    rule_->apply(pool, {.index = i,
-                        .is_matrix = p.shape().rank() > 1,
-                        .gradient = std::as_const(p.gradient()).values(),
-                        .weight = p.mutable_value().values(),
-                        .states = std::span<const std::span<T>>(spans).first(kinds.size())});
+    const update_target<T> target{.index = i,
+                                  .is_matrix = p.shape().rank() > 1,
+                                  .gradient = std::as_const(p.gradient()).values(),
+                                  .weight = p.mutable_value().values(),
+                                  .states = std::span<const std::span<T>>(spans).first(kinds.size())};
+    rule_->apply(pool, target);
+    const update_sizes sizes = on_update ? rule_->measure(pool, target) : update_sizes();
     for (std::size_t k = 0; k < kinds.size(); ++k) {
       state_array<T>& state = states_[i][k];
       const bool counts = observer && state.is_rounded();
-      quantize_counters counters;
-      state.store(pool, std::move(values[k]), noise(i, to_string(kinds[k])), counts ? &counters : nullptr);
-      if (counts) report(observer, i, to_string(kinds[k]), counters);
+      kernels::rounding_counts what;
+      state.store(pool, std::move(values[k]), noise(i, to_string(kinds[k])), counts ? &what : nullptr);
+      if (counts) report(observer, i, to_string(kinds[k]), what);
     }
     round_weight(i, pool, weight_stream, before, observer);
-    if (on_update) on_update(i, before);
+    if (on_update) on_update(i, before, sizes);
   }
   ++steps_;
 }

@@ -35,8 +35,9 @@ class optimizer {
   ///   those that the rounding undid, so that the stored weight is what it was.  The error is that of the change.
   /// - gemm "gradients" or the name of a state: the rounding of that array.
   using observer_function = std::function<void(const quantization_record&)>;
-  /// Told of each parameter when it has been updated: its index, and the values that it had.
-  using update_function = std::function<void(std::size_t parameter, tensor<T> before)>;
+  /// Told of each parameter when it has been updated: its index, the values that it had, and what the rule says of the
+  /// update.
+  using update_function = std::function<void(std::size_t parameter, tensor<T> before, const update_sizes& sizes)>;
 
   /// Rounds the weights to their format, if they have one.
   /// @param parameters  hold their initial values; must outlive the optimizer
@@ -72,7 +73,7 @@ class optimizer {
   bool is_formatted(std::size_t parameter) const;
   axis_view view_of(std::size_t parameter, bool flat) const;
   void report(const observer_function& observer, std::size_t parameter, std::string_view what,
-              const quantize_counters& counters) const;
+              const kernels::rounding_counts& counts) const;
   void round_weight(std::size_t parameter, thread_pool& pool, std::string_view stream, const tensor<T>& before,
                     const observer_function& observer);
 

@@ -92,17 +92,20 @@ tensor<T> state_array<T>::load() const {
 
 template <class T>
 void state_array<T>::store(thread_pool& pool, tensor<T> values, const noise_source& noise,
-                           quantize_counters* counters) {
-  if (counters != nullptr) *counters = {};
+                           kernels::rounding_counts* counts) {
+  if (counts != nullptr) *counts = {};
   if (storage_.format) {
     if constexpr (std::is_same_v<T, float>) {
       const quantizer& q = *storage_.format;
       if (!storage_.packed) {
-        kernels::quantize(pool, values.values(), storage_.view, q, noise, values.values(), counters);
+        if (counts != nullptr)
+          *counts = kernels::quantize_counted(pool, values.values(), storage_.view, q, noise, values.values());
+        else
+          kernels::quantize(pool, values.values(), storage_.view, q, noise, values.values());
       } else {
-        if (counters != nullptr) {
+        if (counts != nullptr) {
           auto rounded = tensor<float>::uninitialized(shape_);
-          kernels::quantize(pool, values.values(), storage_.view, q, noise, rounded.values(), counters);
+          *counts = kernels::quantize_counted(pool, values.values(), storage_.view, q, noise, rounded.values());
         }
         return pack_codes(encode(std::as_const(values).values(), storage_.view, encoding(q), noise));
       }

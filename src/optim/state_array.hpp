@@ -8,6 +8,7 @@
 
 #include "binade/quantize.hpp"
 #include "kernels/parallel.hpp"
+#include "kernels/quantize.hpp"
 #include "tensor.hpp"
 #include "util/safetensors.hpp"
 
@@ -35,7 +36,8 @@ class state_array {
   /// The values, to be worked on and given to store(); not packed, they are the elements that are kept.
   tensor<T> load() const;
   /// @param counters  null, or where what the rounding did goes; zeros where nothing is rounded
-  void store(thread_pool& pool, tensor<T> values, const noise_source& noise, quantize_counters* counters = nullptr);
+  void store(thread_pool& pool, tensor<T> values, const noise_source& noise,
+             kernels::rounding_counts* counts = nullptr);
 
   bool is_rounded() const { return storage_.format.has_value(); }
   /// Bytes that hold the array between steps.

@@ -27,6 +27,15 @@ struct update_target {
   std::span<const std::span<T>> states;  ///< in the order of update_rule::states()
 };
 
+/// What an update was like, as far as the arithmetic of an optimizer knows such numbers.
+struct update_sizes {
+  std::optional<double> gradient_ratio = {};  ///< root mean of g^2 / max(v, epsilon^2), v free of its bias: far above 1
+                                              ///< where v is out of date.  (RMS_t of Wortsman et al. 2023,
+                                              ///< arXiv 2304.13013)
+  std::optional<double> step_rms = {};        ///< root mean square of the change over the learning rate, without decay
+  std::optional<double> over_epsilon = {};    ///< root mean square of the gradient over epsilon
+};
+
 /// The arithmetic of an optimizer, array by array: it keeps nothing that a checkpoint would have to hold.
 template <class T>
 class update_rule {
@@ -40,6 +49,11 @@ class update_rule {
   virtual void begin(std::uint64_t number, double learning_rate, double gradient_factor) = 0;
   /// Updates weight and states in place.
   virtual void apply(thread_pool& pool, const update_target<T>& target) const = 0;
+  /// What apply() did, which has just been called with the same target.
+  virtual update_sizes measure([[maybe_unused]] thread_pool& pool,
+                               [[maybe_unused]] const update_target<T>& target) const {
+    return {};
+  }
 };
 
 /// Why the settings of an optimizer are impossible: "KEY WHY".

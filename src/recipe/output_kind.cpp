@@ -24,12 +24,12 @@ void round_output(const graph<T>& pass, output_kind kind, tensor<T>& result) {
   } else {
     const std::size_t columns = result.shape().back();
     const quantization_context& context = pass.quantization();
-    std::optional<quantize_counters> counters;
-    if (context.observer) counters.emplace();
-    kernels::quantize(pass.pool(), result.values(), {result.size() / columns, columns, 1}, q, {}, result.values(),
-                      counters ? &*counters : nullptr);
-    if (counters)
-      context.observer({context.step, "outputs", "forward", output_kind_names[std::size_t(kind)], *counters});
+    const axis_view view{result.size() / columns, columns, 1};
+    if (context.observer)
+      context.observer({context.step, "outputs", "forward", output_kind_names[std::size_t(kind)],
+                        kernels::quantize_counted(pass.pool(), result.values(), view, q, {}, result.values())});
+    else
+      kernels::quantize(pass.pool(), result.values(), view, q, {}, result.values());
   }
 }
 

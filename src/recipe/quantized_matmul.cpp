@@ -356,12 +356,12 @@ gemm_operand<T> site_quantization<T>::quantize(site_operand operand, const tenso
     }
 
     gemm_operand<T> result{tensor<T>::uninitialized(x.shape()), {}};
-    if (pass_->quantization().observer) result.counters.emplace();
-    quantize_counters* const counters = result.counters ? &*result.counters : nullptr;
     detail::operand_scales scales;
     const bool unscaled = multiplies_unscaled(rules.sum);
-    if (!unscaled || counters != nullptr)
-      kernels::quantize(pool, source.values(), view, q, noise, result.values.values(), counters);
+    if (pass_->quantization().observer)
+      result.counts = kernels::quantize_counted(pool, source.values(), view, q, noise, result.values.values());
+    else if (!unscaled)
+      kernels::quantize(pool, source.values(), view, q, noise, result.values.values());
     if (unscaled) {
       detail::scaled_operand split = detail::split(source.values(), view, q, noise);
       std::copy(split.elements.begin(), split.elements.end(), result.values.data());
@@ -370,7 +370,7 @@ gemm_operand<T> site_quantization<T>::quantize(site_operand operand, const tenso
     if (has_parts)
       result.parts =
           std::make_shared<const operand_parts>(operand_parts{view, std::move(scales), std::move(cut), plain});
-    observe(gemm_of(operand), operand_name(operand), result.counters);
+    observe(gemm_of(operand), operand_name(operand), result.counts);
     return result;
   }
 }
@@ -429,7 +429,7 @@ gemm_operand<T> site_quantization<T>::quantize_again(site_operand operand, const
                                                      site_operand earlier,
                                                      const gemm_operand<T>& earlier_result) const {
   if (earlier_result.values.empty() || !interchangeable(earlier, operand)) return quantize(operand, x, view);
-  observe(gemm_of(operand), operand_name(operand), earlier_result.counters);
+  observe(gemm_of(operand), operand_name(operand), earlier_result.counts);
   return earlier_result;
 }
 
@@ -441,9 +441,20 @@ kept_array<T> site_quantization<T>::keep(site_operand operand, const tensor<T>& 
     throw std::invalid_argument("site_quantization: " + site_->name + "/saved has quantizer " +
                                 to_string(*site_->saved) +
                                 ", but emulated values are float32 numbers: use float, or a recipe without quantizers");
-  else
-    return kept_array<T>(
-        saved_activation(pass_->pool(), x, *site_->saved, noise_of(site_->saved_streams[std::size_t(operand)])));
+  else {
+    const noise_source noise = noise_of(site_->saved_streams[std::size_t(operand)]);
+    if (pass_->quantization().observer) {
+      tensor<T> values = tensor<T>::uninitialized(x.shape());
+      const std::size_t columns = x.shape().back();
+      // Each is kept for the gradient of the other operand.
+      const site_gemm used_by =
+          operand == site_operand::forward_input ? site_gemm::weight_gradient : site_gemm::input_gradient;
+      observe(used_by, "saved",
+              kernels::quantize_counted(pass_->pool(), x.values(), {x.size() / columns, columns, 1}, *site_->saved,
+                                        noise, values.values()));
+    }
+    return kept_array<T>(saved_activation(pass_->pool(), x, *site_->saved, noise));
+  }
 }
 
 template <class T>
@@ -532,11 +543,12 @@ void site_quantization<T>::round_result(site_gemm gemm, tensor<T>& product, axis
                                 "/result has quantizer " + to_string(*rules.result) +
                                 ", but emulated values are float32 numbers: use float, or a recipe without quantizers");
   } else {
-    std::optional<quantize_counters> counters;
-    if (pass_->quantization().observer) counters.emplace();
-    kernels::quantize(pass_->pool(), product.values(), view, *rules.result, noise_of(rules.result_stream),
-                      product.values(), counters ? &*counters : nullptr);
-    observe(gemm, "result", counters);
+    const noise_source noise = noise_of(rules.result_stream);
+    if (pass_->quantization().observer)
+      observe(gemm, "result",
+              kernels::quantize_counted(pass_->pool(), product.values(), view, *rules.result, noise, product.values()));
+    else
+      kernels::quantize(pass_->pool(), product.values(), view, *rules.result, noise, product.values());
   }
 }
 
@@ -595,9 +607,9 @@ void site_quantization<T>::add_gradient(site_operand operand, axis_view view, co
 
 template <class T>
 void site_quantization<T>::observe(site_gemm gemm, std::string_view operand,
-                                   const std::optional<quantize_counters>& counters) const {
-  if (counters)
-    pass_->quantization().observer({pass_->quantization().step, site_->name, gemm_name(gemm), operand, *counters});
+                                   const std::optional<kernels::rounding_counts>& counts) const {
+  if (counts)
+    pass_->quantization().observer({pass_->quantization().step, site_->name, gemm_name(gemm), operand, *counts});
 }
 
 template class site_quantization<float>;

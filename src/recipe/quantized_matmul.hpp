@@ -16,6 +16,7 @@
 #include "binade/quantize.hpp"
 #include "binade/quantizer.hpp"
 #include "kernels/gemm.hpp"
+#include "kernels/quantize.hpp"
 #include "recipe/recipe.hpp"
 #include "recipe/saved_activation.hpp"
 #include "recipe/scale_histories.hpp"
@@ -82,7 +83,7 @@ class bound_recipe {
 struct quantization_record {
   std::uint32_t step;
   std::string_view site, gemm, operand;
-  quantize_counters counters;
+  kernels::rounding_counts counts;
 };
 
 /// What some products want to know of an operand beside its values.
@@ -97,7 +98,7 @@ struct operand_parts {
 template <class T>
 struct gemm_operand {
   tensor<T> values;
-  std::optional<quantize_counters> counters;
+  std::optional<kernels::rounding_counts> counts;
   std::shared_ptr<const operand_parts> parts = {};  ///< none: values is all
 };
 
@@ -214,7 +215,7 @@ class site_quantization {
   bool wants_parts(site_gemm gemm) const;
   quantizer quantizer_now(site_operand operand, std::span<const float> x) const;
   noise_source noise_of(std::uint64_t stream) const;
-  void observe(site_gemm gemm, std::string_view operand, const std::optional<quantize_counters>& counters) const;
+  void observe(site_gemm gemm, std::string_view operand, const std::optional<kernels::rounding_counts>& counts) const;
 
   const graph<T>* pass_;
   const gemm_site* site_;  ///< none: no recipe

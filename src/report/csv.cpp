@@ -99,11 +99,13 @@ void export_csv(const study_store& store, const std::filesystem::path& folder) {
         csv_row(out).add(e.trial).add(e.step).add(e.validation_loss);
   });
   write_atomically(folder / "quantization.csv", [&](std::ostream& out) {
-    out << "trial,step,site,gemm,operand,count,nonzero,saturated,underflowed,amax,sqnr_db\n";
+    out << "trial,step,site,gemm,operand,count,nonzero,saturated,underflowed,amax,sqnr_db,nans,infinities,exact,"
+           "subnormal,"
+           "top_binade,smallest_scale,largest_scale,headroom,bias,cosine,exponents\n";
     for (const trial_record& t : trials)
       store.for_each_quantization(t.id, [&](const counter_record& q) {
-        csv_row(out)
-            .add(q.trial)
+        csv_row row(out);
+        row.add(q.trial)
             .add(q.step)
             .add(q.site)
             .add(q.gemm)
@@ -114,6 +116,22 @@ void export_csv(const study_store& store, const std::filesystem::path& folder) {
             .add(q.underflowed)
             .add(q.amax)
             .add(q.sqnr_db);
+        if (!q.details) {
+          for (int i = 0; i < 11; ++i) row.add(std::string_view());
+          return;
+        }
+        const rounding_details& d = *q.details;
+        row.add(d.nans)
+            .add(d.infinities)
+            .add(d.exact)
+            .add(d.subnormal)
+            .add(d.top_binade)
+            .add(d.smallest_scale)
+            .add(d.largest_scale)
+            .add(d.headroom)
+            .add(d.bias)
+            .add(d.cosine)
+            .add(to_text(d.exponents));
       });
   });
   write_atomically(folder / "measurements.csv", [&](std::ostream& out) {

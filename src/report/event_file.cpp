@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 
 #include "util/crc32c.hpp"
@@ -48,6 +49,30 @@ std::string event(double wall_time, std::int64_t step, std::string_view content)
   return tf_record(message.append(content));
 }
 
+std::string double_field(unsigned number, double value) {
+  return field(number, fixed64, little_endian(std::bit_cast<std::uint64_t>(value)));
+}
+
+// HistogramProto: min = 1, max = 2, num = 3, sum = 4, sum_squares = 5, bucket_limit = 6 and bucket = 7, both packed.
+// Of every exponent e a bucket that ends at e + 1, of numbers in the middle.
+std::string histogram(const exponent_counts& exponents) {
+  double count = 0, sum = 0, squares = 0;
+  std::string limits, buckets;
+  double limit = exponents.first;
+  const auto add = [](std::string& to, double x) { to += little_endian(std::bit_cast<std::uint64_t>(x)); };
+  for (const std::int64_t elements : exponents.counts) {
+    const double n = static_cast<double>(elements), middle = limit + 0.5;
+    limit += 1;
+    count += n;
+    sum += n * middle;
+    squares += n * middle * middle;
+    add(limits, limit);
+    add(buckets, n);
+  }
+  return double_field(1, exponents.first) + double_field(2, limit) + double_field(3, count) + double_field(4, sum) +
+         double_field(5, squares) + text_field(6, limits) + text_field(7, buckets);
+}
+
 double share(std::int64_t part, std::int64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
@@ -64,10 +89,25 @@ std::vector<named_scalar> scalars_of(const step_record& r) {
 }
 std::vector<named_scalar> scalars_of(const counter_record& r) {
   const std::string place = "/" + r.site + "/" + r.gemm + "/" + r.operand;
-  return {{"saturated" + place, share(r.saturated, r.nonzero)},
-          {"underflowed" + place, share(r.underflowed, r.nonzero)},
-          {"amax" + place, r.amax},
-          {"sqnr_db" + place, r.sqnr_db}};
+  std::vector<named_scalar> scalars{{"saturated" + place, share(r.saturated, r.nonzero)},
+                                    {"underflowed" + place, share(r.underflowed, r.nonzero)},
+                                    {"amax" + place, r.amax},
+                                    {"sqnr_db" + place, r.sqnr_db}};
+  if (!r.details) return scalars;
+  const rounding_details& d = *r.details;
+  scalars.push_back({"not_finite" + place, share(d.nans + d.infinities, r.count)});
+  scalars.push_back({"exact" + place, share(d.exact, r.count)});
+  scalars.push_back({"subnormal" + place, share(d.subnormal, r.nonzero)});
+  scalars.push_back({"top_binade" + place, share(d.top_binade, r.nonzero)});
+  if (!std::isnan(d.largest_scale)) scalars.push_back({"scale" + place, d.largest_scale});
+  if (!std::isnan(d.headroom)) scalars.push_back({"headroom" + place, d.headroom});
+  scalars.push_back({"bias" + place, d.bias});
+  scalars.push_back({"cosine" + place, d.cosine});
+  return scalars;
+}
+std::optional<named_histogram> histogram_of(const counter_record& r) {
+  if (!r.details || r.details->exponents.counts.empty()) return std::nullopt;
+  return named_histogram{"exponents/" + r.site + "/" + r.gemm + "/" + r.operand, r.details->exponents};
 }
 std::vector<named_scalar> scalars_of(const measurement_record& r) {
   return {{r.quantity + "/" + r.subject, r.value}};
@@ -89,12 +129,15 @@ std::string event_restart(double wall_time, std::int64_t step) {
   return event(wall_time, step, text_field(7, field(1, varint, as_varint(1))));  // SessionLog.status = START
 }
 
-std::string event_scalars(double wall_time, std::int64_t step, const std::vector<named_scalar>& scalars) {
+std::string event_values(double wall_time, std::int64_t step, const std::vector<named_scalar>& scalars,
+                         const std::vector<named_histogram>& histograms) {
   std::string summary;
   for (const auto& [name, value] : scalars)  // Summary.value = 1; Value: tag = 1, simple_value = 2
     summary +=
         text_field(1, text_field(1, name) +
                           field(2, fixed32, little_endian(std::bit_cast<std::uint32_t>(static_cast<float>(value)))));
+  for (const auto& [name, exponents] : histograms)  // Value: histo = 5
+    summary += text_field(1, text_field(1, name) + text_field(5, histogram(exponents)));
   return event(wall_time, step, text_field(5, summary));
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,13 +18,22 @@ struct named_scalar {
   double value;
 };
 
+/// Exponents of one step: TensorBoard's histogram of floor(log2 |x|), zeros left out.
+struct named_histogram {
+  std::string name;
+  exponent_counts exponents;
+};
+
 /// What TensorBoard shows of a step, of its counters and of what it measured.  TensorBoard groups by what stands before
-/// the first stroke: saturated/SITE/GEMM/OPERAND (a share of the elements that are not 0, as is underflowed), amax/...,
-/// sqnr_db/..., QUANTITY/SUBJECT.
+/// the first stroke: saturated/SITE/GEMM/OPERAND (a share of the elements that are not 0, as are underflowed, subnormal
+/// and top_binade; not_finite and exact are shares of all), amax/..., sqnr_db/..., scale/... (the largest),
+/// headroom/..., bias/..., cosine/..., QUANTITY/SUBJECT.  What is not known is left out.
 std::vector<named_scalar> scalars_of(const step_record& record);
 std::vector<named_scalar> scalars_of(const counter_record& row);
 std::vector<named_scalar> scalars_of(const measurement_record& row);
 std::vector<named_scalar> scalars_of(const evaluation_record& record);
+/// exponents/SITE/GEMM/OPERAND; none of a row without exponents.
+std::optional<named_histogram> histogram_of(const counter_record& row);
 
 /// A TFRecord: length, masked CRC-32C of the length, data, masked CRC-32C of the data; little-endian.
 std::string tf_record(std::string_view data);
@@ -31,8 +41,9 @@ std::string tf_record(std::string_view data);
 std::string event_file_head(double wall_time);
 /// The record after which a reader forgets what earlier files say of this step and those after it.
 std::string event_restart(double wall_time, std::int64_t step);
-/// The record of a step's scalars, in float32.
-std::string event_scalars(double wall_time, std::int64_t step, const std::vector<named_scalar>& scalars);
+/// The record of a step's scalars, in float32, and histograms.
+std::string event_values(double wall_time, std::int64_t step, const std::vector<named_scalar>& scalars,
+                         const std::vector<named_histogram>& histograms = {});
 
 /// Where a run that goes on after so many steps writes its events: each start has a file of its own, so that nothing is
 /// written twice; their names sort in the order of the steps.

@@ -33,13 +33,20 @@ double seconds_of(const std::string& utc) {
 
 void export_events(const study_store& store, const std::filesystem::path& folder) {
   for (const trial_record& t : store.trials()) {
-    std::map<std::int64_t, std::vector<named_scalar>> events;  // by steps made
+    struct step_values {
+      std::vector<named_scalar> scalars;
+      std::vector<named_histogram> histograms;
+    };
+    std::map<std::int64_t, step_values> events;  // by steps made
     const auto add = [&](std::int64_t steps_made, const auto& row) {
-      for (named_scalar& scalar : scalars_of(row)) events[steps_made].push_back(std::move(scalar));
+      for (named_scalar& scalar : scalars_of(row)) events[steps_made].scalars.push_back(std::move(scalar));
     };
     for (const step_record& s : store.steps(t.id)) add(s.step + 1, s);
     for (const evaluation_record& e : store.evaluations(t.id)) add(e.step, e);
-    store.for_each_quantization(t.id, [&](const counter_record& q) { add(q.step + 1, q); });
+    store.for_each_quantization(t.id, [&](const counter_record& q) {
+      add(q.step + 1, q);
+      if (auto histogram = histogram_of(q)) events[q.step + 1].histograms.push_back(std::move(*histogram));
+    });
     store.for_each_measurement(t.id, [&](const measurement_record& m) { add(m.step + 1, m); });
     if (events.empty()) continue;
     const double start = seconds_of(t.started);
@@ -48,8 +55,8 @@ void export_events(const study_store& store, const std::filesystem::path& folder
     make_folder(run);
     write_atomically(event_file_path(run, 0), [&](std::ostream& out) {
       out << event_file_head(start);
-      for (const auto& [steps, scalars] : events)
-        out << event_scalars(start + per_step * static_cast<double>(steps), steps, scalars);
+      for (const auto& [steps, values] : events)
+        out << event_values(start + per_step * static_cast<double>(steps), steps, values.scalars, values.histograms);
     });
   }
 }

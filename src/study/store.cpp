@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <sstream>
 #include <stdexcept>
 #include <utility>
 
@@ -27,11 +28,20 @@ CREATE TABLE evaluation(
 CREATE TABLE quantization(
   trial INTEGER NOT NULL, step INTEGER NOT NULL, site TEXT NOT NULL, gemm TEXT NOT NULL, operand TEXT NOT NULL,
   count INTEGER NOT NULL, nonzero INTEGER NOT NULL, saturated INTEGER NOT NULL, underflowed INTEGER NOT NULL,
-  amax REAL, sqnr_db REAL, PRIMARY KEY(trial, step, site, gemm, operand)) WITHOUT ROWID;
+  amax REAL, sqnr_db REAL, nans INTEGER, infinities INTEGER, exact INTEGER, subnormal INTEGER, top_binade INTEGER,
+  smallest_scale REAL, largest_scale REAL, headroom REAL, bias REAL, cosine REAL, exponents TEXT,
+  PRIMARY KEY(trial, step, site, gemm, operand)) WITHOUT ROWID;
 CREATE TABLE measurement(
   trial INTEGER NOT NULL, step INTEGER NOT NULL, subject TEXT NOT NULL, quantity TEXT NOT NULL, value REAL,
   PRIMARY KEY(trial, step, subject, quantity)) WITHOUT ROWID;
 )";
+
+/// Columns of rounding_details, and their types.
+constexpr std::array detail_columns{
+    std::pair{"nans", "INTEGER"},       std::pair{"infinities", "INTEGER"}, std::pair{"exact", "INTEGER"},
+    std::pair{"subnormal", "INTEGER"},  std::pair{"top_binade", "INTEGER"}, std::pair{"smallest_scale", "REAL"},
+    std::pair{"largest_scale", "REAL"}, std::pair{"headroom", "REAL"},      std::pair{"bias", "REAL"},
+    std::pair{"cosine", "REAL"},        std::pair{"exponents", "TEXT"}};
 
 constexpr std::array status_names{std::pair{trial_status::pending, std::string_view("pending")},
                                   std::pair{trial_status::running, std::string_view("running")},
@@ -73,6 +83,42 @@ std::optional<double> optional_real(const SQLite::Column& column) {
   return column.isNull() ? std::nullopt : std::optional(column.getDouble());
 }
 
+exponent_counts exponents_of(const std::string& text) {
+  std::istringstream in(text);
+  exponent_counts e;
+  in >> e.zeros >> e.first;
+  for (std::int64_t count = 0; in >> count;) e.counts.push_back(count);
+  return e;
+}
+
+/// The columns from `first` on; none where the first is empty.
+std::optional<rounding_details> details_in(SQLite::Statement& row, int first) {
+  if (row.getColumn(first).isNull()) return std::nullopt;
+  const auto at = [&](int k) { return row.getColumn(first + k); };
+  return rounding_details{.nans = at(0).getInt64(),
+                          .infinities = at(1).getInt64(),
+                          .exact = at(2).getInt64(),
+                          .subnormal = at(3).getInt64(),
+                          .top_binade = at(4).getInt64(),
+                          .smallest_scale = real(at(5)),
+                          .largest_scale = real(at(6)),
+                          .headroom = real(at(7)),
+                          .bias = real(at(8)),
+                          .cosine = real(at(9)),
+                          .exponents = exponents_of(at(10).getString())};
+}
+void bind(SQLite::Statement& s, int first, const std::optional<rounding_details>& details) {
+  if (!details) {
+    for (int k = 0; k < static_cast<int>(detail_columns.size()); ++k) s.bind(first + k);
+    return;
+  }
+  const rounding_details& d = *details;
+  int k = first;
+  for (const std::int64_t count : {d.nans, d.infinities, d.exact, d.subnormal, d.top_binade}) s.bind(k++, count);
+  for (const double x : {d.smallest_scale, d.largest_scale, d.headroom, d.bias, d.cosine}) bind(s, k++, x);
+  s.bind(k, to_text(d.exponents));
+}
+
 template <class Work>
 auto guarded(const std::filesystem::path& file, const char* doing, Work work) -> decltype(work()) {
   try {
@@ -93,6 +139,12 @@ constexpr const char* trial_columns =
 
 }  // namespace
 
+std::string to_text(const exponent_counts& exponents) {
+  std::string text = std::to_string(exponents.zeros) + " " + std::to_string(exponents.first);
+  for (const std::int64_t count : exponents.counts) text += " " + std::to_string(count);
+  return text;
+}
+
 std::string_view to_string(trial_status status) {
   for (const auto& [value, text] : status_names)
     if (value == status) return text;
@@ -107,6 +159,17 @@ struct study_store::state {
     database.setBusyTimeout(10000);
   }
 
+  bool has_details() {
+    SQLite::Statement query(database, "SELECT 1 FROM pragma_table_info('quantization') WHERE name = 'exponents'");
+    return query.executeStep();
+  }
+  void add_details() {
+    if (has_details()) return;
+    SQLite::Transaction transaction(database);
+    for (const auto& [name, type] : detail_columns)
+      database.exec(std::string("ALTER TABLE quantization ADD COLUMN ") + name + " " + type);
+    transaction.commit();
+  }
   void check_version() {
     SQLite::Statement query(database, "SELECT value FROM study WHERE key = 'schema_version'");
     const std::string found = query.executeStep() ? query.getColumn(0).getString() : "(none)";
@@ -147,6 +210,7 @@ study_store study_store::open(const std::filesystem::path& file) {
     s->database.exec("PRAGMA journal_mode = WAL");
     s->database.exec("PRAGMA synchronous = FULL");
     s->check_version();
+    s->add_details();
     return study_store(std::move(s));
   });
 }
@@ -248,9 +312,13 @@ std::vector<evaluation_record> study_store::evaluations(std::int64_t trial) cons
 void study_store::for_each_quantization(std::int64_t trial,
                                         const std::function<void(const counter_record&)>& visit) const {
   guarded(state_->file, "read", [&] {
-    SQLite::Statement query(state_->database,
-                            "SELECT step, site, gemm, operand, count, nonzero, saturated, underflowed, amax, sqnr_db "
-                            "FROM quantization WHERE trial = ? ORDER BY step, site, gemm, operand");
+    const bool has_details = state_->has_details();
+    std::string columns = "step, site, gemm, operand, count, nonzero, saturated, underflowed, amax, sqnr_db";
+    if (has_details)
+      for (const auto& [name, type] : detail_columns) columns += std::string(", ") + name;
+    SQLite::Statement query(state_->database, "SELECT " + columns +
+                                                  " FROM quantization WHERE trial = ? ORDER BY step, site, gemm, "
+                                                  "operand");
     query.bind(1, trial);
     while (query.executeStep())
       visit({.trial = trial,
@@ -263,7 +331,8 @@ void study_store::for_each_quantization(std::int64_t trial,
              .saturated = query.getColumn(6).getInt64(),
              .underflowed = query.getColumn(7).getInt64(),
              .amax = real(query.getColumn(8)),
-             .sqnr_db = real(query.getColumn(9))});
+             .sqnr_db = real(query.getColumn(9)),
+             .details = has_details ? details_in(query, 10) : std::nullopt});
   });
 }
 
@@ -347,7 +416,8 @@ void study_store::write(const store_batch& batch) {
       evaluation.reset();
     }
     SQLite::Statement quantization(state_->database,
-                                   "INSERT INTO quantization VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+                                   "INSERT INTO quantization VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                                   "?, ?, ?, ?, ?, ?)");
     for (const counter_record& r : batch.quantizations) {
       quantization.bind(1, r.trial);
       quantization.bind(2, r.step);
@@ -360,6 +430,7 @@ void study_store::write(const store_batch& batch) {
       quantization.bind(9, r.underflowed);
       bind(quantization, 10, r.amax);
       bind(quantization, 11, r.sqnr_db);
+      bind(quantization, 12, r.details);
       quantization.exec();
       quantization.reset();
     }

@@ -62,6 +62,9 @@ struct store_batch {
   }
 };
 
+/// "ZEROS FIRST COUNT COUNT ...": what the column `exponents` holds.
+std::string to_text(const exponent_counts& exponents);
+
 /// Reads and writes DIR/study.db.  One object serves one thread at a time.
 ///
 /// NaN is stored as NULL and read back as NaN; infinities are stored as they are.
@@ -80,7 +83,8 @@ class study_store {
 
   /// Creates a new store with its schema.  @throws std::runtime_error if the file exists
   static study_store create(const std::filesystem::path& file);
-  /// Opens for reading and writing.  @throws std::runtime_error for a missing file or another schema version
+  /// Opens for reading and writing; a store of a version without rounding_details gets columns for them.
+  /// @throws std::runtime_error for a missing file or another schema version
   static study_store open(const std::filesystem::path& file);
   /// Opens for reading alone; a study that is running elsewhere can be read.
   static study_store open_read_only(const std::filesystem::path& file);

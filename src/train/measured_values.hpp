@@ -29,12 +29,25 @@ class measured_values {
       ++count;
     }
   }
-  /// In the order of subject and quantity.
+  /// In the order of subject and quantity; then the alarms.
   std::vector<measurement_record> records(std::int64_t step) const {
     std::vector<measurement_record> result;
     for (const auto& [key, row] : rows_)
       result.push_back(
           {.trial = 0, .step = step, .subject = key.first, .quantity = key.second, .value = row.first / row.second});
+    for (const alarm_limit& alarm : alarm_limits) {
+      bool is_known = false;
+      double beyond = 0;
+      for (const auto& [key, row] : rows_) {
+        if (key.second != alarm.quantity) continue;
+        const double value = row.first / row.second;
+        is_known = true;
+        beyond += alarm.below ? value != 0 && value < alarm.limit : value > alarm.limit;
+      }
+      if (is_known)
+        result.push_back(
+            {.trial = 0, .step = step, .subject = alarms_subject, .quantity = alarm.quantity, .value = beyond});
+    }
     return result;
   }
 

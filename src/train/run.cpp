@@ -36,8 +36,8 @@ run_result run_training(trainer& t, const run_settings& settings, const data_sou
   while (result.end == run_end::finished && t.steps_done() < train.steps) {
     const std::int64_t step = t.steps_done();
     const bool last = step + 1 == train.steps;
-    const bool count = train.telemetry_every > 0 && (last || step % train.telemetry_every == 0);
-    const trainer::step_result done = t.step(count);
+    const auto is_due = [&](std::int64_t every) { return every > 0 && (last || step % every == 0); };
+    const trainer::step_result done = t.step(is_due(train.telemetry_every), is_due(train.shadow_every));
     observer.step_done(done);
     if (const auto divergence = monitor.observe(done.record.loss, done.finite)) {
       result.divergence = *divergence;

@@ -83,6 +83,7 @@ train_settings read_train(const toml_section& s) {
   });
   t.evaluate_every = read_whole(s, "evaluate_every", 0, most, t.evaluate_every);
   t.telemetry_every = read_whole(s, "telemetry_every", 0, most, t.telemetry_every);
+  t.shadow_every = read_whole(s, "shadow_every", 0, most, t.shadow_every);
   t.checkpoint_every = read_whole(s, "checkpoint_every", 1, most, t.checkpoint_every);
   return t;
 }
@@ -220,6 +221,7 @@ std::string canonical_text(const run_settings& r, const data_source& source) {
   }
   line("evaluate_every", std::to_string(r.train.evaluate_every));
   line("telemetry_every", std::to_string(r.train.telemetry_every));
+  if (t.shadow_every != 0) line("shadow_every", std::to_string(t.shadow_every));
   line("checkpoint_every", std::to_string(r.train.checkpoint_every));
   if (const loss_scaling_settings& l = t.loss_scaling; l.how != loss_scaling_settings::kind::none) {
     const bool dynamic = l.how == loss_scaling_settings::kind::dynamic;

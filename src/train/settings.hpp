@@ -39,6 +39,7 @@ struct train_settings {
   loss_scaling_settings loss_scaling;
   std::int64_t evaluate_every = 0;      ///< steps between validations; 0: only after the last step
   std::int64_t telemetry_every = 10;    ///< steps between records of the quantizers' counters; 0: none
+  std::int64_t shadow_every = 0;        ///< steps between comparisons of the gradients with those of float32; 0: none
   std::int64_t checkpoint_every = 100;  ///< steps between checkpoints, >= 1
 };
 

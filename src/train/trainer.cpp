@@ -10,12 +10,16 @@
 #include <tuple>
 #include <utility>
 
+#include "binade/elementary.hpp"
+#include "binade/exponent_histogram.hpp"
 #include "binade/sqnr.hpp"
 #include "binade/version.hpp"
 #include "data/mix.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/parallel.hpp"
+#include "kernels/quantize.hpp"
 #include "kernels/reduce.hpp"
+#include "kernels/sum_terms.hpp"
 #include "measurement.hpp"
 #include "model/model.hpp"
 #include "optim/clip.hpp"
@@ -55,14 +59,15 @@ class counter_rows {
  public:
   void add(const quantization_record& q) {
     const auto [row, is_new] =
-        rows_.try_emplace({std::string(q.site), std::string(q.gemm), std::string(q.operand)}, q.counters);
-    if (!is_new) row->second.merge(q.counters);
+        rows_.try_emplace({std::string(q.site), std::string(q.gemm), std::string(q.operand)}, q.counts);
+    if (!is_new) row->second.merge(q.counts);
   }
   /// In the order of site, GEMM, operand.
   std::vector<counter_record> records(std::int64_t step) const {
     std::vector<counter_record> result;
-    for (const auto& [key, c] : rows_) {
+    for (const auto& [key, counts] : rows_) {
       const auto& [site, gemm, operand] = key;
+      const quantize_counters& c = counts.counters;
       result.push_back({.trial = 0,
                         .step = step,
                         .site = site,
@@ -73,13 +78,39 @@ class counter_rows {
                         .saturated = static_cast<std::int64_t>(c.saturated),
                         .underflowed = static_cast<std::int64_t>(c.underflowed),
                         .amax = c.amax,
-                        .sqnr_db = sqnr_db(c.sum_sq, c.sum_sq_error)});
+                        .sqnr_db = sqnr_db(c.sum_sq, c.sum_sq_error),
+                        .details = details_of(counts)});
     }
     return result;
   }
 
  private:
-  std::map<std::tuple<std::string, std::string, std::string>, quantize_counters> rows_;
+  static rounding_details details_of(const kernels::rounding_counts& counts) {
+    constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+    const quantize_counters& c = counts.counters;
+    const bool has_scale = counts.largest_value > 0 && c.count > 0;
+    rounding_details d{.nans = static_cast<std::int64_t>(c.nans),
+                       .infinities = static_cast<std::int64_t>(c.infinities),
+                       .exact = static_cast<std::int64_t>(c.exact),
+                       .subnormal = static_cast<std::int64_t>(c.subnormal),
+                       .top_binade = static_cast<std::int64_t>(c.top_binade),
+                       .smallest_scale = has_scale ? static_cast<double>(c.smallest_scale) : unknown,
+                       .largest_scale = has_scale ? static_cast<double>(c.largest_scale) : unknown,
+                       .headroom = unknown,
+                       .bias = c.bias(),
+                       .cosine = c.cosine()};
+    if (has_scale && c.amax > 0)
+      d.headroom = math::log(counts.largest_value * d.largest_scale / static_cast<double>(c.amax)) / math::log(2.0);
+    const exponent_histogram& h = counts.exponents;
+    d.exponents.zeros = static_cast<std::int64_t>(h.zeros);
+    if (h.smallest() > h.largest()) return d;
+    d.exponents.first = h.smallest();
+    for (int e = h.smallest(); e <= h.largest(); ++e)
+      d.exponents.counts.push_back(static_cast<std::int64_t>(h.count(e)));
+    return d;
+  }
+
+  std::map<std::tuple<std::string, std::string, std::string>, kernels::rounding_counts> rows_;
 };
 
 double root_sum_of_squares(thread_pool& pool, const tensor<float>& x) {
@@ -102,13 +133,27 @@ class update_measurement {
     }
   }
   /// For optimizer::step(), so that no more than one parameter is held twice.
-  void add_update(std::size_t i, tensor<float> before) {
-    if (norms_[i] == 0) return;
+  void add_update(std::size_t i, tensor<float> before, const update_sizes& sizes) {
+    const std::string& name = parameters_[i].name;
+    const auto add_known = [&](const char* quantity, const std::optional<double>& value) {
+      if (value) into_.add(name, quantity, *value);
+    };
+    add_known("rms_t", sizes.gradient_ratio);
+    add_known("update_rms", sizes.step_rms);
+    add_known("gradient_over_epsilon", sizes.over_epsilon);
     float* const change = before.data();
     const float* const now = std::as_const(parameters_[i].value.value()).data();
     kernels::for_each_element(pool_, before.size(),
                               [change, now](std::size_t j) BINADE_KERNEL_BODY { change[j] = now[j] - change[j]; });
-    into_.add(parameters_[i].name, "update_ratio", root_sum_of_squares(pool_, before) / norms_[i]);
+    const float* const gradient = std::as_const(parameters_[i].value.gradient()).data();
+    const double wanted = kernels::sum_terms<double>(
+        pool_, before.size(), [gradient](std::size_t j) BINADE_KERNEL_BODY { return gradient[j] != 0 ? 1.0 : 0.0; });
+    const double lost =
+        kernels::sum_terms<double>(pool_, before.size(), [gradient, change](std::size_t j) BINADE_KERNEL_BODY {
+          return gradient[j] != 0 && change[j] == 0 ? 1.0 : 0.0;
+        });
+    if (wanted > 0) into_.add(name, "lost_updates", lost / wanted);
+    if (norms_[i] > 0) into_.add(name, "update_ratio", root_sum_of_squares(pool_, before) / norms_[i]);
   }
 
  private:
@@ -177,6 +222,69 @@ struct trainer::state {
             .observer = {},
             .meter = {}};
   }
+
+  /// A part of this step's batch.  Rows in parts have the numbers that they have in the whole batch.
+  data_batch batch(std::size_t part) const {
+    const work_scope scope(work_kind::data);
+    return source.training_batch(seeds.data, steps * run.train.accumulate + part,
+                                 run.train.batch / run.train.accumulate);
+  }
+
+  /// Measures the gradients that are there against those of passes without a recipe; leaves all arrays as they were.
+  void compare_with_float32(measured_values& into) {
+    const std::span<const parameter<float>> parameters = network->parameters(), buffers = network->buffers();
+    std::vector<tensor<float>> gradients, kept;
+    for (const auto& p : parameters) gradients.push_back(p.value.gradient());
+    for (const auto& b : buffers) kept.push_back(b.value.value().clone());
+    network->clear_gradients();
+    const std::size_t parts = run.train.accumulate;
+    for (std::size_t part = 0; part < parts; ++part) {
+      const data_batch rows = batch(part);
+      quantization_context context = quantization(part);
+      context.recipe = nullptr;
+      context.histories = nullptr;
+      graph<float> pass(pool, context);
+      pass.backward(network->loss(pass, rows).mean, static_cast<float>(1 / static_cast<double>(parts)));
+    }
+    double errors = 0, squares = 0, exact_squares = 0, products = 0;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      const variable<float>& p = parameters[i].value;
+      const tensor<float> exact = p.gradient();
+      p.clear_gradient();
+      if (gradients[i].empty()) continue;
+      p.add_gradient(gradients[i], pool);
+      if (exact.empty()) continue;
+      const float *const g = std::as_const(gradients[i]).data(), *const f = exact.data();
+      const double factor = 1 / scale.scale();
+      const auto sum = [&](const auto& term) { return kernels::sum_terms<double>(pool, exact.size(), term); };
+      const double error = sum([g, f, factor](std::size_t j) BINADE_KERNEL_BODY {
+        const double e = static_cast<double>(g[j]) * factor - static_cast<double>(f[j]);
+        return e * e;
+      });
+      const double square = sum([g, factor](std::size_t j) BINADE_KERNEL_BODY {
+        const double x = static_cast<double>(g[j]) * factor;
+        return x * x;
+      });
+      const double exact_square =
+          sum([f](std::size_t j) BINADE_KERNEL_BODY { return static_cast<double>(f[j]) * static_cast<double>(f[j]); });
+      const double product = sum([g, f, factor](std::size_t j) BINADE_KERNEL_BODY {
+        return static_cast<double>(g[j]) * factor * static_cast<double>(f[j]);
+      });
+      add_error(parameters[i].name, error, square, exact_square, product, into);
+      errors += error;
+      squares += square;
+      exact_squares += exact_square;
+      products += product;
+    }
+    add_error("model", errors, squares, exact_squares, products, into);
+    for (std::size_t i = 0; i < buffers.size(); ++i) buffers[i].value.mutable_value() = kept[i];
+  }
+  static void add_error(const std::string& subject, double error, double square, double exact_square, double product,
+                        measured_values& into) {
+    if (exact_square == 0) return;
+    into.add(subject, "error_ratio", std::sqrt(error / exact_square));
+    if (square != 0) into.add(subject, "gradient_cosine", product / std::sqrt(square) / std::sqrt(exact_square));
+  }
 };
 
 trainer::trainer(const run_settings& run, const data_source& source, const trial_settings& trial)
@@ -196,7 +304,7 @@ std::size_t trainer::optimizer_bytes() const {
   return state_->optimizer.states_bytes();
 }
 
-trainer::step_result trainer::step(bool count) {
+trainer::step_result trainer::step(bool count, bool shadow) {
   state& s = *state_;
   const auto number = s.steps;
   const std::size_t parts = s.run.train.accumulate;
@@ -216,11 +324,7 @@ trainer::step_result trainer::step(bool count) {
   double losses = 0, floors = 0;
   bool floor_is_known = true;
   for (std::size_t part = 0; part < parts; ++part) {
-    // Rows in parts have the numbers that they have in the whole batch.
-    const data_batch batch = [&] {
-      const work_scope scope(work_kind::data);
-      return s.source.training_batch(s.seeds.data, number * parts + part, s.run.train.batch / parts);
-    }();
+    const data_batch batch = s.batch(part);
     quantization_context quantization = s.quantization(part);
     quantization.observer = observer;
     if (count) quantization.meter = [&measured](const measurement& m) { measured.add(m); };
@@ -241,6 +345,7 @@ trainer::step_result trainer::step(bool count) {
   std::optional<update_measurement> update;
   if (count) update.emplace(s.network->parameters(), s.scale.scale(), s.pool, measured);
   s.optimizer.round_gradients(s.pool, observer);
+  if (shadow) s.compare_with_float32(measured);
   const double scaled_norm = gradient_norm(s.network->parameters(), s.pool);
   record.gradient_norm = scaled_norm / s.scale.scale();
   const bool overflowed = s.scale.is_on() && !(finite_gradients && std::isfinite(scaled_norm));
@@ -251,7 +356,8 @@ trainer::step_result trainer::step(bool count) {
     const double factor = clip_factor(record.gradient_norm, s.run.train.clip);
     record.clipped = factor < 1;
     const optimizer<float>::update_function on_update =
-        update ? [&update](std::size_t i, tensor<float> before) { update->add_update(i, std::move(before)); }
+        update ? [&update](std::size_t i, tensor<float> before,
+                           const update_sizes& sizes) { update->add_update(i, std::move(before), sizes); }
                : optimizer<float>::update_function();
     s.optimizer.step(record.learning_rate, factor / s.scale.scale(), s.pool, observer, on_update);
     result.finite = finite_gradients && std::isfinite(record.loss) && std::isfinite(record.gradient_norm) &&

@@ -56,14 +56,17 @@ class trainer {
     std::vector<counter_record>
         counters;  ///< of the quantized operands, in the order of site, GEMM, operand, if asked for; then, with
                    ///< a scaled loss, always the row "loss", loss_scale_row, "scale"
-    std::vector<measurement_record> measurements;  ///< in the order of subject and quantity, if counters are asked for
+    std::vector<measurement_record> measurements;  ///< in the order of subject and quantity, then the alarms; if
+                                                   ///< counters or a shadow are asked for
     bool finite = true;  ///< loss, gradients and updated weights (of a skipped step, the loss); if not, the weights may
                          ///< be anything
   };
   /// Makes the next step: one pass per micro-batch, whose losses are averaged; then clipping and update.  A step in
   /// which the scaled loss overflows is skipped.
-  /// @param count  take the quantizers' counters and measure the model
-  step_result step(bool count);
+  /// @param count   take the quantizers' counters and measure the model
+  /// @param shadow  compare the gradients with those that float32 gives of the same batch, weights and dropout, which
+  ///                takes the passes again and holds every gradient twice
+  step_result step(bool count, bool shadow = false);
 
   /// Mean loss over the validation set, nat per token, with the recipe's quantizers, in batches of the training's size.
   double validation_loss();

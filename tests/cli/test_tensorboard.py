@@ -23,6 +23,25 @@ def scalars(folder):
     return {name: {row.step: row.value for row in rows} for name, rows in found.items()}
 
 
+def test_tensorboard_shows_the_exponents_of_what_was_rounded(binade, train_file, tmp_path):
+    assert binade("train", train_file, "--out", "out").returncode == 0
+    events = EventAccumulator(str(tmp_path / "out"), size_guidance={"histograms": 0})
+    events.Reload()
+    compared = 0
+    for line in map(json.loads, (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()):
+        wanted = line.get("exponents")
+        if not wanted or not wanted["counts"]:
+            continue
+        name = f"exponents/{line['site']}/{line['gemm']}/{line['operand']}"
+        found = next(h for h in events.Histograms(name) if h.step == line["step"] + 1).histogram_value
+        assert list(found.bucket) == wanted["counts"]
+        assert list(found.bucket_limit) == [wanted["first"] + k + 1 for k in range(len(wanted["counts"]))]
+        assert found.num == sum(wanted["counts"]) <= line["count"]
+        assert wanted["zeros"] == 0 or line["nonzero"] < line["count"]
+        compared += 1
+    assert compared > 20
+
+
 def in_float32(value):
     return math.nan if value is None else struct.unpack("f", struct.pack("f", value))[0]
 
@@ -45,6 +64,15 @@ def expected(folder):
                 found.setdefault(f"{name}/{place}", {})[step + 1] = line[name] / max(1, line["nonzero"])
             found.setdefault(f"amax/{place}", {})[step + 1] = line["amax"]
             found.setdefault(f"sqnr_db/{place}", {})[step + 1] = math.inf if line["sqnr_db"] is None else line["sqnr_db"]
+            if "exact" not in line:
+                continue
+            more = {"not_finite": (line["nans"] + line["infinities"]) / line["count"], "exact": line["exact"] / line["count"],
+                    "scale": line["largest_scale"]}
+            more |= {name: line[name] / max(1, line["nonzero"]) for name in ("subnormal", "top_binade")}
+            more |= {name: line[name] for name in ("headroom", "bias", "cosine")}
+            for name, value in more.items():
+                if value is not None:
+                    found.setdefault(f"{name}/{place}", {})[step + 1] = value
     return {name: {step: in_float32(value) for step, value in rows.items()} for name, rows in found.items()}
 
 

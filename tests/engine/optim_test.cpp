@@ -456,7 +456,7 @@ TEST(optimizer, tells_of_each_update_before_it_copies_the_next_parameter) {
   };
   optimizer<float> updates(parameters, sgd_settings{});
   std::vector<std::size_t> told;
-  updates.step(0.1, 1, pool, {}, [&](std::size_t i, const tensor<float>& before) {
+  updates.step(0.1, 1, pool, {}, [&](std::size_t i, const tensor<float>& before, const update_sizes&) {
     EXPECT_TRUE(std::ranges::equal(before.values(), first[i].values()));
     EXPECT_TRUE(is_changed(i));
     if (i + 1 < parameters.size()) {
@@ -473,7 +473,7 @@ TEST(optimizer, counts_updates_that_the_format_of_the_weights_undid) {
   const quantizer bf16 = parse_quantizer("e8m7");
   std::map<std::string, quantize_counters> rows;
   const auto observer = [&](const quantization_record& q) {
-    rows[std::string(q.site) + "/" + std::string(q.gemm) + "/" + std::string(q.operand)] = q.counters;
+    rows[std::string(q.site) + "/" + std::string(q.gemm) + "/" + std::string(q.operand)] = q.counts.counters;
   };
   optimizer<float> updates(rounded, sgd_settings{.momentum = 0}, {.master_weights = bf16});
   for (std::size_t p = 0; p < exact.size(); ++p) exact[p].value.mutable_value() = rounded[p].value.value().clone();

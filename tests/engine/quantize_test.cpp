@@ -89,6 +89,31 @@ TEST(kernels_quantize, gives_the_values_and_counters_of_one_thread) {
   }
 }
 
+TEST(sampled_exponents, are_of_a_part_that_passes_over_all_columns_and_no_function_of_threads) {
+  const std::vector<float> small = values(4096);
+  exponent_histogram all;
+  all.add(small);
+  thread_pool one(1);
+  EXPECT_EQ(kernels::sampled_exponents(one, small), all);
+  // Each column has an exponent of its own: whatever the length of the rows, every one is seen, about as often.
+  for (const std::size_t columns : {64u, 96u, 128u, 200u}) {
+    std::vector<float> x(columns * 16384);
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::ldexp(1.0f, int(i % columns) - 100);
+    const exponent_histogram sample = kernels::sampled_exponents(one, x);
+    EXPECT_EQ(sample.total(), x.size() / 32);
+    for (std::size_t c = 0; c < columns; ++c) EXPECT_NEAR(double(sample.count(int(c) - 100)), 512, 128) << columns;
+    for (const std::size_t threads : {2u, 3u}) {
+      thread_pool pool(threads);
+      EXPECT_EQ(kernels::sampled_exponents(pool, x), sample);
+    }
+  }
+  // Rows of whole groups: blocks of 64 columns.
+  std::vector<float> wide(2048 * 2048);
+  for (std::size_t i = 0; i < wide.size(); ++i) wide[i] = std::ldexp(1.0f, int(i % 2048 / 64));
+  const exponent_histogram sample = kernels::sampled_exponents(one, wide);
+  for (int block = 0; block < 32; ++block) EXPECT_GT(sample.count(block), 64u * 40) << block;
+}
+
 TEST(kernels_quantize, refuses_what_one_thread_refuses_and_writes_nothing) {
   thread_pool pool(2);
   std::vector<float> x = values(100000), out(100000, 7.0f);

@@ -227,7 +227,7 @@ std::map<std::string, quantize_counters> observed(const std::string& text, std::
   run({.recipe = &formats, .step = step, .observer = [&](const quantization_record& r) {
          EXPECT_EQ(r.step, step);
          const std::string name = std::string(r.site) + "/" + std::string(r.gemm) + "/" + std::string(r.operand);
-         EXPECT_TRUE(seen.emplace(name, r.counters).second) << name << " twice";
+         EXPECT_TRUE(seen.emplace(name, r.counts.counters).second) << name << " twice";
        }});
   return seen;
 }

@@ -494,11 +494,14 @@ TEST(quantize, of_nothing_is_nothing) {
 // --------------------------------------------------------------------------------------------------------
 
 /// The written order of sums, by recursion: lanes of 32 in chunks of 4096, joined in halves, chunks as a tree.
-double tree_sum(std::span<const double> terms) {
+template <class Lane>
+double tree_sum(std::span<const Lane> terms) {
   std::vector<double> chunks;
   for (std::size_t begin = 0; begin < terms.size(); begin += 4096) {
-    double lanes[32] = {};
-    for (std::size_t i = begin; i < std::min(terms.size(), begin + 4096); ++i) lanes[(i - begin) % 32] += terms[i];
+    Lane own[32] = {};
+    for (std::size_t i = begin; i < std::min(terms.size(), begin + 4096); ++i) own[(i - begin) % 32] += terms[i];
+    double lanes[32];
+    std::copy_n(own, 32, lanes);
     for (int half = 16; half > 0; half /= 2)
       for (int l = 0; l < half; ++l) lanes[l] += lanes[l + half];
     chunks.push_back(lanes[0]);
@@ -523,7 +526,8 @@ TEST(counters, are_what_a_plain_count_gives_and_the_sums_have_the_written_order)
       quantize_counters got;
       const std::vector<float> values = quantized(x, view, q, no_noise, &got);
       quantize_counters want;
-      std::vector<double> squares, errors;
+      std::vector<double> squares, errors, value_squares;
+      std::vector<float> magnitudes, growths;
       const encoded codes = encode(x, view, q, no_noise);
       for (std::size_t k = 0; k < length; ++k) {
         const float scale = s.per == granularity::tensor
@@ -534,15 +538,140 @@ TEST(counters, are_what_a_plain_count_gives_and_the_sums_have_the_written_order)
         want.nonzero += x[k] != 0 && !std::isnan(x[k]);
         want.saturated += std::fabs(x[k] / scale) > 448;
         want.underflowed += x[k] != 0 && values[k] == 0;
+        want.infinities += std::isinf(x[k]);
+        want.exact += std::fabs(x[k] / scale) <= 448 && values[k] == x[k];
+        const double element = std::fabs(double(values[k]) / double(scale));
+        want.subnormal += element > 0 && element < 0x1p-6 * 0.99;
+        want.top_binade += std::isfinite(element) && element > 256 * 0.99;
+        want.smallest_scale = std::min(want.smallest_scale, scale);
+        want.largest_scale = std::max(want.largest_scale, scale);
         if (std::isfinite(x[k])) want.amax = std::max(want.amax, std::fabs(x[k]));
         const bool both = std::isfinite(x[k]) && std::isfinite(values[k]);
         squares.push_back(both ? double(x[k]) * double(x[k]) : 0);
         errors.push_back(both ? (double(x[k]) - double(values[k])) * (double(x[k]) - double(values[k])) : 0);
+        magnitudes.push_back(both ? std::fabs(x[k]) : 0);
+        growths.push_back(both ? std::fabs(values[k]) - std::fabs(x[k]) : 0);
+        value_squares.push_back(both ? double(values[k]) * double(values[k]) : 0);
       }
-      want.sum_sq = tree_sum(squares);
-      want.sum_sq_error = tree_sum(errors);
+      want.sum_sq = tree_sum<double>(squares);
+      want.sum_sq_error = tree_sum<double>(errors);
+      want.sum_sq_value = tree_sum<double>(value_squares);
+      want.sum_magnitude = tree_sum<float>(magnitudes);
+      want.sum_growth = tree_sum<float>(growths);
       EXPECT_EQ(got, want) << length;
     }
+}
+
+/// The scale of every element: what decode() makes of codes of 1.
+std::vector<float> scales_of(const encoded& array, const axis_view& view, const quantizer& q) {
+  encoded ones = array;
+  std::visit(
+      [&](auto& codes) {
+        for (auto& code : codes) code = std::remove_reference_t<decltype(code)>(encode(q.elem, 1.0));
+      },
+      ones.codes);
+  std::vector<float> scales(view.size());
+  decode(ones, view, q, scales);
+  return scales;
+}
+
+TEST(counters, put_every_element_in_one_class_whatever_the_loop) {
+  // Groups in rows and in columns, of one and two levels; the whole array; none; scales that are too small; an unsigned
+  // format and one with infinities.
+  constexpr const char* texts[] = {"mxfp4",
+                                   "mxfp8_e5m2",
+                                   "nvfp4",
+                                   "e4m3fn@tensor",
+                                   "e5m2",
+                                   "int8@row",
+                                   "e2m1fn/sr:8@block(16)",
+                                   "e4m3fn@tensor(static=0.01)",
+                                   "e4m3fn@tile(4,64)",
+                                   "e8m7",
+                                   "e5m2@block(32,e8m0fnu,floor)"};
+  for (const char* text : texts)
+    for (const axis_view& view :
+         {axis_view{40, 128, 1}, axis_view{3, 64, 37}, axis_view{2, 40, 64}, axis_view{1, 5, 1}}) {
+      std::vector<float> x = sample(view.size(), 12, 5);
+      for (std::size_t k = 0; k + 7 < x.size(); k += 97)
+        x[k] = infinity, x[k + 1] = -infinity, x[k + 2] = 0, x[k + 3] = -0.0f, x[k + 4] = 1e30f, x[k + 5] = 1e-30f;
+      quantizer q = parse_quantizer(text);
+      const element e = q.elem;
+      if (e.format.has_nan())
+        for (std::size_t k = 50; k < x.size(); k += 101) x[k] = nan;
+      quantize_counters got;
+      const std::vector<float> values = quantized(x, view, q, {.seed = 1}, &got);
+      const encoded codes = encode(x, view, q, {.seed = 1});
+      const std::vector<float> scales = scales_of(codes, view, q);
+      encoded unscaled_codes{.codes = codes.codes};
+      std::vector<float> elements(x.size());
+      decode(unscaled_codes, view, unscaled(e), elements);
+      const bool is_float = e.format.kind == format_kind::floating;
+      quantize_counters want;
+      std::uint64_t rounded = 0;
+      for (std::size_t k = 0; k < x.size(); ++k) {
+        const double over = std::fabs(q.levels == 2 ? double(x[k]) / double(scales[k]) : double(x[k] / scales[k]));
+        const double element = std::fabs(double(elements[k]));
+        const bool saturates = over > e.format.max_finite();
+        const int classes = int(std::isnan(x[k])) + int(saturates) + int(x[k] != 0 && values[k] == 0 && !saturates) +
+                            int(x[k] == values[k] && !saturates);
+        ASSERT_LE(classes, 1);
+        rounded += classes == 0;
+        want.nans += std::isnan(x[k]);
+        want.infinities += std::isinf(x[k]);
+        want.saturated += saturates;
+        want.underflowed += x[k] != 0 && values[k] == 0;
+        want.exact += x[k] == values[k] && !saturates;
+        want.subnormal += is_float && element > 0 && element < e.format.floating.min_normal();
+        want.top_binade += std::isfinite(element) && element >= std::ldexp(1.0, e.format.max_exponent());
+        want.smallest_scale = std::min(want.smallest_scale, scales[k]);
+        want.largest_scale = std::max(want.largest_scale, scales[k]);
+      }
+      const std::string what =
+          std::string(text) + " of " + std::to_string(view.length) + ", " + std::to_string(view.inner);
+      EXPECT_EQ(got.count, x.size()) << what;
+      EXPECT_EQ(got.nans, want.nans) << what;
+      EXPECT_EQ(got.infinities, want.infinities) << what;
+      EXPECT_EQ(got.saturated, want.saturated) << what;
+      EXPECT_EQ(got.underflowed, want.underflowed) << what;
+      EXPECT_EQ(got.exact, want.exact) << what;
+      EXPECT_EQ(got.rounded(), rounded) << what;
+      EXPECT_EQ(got.subnormal, want.subnormal) << what;
+      EXPECT_EQ(got.top_binade, want.top_binade) << what;
+      EXPECT_EQ(got.smallest_scale, want.smallest_scale) << what;
+      EXPECT_EQ(got.largest_scale, want.largest_scale) << what;
+      EXPECT_EQ(got.exact + got.rounded() + got.underflowed + got.saturated + got.nans, got.count) << what;
+    }
+}
+
+TEST(counters, of_an_unsigned_format_saturate_below_zero_and_do_not_underflow_there) {
+  quantize_counters got;
+  const std::vector<float> x = {-1.0f, -infinity, 1e-9f, 1.0f, 0.0f};
+  quantized(x, {1, 5, 1}, unscaled({formats::ue4m3}), no_noise, &got);
+  EXPECT_EQ(got.saturated, 2u);
+  EXPECT_EQ(got.underflowed, 1u);
+  EXPECT_EQ(got.exact, 2u);
+  EXPECT_EQ(got.rounded(), 0u);
+}
+
+TEST(counters, give_bias_and_cosine) {
+  quantize_counters got;
+  // 17 lies between 16 and 18 of e4m3fn and goes to the even code; 1e-9 to zero.
+  const std::vector<float> x = {-17, 1, 1e-9f, 448};
+  const std::vector<float> values = quantized(x, {1, 4, 1}, unscaled({formats::e4m3fn}), no_noise, &got);
+  double growth = 0, magnitude = 0, dot = 0, xx = 0, vv = 0;
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    growth += (double(values[k]) - double(x[k])) * (x[k] < 0 ? -1 : 1);
+    magnitude += std::fabs(double(x[k]));
+    dot += double(x[k]) * double(values[k]);
+    xx += double(x[k]) * double(x[k]);
+    vv += double(values[k]) * double(values[k]);
+  }
+  EXPECT_NEAR(got.bias(), growth / magnitude, 1e-7);
+  EXPECT_NEAR(got.cosine(), dot / std::sqrt(xx * vv), 1e-15);
+  EXPECT_EQ(quantize_counters{}.bias(), 0);
+  EXPECT_EQ(quantize_counters{}.cosine(), 1);
+  EXPECT_EQ((quantize_counters{.sum_sq = 4, .sum_sq_error = 4}.cosine()), 0);
 }
 
 TEST(counters, do_not_depend_on_the_view) {
@@ -632,9 +761,9 @@ TEST(two_levels, chance_does_not_keep_what_lies_on_the_grid_beyond_the_largest_v
 }
 
 TEST(counters, merge_by_addition_and_maximum) {
-  quantize_counters a{1, 2, 3, 4, 5, 6, 7, 8};
-  a.merge({10, 20, 30, 40, 50, 60, 70, 80});
-  EXPECT_EQ(a, (quantize_counters{11, 22, 33, 44, 55, 60, 77, 88}));
+  quantize_counters a{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0.5f, 2, 15, 16, 17};
+  a.merge({10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120, 0.25f, 1, 150, 160, 170});
+  EXPECT_EQ(a, (quantize_counters{11, 22, 33, 44, 55, 60, 77, 88, 99, 110, 121, 132, 0.25f, 2, 165, 176, 187}));
 }
 
 // ---- wrong use

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from binade.store import SCHEMA_VERSION, Study, Trial, as_arrays, mean
+from binade.store import DETAILS, SCHEMA_VERSION, Study, Trial, as_arrays, exponent_counts, mean
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,8 +39,9 @@ def folder(tmp_path):
         db.executemany("INSERT INTO step VALUES(?, ?, ?, ?, ?, ?, ?)",
                        [(3, step, loss, 2.5, 1e-2, 0.7, 1) for step, loss in [(1, 4.0), (0, 5.6), (2, None)]])
         db.execute("INSERT INTO evaluation VALUES(0, 3, 3.1)")
-        db.executemany("INSERT INTO quantization VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                       [(0, 0, "head", "forward", operand, 100, 90, 1, 9, 3.5, math.inf) for operand in ("weight", "input")])
+        details = (0, 0, 60, 5, 30, 0.5, 2.0, None, -0.1, 0.9, "10 -3 40 0 50")
+        db.executemany(f"INSERT INTO quantization VALUES({', '.join('?' * 22)})",
+                       [(0, 0, "head", "forward", operand, 100, 90, 1, 9, 3.5, math.inf, *details) for operand in ("weight", "input")])
         db.executemany("INSERT INTO measurement VALUES(?, ?, ?, ?, ?)", [(0, 0, "logits", "log_z", 5.5), (0, 0, "head", "input_rms", None)])
     db.close()
     return tmp_path
@@ -72,12 +73,18 @@ def test_columns_are_in_step_order_and_a_loss_that_is_no_number_is_none(folder):
         assert study.evaluations(0) == {"step": [3], "validation_loss": [3.1]}
         assert study.quantization(0)["operand"] == ["input", "weight"]
         assert study.quantization(0)["sqnr_db"] == [math.inf, math.inf]
+        assert study.quantization(0)["exact"] == [60, 60] and study.quantization(0)["headroom"] == [None, None]
+        assert exponent_counts(study.quantization(0)["exponents"][0]) == {None: 10, -3: 40, -1: 50}
         assert study.measurements(0) == {"step": [0, 0], "subject": ["head", "logits"], "quantity": ["input_rms", "log_z"], "value": [None, 5.5]}
     with sqlite3.connect(folder / "study.db") as db:
         db.execute("DROP TABLE measurement")  # as in a store that is older
+        for name in DETAILS:
+            db.execute(f"ALTER TABLE quantization DROP COLUMN {name}")
     db.close()
     with Study(folder) as study:
         assert study.measurements(0)["value"] == []
+        assert study.quantization(0)["nonzero"] == [90, 90] and study.quantization(0)["exact"] == [None, None]
+        assert exponent_counts(study.quantization(0)["exponents"][0]) == {}
 
 
 def test_the_best_learning_rate_is_never_one_where_a_seed_diverged(folder):

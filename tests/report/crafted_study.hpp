@@ -211,6 +211,9 @@ inline void write_invented_study(const std::filesystem::path& folder, const inve
                                                .underflowed = static_cast<std::int64_t>(n * std::min(0.9, under)),
                                                .amax = 3.5,
                                                .sqnr_db = 18 + 3 * normal(generator)});
+                if (gradient)  // as if the others were of an older program
+                  batch.quantizations.back().details =
+                      rounding_details{.nans = 1, .top_binade = 90, .cosine = 0.99, .exponents = {5, -9, {1, 3}}};
               }
           if ((s + 1) % (plan.steps / 5) == 0)
             batch.evaluations.push_back({.trial = t.id, .step = s + 1, .validation_loss = loss});

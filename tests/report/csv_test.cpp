@@ -49,7 +49,7 @@ TEST(csv, every_row_of_the_store_comes_back_bit_for_bit) {
 
   const auto trials = read("trials.csv"), steps = read("steps.csv"), evaluations = read("evaluations.csv"),
              counters = read("quantization.csv");
-  std::size_t trial = 1, step = 1, evaluation = 1, counter = 1;
+  std::size_t trial = 1, step = 1, evaluation = 1, counter = 1, detailed = 0;
   for (const trial_record& t : store.trials()) {
     const auto& row = trials.at(trial++);
     ASSERT_EQ(row.size(), trials[0].size());
@@ -75,10 +75,18 @@ TEST(csv, every_row_of_the_store_comes_back_bit_for_bit) {
       EXPECT_EQ(number(evaluations.at(evaluation++)[2]), e.validation_loss);
     store.for_each_quantization(t.id, [&](const auto& q) {
       const auto& r = counters.at(counter++);
-      ASSERT_EQ(r.size(), 11u);
+      ASSERT_EQ(r.size(), 22u);
       EXPECT_EQ(r[2], q.site);
       EXPECT_EQ(r[8], std::to_string(q.underflowed));
       EXPECT_EQ(number(r[10]), q.sqnr_db);
+      EXPECT_EQ(r[11].empty(), !q.details);
+      if (q.details) {
+        EXPECT_EQ(number(r[11]), q.details->nans);
+        EXPECT_EQ(number(r[15]), q.details->top_binade);
+        EXPECT_EQ(number(r[20]), q.details->cosine);
+        EXPECT_EQ(r[21], to_text(q.details->exponents));
+        ++detailed;
+      }
     });
   }
   EXPECT_EQ(trial, trials.size());
@@ -86,6 +94,8 @@ TEST(csv, every_row_of_the_store_comes_back_bit_for_bit) {
   EXPECT_EQ(evaluation, evaluations.size());
   EXPECT_EQ(counter, counters.size());
   EXPECT_GT(counter, 1000u);
+  EXPECT_GT(detailed, 100u);
+  EXPECT_LT(detailed, counter - 100);
 }
 
 TEST(csv, commas_quotes_and_line_ends_in_names_survive) {

@@ -41,7 +41,7 @@ TEST(event_file, has_the_bytes_of_tensorboards_own_writer) {
             "1800000000000000a37f4b2209000000000000f83f1a0d627261696e2e4576656e743a322a28646c");
   EXPECT_EQ(hexadecimal(event_restart(1.5, 301)), "100000000000000095fbfe1809000000000000f83f10ad023a020801d17949d4");
   EXPECT_EQ(
-      hexadecimal(event_scalars(2, 300, {{"loss", 2.5}, {"amax/head", std::numeric_limits<double>::infinity()}})),
+      hexadecimal(event_values(2, 300, {{"loss", 2.5}, {"amax/head", std::numeric_limits<double>::infinity()}})),
       "2d000000000000003c418afb09000000000000004010ac022a1f0a0b0a046c6f737315000020400a100a09616d61782f686561641500"
       "00807fa6fa4536");
 }
@@ -60,8 +60,33 @@ TEST(event_file, shares_are_of_the_elements_that_are_not_zero) {
   EXPECT_EQ(scalars.at(0).name, "saturated/head/forward/input");
   EXPECT_EQ(scalars.at(0).value, 0.25);
   EXPECT_EQ(scalars.at(1).value, 0.5);
+  EXPECT_EQ(scalars.size(), 4u);
+  row.details = {.nans = 1, .infinities = 2, .exact = 5, .subnormal = 2, .top_binade = 6, .headroom = 0.5};
+  const auto more = scalars_of(row);
+  EXPECT_EQ(more.at(4).name, "not_finite/head/forward/input");
+  EXPECT_EQ(more.at(4).value, 0.3);
+  EXPECT_EQ(more.at(5).value, 0.5);
+  EXPECT_EQ(more.at(6).value, 0.25);
+  EXPECT_EQ(more.at(7).value, 0.75);
+  EXPECT_EQ(more.at(9).name, "headroom/head/forward/input");
+  row.details->headroom = row.details->largest_scale = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(scalars_of(row).size(), more.size() - 2);
   row.nonzero = row.saturated = row.underflowed = 0;
   EXPECT_EQ(scalars_of(row).at(0).value, 0);
+}
+
+TEST(event_file, exponents_are_a_histogram_of_buckets_of_one_exponent) {
+  counter_record row{.site = "head", .gemm = "forward", .operand = "input"};
+  EXPECT_FALSE(histogram_of(row));
+  row.details = rounding_details{};
+  EXPECT_FALSE(histogram_of(row));
+  row.details->exponents = {.zeros = 3, .first = -2, .counts = {1, 4}};
+  const named_histogram histogram = histogram_of(row).value();
+  EXPECT_EQ(histogram.name, "exponents/head/forward/input");
+  const std::string bytes = hexadecimal(event_values(2, 1, {}, {histogram}));
+  // Limits -1 and 0, counts 1 and 4: HistogramProto's bucket_limit and bucket.
+  EXPECT_NE(bytes.find("3210000000000000f0bf0000000000000000"), std::string::npos) << bytes;
+  EXPECT_NE(bytes.find("3a10000000000000f03f0000000000001040"), std::string::npos) << bytes;
 }
 
 TEST(event_file, names_sort_by_step_and_those_of_an_abandoned_continuation_go) {

@@ -1,5 +1,6 @@
 #include "study/store.hpp"
 
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -87,7 +88,18 @@ TEST_F(store, every_value_comes_back_as_it_was_written) {
                                 .saturated = 1,
                                 .underflowed = 2,
                                 .amax = 3.5,
-                                .sqnr_db = 20.5}},
+                                .sqnr_db = 20.5,
+                                .details = rounding_details{.nans = 1,
+                                                            .infinities = 2,
+                                                            .exact = 3,
+                                                            .subnormal = 4,
+                                                            .top_binade = 5,
+                                                            .smallest_scale = 0.25,
+                                                            .largest_scale = 8,
+                                                            .headroom = std::numeric_limits<double>::quiet_NaN(),
+                                                            .bias = -0.1,
+                                                            .cosine = 1.0 / 3,
+                                                            .exponents = {7, -12, {1, 0, 9}}}}},
              .measurements = {{.trial = 3, .step = 0, .subject = "logits", .quantity = "log_z", .value = 0.1}},
              .trials = {a_trial}});
   }
@@ -124,6 +136,19 @@ TEST_F(store, every_value_comes_back_as_it_was_written) {
   EXPECT_EQ(counters[0].site, "head");
   EXPECT_EQ(counters[0].underflowed, 2);
   EXPECT_EQ(counters[0].sqnr_db, 20.5);
+  ASSERT_TRUE(counters[0].details);
+  const rounding_details& d = *counters[0].details;
+  EXPECT_EQ(d.nans, 1);
+  EXPECT_EQ(d.infinities, 2);
+  EXPECT_EQ(d.exact, 3);
+  EXPECT_EQ(d.subnormal, 4);
+  EXPECT_EQ(d.top_binade, 5);
+  EXPECT_EQ(d.smallest_scale, 0.25);
+  EXPECT_EQ(d.largest_scale, 8);
+  EXPECT_TRUE(std::isnan(d.headroom));
+  EXPECT_EQ(d.bias, -0.1);
+  EXPECT_EQ(d.cosine, 1.0 / 3);
+  EXPECT_EQ(d.exponents, (exponent_counts{7, -12, {1, 0, 9}}));
   int measurements = 0;
   s.for_each_measurement(3, [&](const measurement_record& m) {
     ++measurements;
@@ -131,6 +156,29 @@ TEST_F(store, every_value_comes_back_as_it_was_written) {
     EXPECT_EQ(m.value, 0.1);
   });
   EXPECT_EQ(measurements, 1);
+}
+
+TEST_F(store, of_a_version_without_details_of_roundings_is_read_and_gets_columns_when_it_is_written) {
+  study_store::create(file);
+  const counter_record row{.site = "s", .gemm = "g", .operand = "o", .count = 1, .nonzero = 1, .amax = 1, .sqnr_db = 1};
+  {
+    SQLite::Database old(file.string(), SQLite::OPEN_READWRITE);
+    old.exec(
+        "DROP TABLE quantization; CREATE TABLE quantization(trial INTEGER NOT NULL, step INTEGER NOT NULL, site TEXT "
+        "NOT "
+        "NULL, gemm TEXT NOT NULL, operand TEXT NOT NULL, count INTEGER NOT NULL, nonzero INTEGER NOT NULL, saturated "
+        "INTEGER NOT NULL, underflowed INTEGER NOT NULL, amax REAL, sqnr_db REAL, PRIMARY KEY(trial, step, site, gemm, "
+        "operand)) WITHOUT ROWID; INSERT INTO quantization VALUES(0, 0, 's', 'g', 'o', 1, 1, 0, 0, 1, 1)");
+  }
+  EXPECT_FALSE(study_store::open_read_only(file).quantizations(0).at(0).details);
+  auto s = study_store::open(file);
+  counter_record next = row;
+  next.step = 1;
+  next.details = rounding_details{.exact = 1};
+  s.write({.truncations = {}, .steps = {}, .evaluations = {}, .quantizations = {next}, .trials = {}});
+  const auto rows = s.quantizations(0);
+  EXPECT_FALSE(rows.at(0).details);
+  EXPECT_EQ(rows.at(1).details->exact, 1);
 }
 
 TEST_F(store, nan_comes_back_as_nan_and_infinity_as_infinity) {

@@ -147,6 +147,7 @@ TEST_F(settings, values_outside_their_range_are_refused_with_key_and_line) {
       {"learning_rate = 1e-3", "learning_rate = \"fast\"", "finite number"},
       {"learning_rate = 1e-3", "", "train.learning_rate\": is missing"},
       {"learning_rate = 1e-3", "lerning_rate = 1e-3", "lerning_rate"},
+      {"steps = 20", "steps = 20\nshadow_every = -1", "key \"train.shadow_every\": is -1"},
       {"steps = 20", "steps = 0", "train.steps\": is 0"},
       {"steps = 20", "steps = -5", "train.steps"},
       {"steps = 20", "steps = 20.5", "whole number"},
@@ -265,6 +266,7 @@ TEST_F(settings, the_canonical_text_spells_out_defaults_and_changes_with_every_v
            {"steps = 20", "steps = 20\nclip = 2"},
            {"steps = 20", "steps = 20\nevaluate_every = 5"},
            {"steps = 20", "steps = 20\ntelemetry_every = 5"},
+           {"steps = 20", "steps = 20\nshadow_every = 5"},
            {"validation_documents = 4", "validation_documents = 5"},
            {"validation_documents = 4", "validation_documents = 4\nseed = 1"},
            {"validation_documents = 4", "validation_documents = 4\nbits = 7"}})

@@ -210,6 +210,115 @@ TEST(trainer, measures_what_weights_gradients_and_updates_are_like) {
     EXPECT_NEAR(value(scaled[1], subject, quantity) / value(results[1], subject, quantity), 1, 1e-2) << quantity;
 }
 
+TEST(trainer, tells_of_every_rounding_what_became_of_each_element) {
+  const recipe formats = parse_recipe(
+      "[[rule]]\nlayers = \"*\"\noperands = \"mxfp4\"\nresult = \"e8m7\"\nsaved = \"e4m3fn@tensor\"\n"
+      "[outputs]\nresidual = \"e8m7\"\n[optimizer]\nmaster_weights = \"e8m7\"\nsecond_moment = \"e8m7\"\n"
+      "gradients = \"e5m2@tensor\"\n",
+      "test");
+  std::vector<trainer::step_result> first;
+  for (const std::size_t threads : {1u, 2u, 3u}) {
+    run_settings run = small_run();
+    run.train.batch = 48;  // arrays that are cut
+    const auto results = training(run, formats, threads).steps(2, true);
+    if (first.empty()) first = results;
+    ASSERT_EQ(results[1].counters.size(), first[1].counters.size());
+    for (std::size_t i = 0; i < results[1].counters.size(); ++i) {
+      const counter_record &got = results[1].counters[i], &want = first[1].counters[i];
+      const std::string what = got.site + "/" + got.gemm + "/" + got.operand;
+      ASSERT_TRUE(got.details) << what;
+      const rounding_details &a = *got.details, &b = *want.details;
+      EXPECT_EQ(a.exact, b.exact) << what;
+      EXPECT_EQ(a.subnormal, b.subnormal) << what;
+      EXPECT_EQ(a.top_binade, b.top_binade) << what;
+      EXPECT_EQ(a.bias, b.bias) << what;
+      EXPECT_EQ(a.cosine, b.cosine) << what;
+      EXPECT_EQ(a.exponents, b.exponents) << what;
+      EXPECT_EQ(a.nans + got.saturated + got.underflowed + a.exact + rounded_of(got), got.count) << what;
+      EXPECT_GE(a.exact, 0) << what;
+      EXPECT_GE(rounded_of(got), 0) << what;
+      EXPECT_GT(a.cosine, 0.5) << what;
+      if (got.gemm == update_row) {
+        EXPECT_TRUE(std::isnan(a.largest_scale)) << what;
+        continue;
+      }
+      EXPECT_LE(a.smallest_scale, a.largest_scale) << what;
+      EXPECT_GE(a.headroom, -1) << what;  // the floor rule of MX leaves less than a binade above
+      EXPECT_FALSE(a.exponents.counts.empty()) << what;
+    }
+  }
+  EXPECT_GT(row(first[1], "blocks.0.mlp.up", "forward", "input").details->subnormal, 0);
+  EXPECT_GT(row(first[1], "blocks.0.mlp.up", "forward", "input").details->top_binade, 0);
+  EXPECT_EQ(row(first[1], "blocks.0.mlp.up", "forward", "result").details->smallest_scale, 1);
+  EXPECT_GT(row(first[1], "blocks.0.mlp.up", "weight_gradient", "saved").details->headroom, -0.01);
+  EXPECT_GT(row(first[1], "blocks.0.mlp.up", "second_moment", "weight").count, 0);
+  EXPECT_GT(row(first[1], "outputs", "forward", "residual").count, 0);
+}
+
+TEST(trainer, measures_updates_as_adam_makes_them_and_counts_alarms) {
+  run_settings run = small_run();
+  run.train.optimizer = adamw_settings{.weight_decay = 0};
+  training t(run);
+  const auto results = t.steps(2, true);
+  const std::string weight = "blocks.0.mlp.up.weight";
+  // In the first step both moments are of one gradient, and the step is its sign.
+  EXPECT_NEAR(value(results[0], weight, "rms_t"), 1, 1e-3);
+  EXPECT_NEAR(value(results[0], weight, "update_rms"), 1, 1e-2);
+  EXPECT_NEAR(value(results[1], weight, "update_rms") * results[1].record.learning_rate /
+                  value(results[1], weight, "weight_rms"),
+              value(results[1], weight, "update_ratio"), 1e-4);
+  EXPECT_EQ(value(results[1], weight, "lost_updates"), 0);
+  const double clip = results[1].record.clipped ? 1 / results[1].record.gradient_norm : 1;
+  EXPECT_NEAR(
+      value(results[1], weight, "gradient_over_epsilon") / (value(results[1], weight, "gradient_rms") * clip / 1e-8), 1,
+      1e-2);
+  EXPECT_EQ(value(results[1], alarms_subject, "rms_t"), 0);
+  EXPECT_EQ(value(results[1], alarms_subject, "largest_logit"), 0);
+  run.train.optimizer = adamw_settings{.epsilon = 1, .weight_decay = 0};
+  const auto damped = training(run).steps(1, true);
+  EXPECT_GT(value(damped[0], alarms_subject, "gradient_over_epsilon"), 5);
+  const recipe coarse = parse_recipe("[optimizer]\nmaster_weights = \"e4m3fn\"\n", "test");
+  EXPECT_GT(value(training(small_run(), coarse).steps(2, true)[1], weight, "lost_updates"), 0.05);
+}
+
+TEST(trainer, compares_gradients_with_those_of_float32_and_changes_no_bit) {
+  const std::string weight = "blocks.0.mlp.up.weight";
+  run_settings run = small_run();
+  const auto shadowed = [&](const recipe& formats, std::size_t threads) {
+    training t(run, formats, threads);
+    t.steps(1);
+    const trainer::step_result result = t->step(false, true);
+    t.steps(1);
+    training plain(run, formats);
+    plain.steps(3);
+    EXPECT_EQ(t->weights_digest(), plain->weights_digest());
+    EXPECT_TRUE(result.counters.empty() || run.train.loss_scaling.how != loss_scaling_settings::kind::none);
+    return result;
+  };
+  const trainer::step_result same = shadowed(find_recipe("f32"), 1);
+  EXPECT_EQ(value(same, "model", "error_ratio"), 0);
+  EXPECT_NEAR(value(same, "model", "gradient_cosine"), 1, 1e-12);
+  const trainer::step_result coarse = shadowed(find_recipe("mxfp4"), 1), fine = shadowed(find_recipe("mxfp8_e4m3"), 1);
+  EXPECT_GT(value(coarse, "model", "error_ratio"), 3 * value(fine, "model", "error_ratio"));
+  EXPECT_LT(value(coarse, "model", "error_ratio"), 1);
+  EXPECT_GT(value(coarse, weight, "gradient_cosine"), 0.7);
+  EXPECT_LT(value(coarse, weight, "gradient_cosine"), value(fine, weight, "gradient_cosine"));
+  EXPECT_EQ(value(coarse, alarms_subject, "error_ratio"), 0);
+  for (const std::size_t threads : {2u, 3u}) {
+    const trainer::step_result again = shadowed(find_recipe("mxfp4"), threads);
+    for (const char* quantity : {"error_ratio", "gradient_cosine"})
+      EXPECT_EQ(value(again, "model", quantity), value(coarse, "model", quantity)) << threads;
+  }
+  // Micro-batches, a loss scale, a delayed scale and rounded gradients.
+  run.train.accumulate = 3;
+  run.train.loss_scaling = {.how = loss_scaling_settings::kind::fixed, .scale = 0x1p10};
+  EXPECT_NEAR(value(shadowed(find_recipe("f32"), 1), "model", "error_ratio"), 0, 1e-5);
+  EXPECT_LT(value(shadowed(find_recipe("e4m3fn@tensor(delayed=4)"), 1), "model", "error_ratio"), 0.5);
+  EXPECT_GT(
+      value(shadowed(parse_recipe("[optimizer]\ngradients = \"e5m2@tensor\"\n", "test"), 1), "model", "error_ratio"),
+      0.01);
+}
+
 TEST(trainer, a_format_for_a_state_that_the_optimizer_has_not_is_refused) {
   run_settings run = small_run();
   run.train.optimizer = lion_settings{};

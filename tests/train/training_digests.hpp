@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -67,6 +68,14 @@ class training_run {
         telemetry_.add(row.site).add(row.gemm).add(row.operand).add(bits_of(row.amax)).add(bits_of(row.sqnr_db));
         for (const std::int64_t number : {row.count, row.nonzero, row.saturated, row.underflowed})
           telemetry_.add(std::to_string(number) + " ");
+        if (!row.details) continue;
+        const rounding_details& d = *row.details;
+        for (const std::int64_t number : {d.nans, d.infinities, d.exact, d.subnormal, d.top_binade, d.exponents.zeros,
+                                          std::int64_t{d.exponents.first}})
+          telemetry_.add(std::to_string(number) + " ");
+        for (const std::int64_t number : d.exponents.counts) telemetry_.add(std::to_string(number) + " ");
+        for (const double number : {d.smallest_scale, d.largest_scale, d.headroom, d.bias, d.cosine})
+          telemetry_.add(std::isnan(number) ? "nan" : bits_of(number));
       }
       for (const measurement_record& m : result.measurements)
         telemetry_.add(m.subject).add(m.quantity).add(bits_of(m.value));
