@@ -84,7 +84,7 @@ struct counter_sums {
   static counter_sums of(const quantize_counters& c) {
     return {c.sum_sq, c.sum_sq_error, c.sum_sq_value, c.sum_magnitude, c.sum_growth};
   }
-  counter_sums operator+(const counter_sums& other) const {
+  BINADE_HD constexpr counter_sums operator+(const counter_sums& other) const {
     return {square + other.square, error + other.error, value_square + other.value_square, magnitude + other.magnitude,
             growth + other.growth};
   }

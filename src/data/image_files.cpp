@@ -86,13 +86,15 @@ void add_cifar(labelled_images& images, const fs::path& path, std::size_t classe
                      std::to_string(record) + ": it is truncated, or not the binary version");
   images.channels = 3;
   images.height = images.width = cifar_side;
+  std::vector<std::int32_t> found;
   for (std::size_t at = 0; at < bytes.size(); at += record) {
     const auto label = std::to_integer<std::int32_t>(bytes[at + labels - 1]);
     if (static_cast<std::size_t>(label) >= classes)
       refuse(path, "has label " + std::to_string(label) + " in record " + std::to_string(at / record) +
                        "; valid is 0.." + std::to_string(classes - 1));
-    images.labels.push_back(label);
+    found.push_back(label);
   }
+  images.labels.insert(images.labels.end(), found.begin(), found.end());
   images.runs.push_back({.file = file, .first = labels, .stride = record, .count = bytes.size() / record});
 }
 
@@ -114,8 +116,7 @@ labelled_images read_npy_images(const fs::path& images, const fs::path& labels) 
                          .height = static_cast<std::size_t>(shape[shape.size() - 2]),
                          .width = static_cast<std::size_t>(shape.back())};
   const auto file = std::make_shared<const mapped_file>(images, "a .npy file of images");
-  if (pixels.data_at() + pixels.header().count() * size_of(type) != file->size())
-    refuse(images, "has changed while it was opened; try again");
+  file->require_same(pixels.file());
   result.runs.push_back({.file = file,
                          .first = pixels.data_at(),
                          .stride = result.pixels() * size_of(type),

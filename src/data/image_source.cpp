@@ -57,7 +57,11 @@ image_set_source::image_set_source(labelled_images training, labelled_images val
   const std::size_t channels = training_.channels;
   for (const auto& [images, which] : {std::pair(&training_, "training"), std::pair(&validation_, "validation")}) {
     if (images->count() == 0) refuse(std::string("there are none for ") + which);
-    if (images->pixels() == 0) refuse(std::string("those for ") + which + " have no pixels");
+    std::size_t stored = 0;
+    for (const pixel_run& run : images->runs) stored += run.count;
+    if (images->pixels() == 0 || stored != images->count())
+      refuse(std::string("the pixels for ") + which + " are not those of " + std::to_string(images->count()) +
+             " images");
     for (const std::int32_t label : images->labels)
       if (label < 0 || static_cast<std::size_t>(label) >= settings_.classes)
         refuse(std::string("a label for ") + which + " is " + std::to_string(label) + "; valid is 0.." +

@@ -22,20 +22,34 @@ constexpr double most_control_characters = 0.02;  // random bytes have 10 %
   throw std::invalid_argument("text data: " + file.string() + " " + why);
 }
 
-void refuse_binary(const std::filesystem::path& file, std::string_view bytes) {
-  const std::size_t nul = bytes.find('\0');
-  if (nul != bytes.npos)
-    refuse(file,
-           "is binary: byte " + std::to_string(nul) +
-               " is NUL; give plain text (UTF-8 or another encoding of single bytes; convert UTF-16, unpack archives)");
+/// How often each byte stands in [first, last) of a text; adds them to the digest.
+std::vector<std::uint64_t> count_bytes(const mapped_file& file, std::size_t first, std::size_t last,
+                                       byte_hasher& digest) {
+  std::vector<std::uint64_t> counts(256);
+  constexpr std::size_t longest = std::size_t{1} << 20;  // each look asks whether the file is as it was
+  for (; first < last; first += std::min(longest, last - first)) {
+    const std::span<const std::byte> bytes = file.bytes(first, std::min(longest, last - first));
+    for (const std::byte b : bytes) ++counts[std::to_integer<std::size_t>(b)];
+    if (counts[0] > 0)
+      refuse(
+          file.path(),
+          "is binary: byte " +
+              std::to_string(first + std::size_t(std::find(bytes.begin(), bytes.end(), std::byte{0}) - bytes.begin())) +
+              " is NUL; give plain text (UTF-8 or another encoding of single bytes; convert UTF-16, unpack archives)");
+    digest.add(bytes);
+  }
+  return counts;
+}
+
+void refuse_control_characters(const mapped_file& file, const std::vector<std::uint64_t>& training,
+                               const std::vector<std::uint64_t>& validation) {
   constexpr std::string_view usual = "\t\n\v\f\r\b\x1b";
-  const auto controls = std::count_if(bytes.begin(), bytes.end(), [&](char c) {
-    return (static_cast<unsigned char>(c) < 32 || c == 127) && usual.find(c) == usual.npos;
-  });
-  const double share = static_cast<double>(controls) / static_cast<double>(bytes.size());
-  if (share > most_control_characters)
-    refuse(file, "is binary: " + std::to_string(controls) + " of " + std::to_string(bytes.size()) +
-                     " bytes are control characters, more than 2 %; give plain text");
+  std::uint64_t controls = 0;
+  for (std::size_t c = 0; c < 128; ++c)
+    if ((c < 32 || c == 127) && usual.find(static_cast<char>(c)) == usual.npos) controls += training[c] + validation[c];
+  if (static_cast<double>(controls) / static_cast<double>(file.size()) > most_control_characters)
+    refuse(file.path(), "is binary: " + std::to_string(controls) + " of " + std::to_string(file.size()) +
+                            " bytes are control characters, more than 2 %; give plain text");
 }
 
 }  // namespace
@@ -45,22 +59,22 @@ text_source::text_source(const std::filesystem::path& file, std::size_t context,
   if (context < 1 || validation_rows < 1)
     throw std::invalid_argument("text_source: context is " + std::to_string(context) + " and validation_rows is " +
                                 std::to_string(validation_rows) + "; both must be at least 1");
-  const std::span<const std::byte> stored = file_.bytes();
-  const std::string_view bytes(reinterpret_cast<const char*>(stored.data()), stored.size());
-  if (bytes.empty()) refuse(file, "is empty; give a plain text file");
-  training_bytes_ = bytes.size() / 10 * 9 + bytes.size() % 10 * 9 / 10;
-  const std::size_t validation_bytes = bytes.size() - training_bytes_;
+  const std::size_t size = file_.size();
+  if (size == 0) refuse(file, "is empty; give a plain text file");
+  training_bytes_ = size / 10 * 9 + size % 10 * 9 / 10;
+  const std::size_t validation_bytes = size - training_bytes_;
   if (validation_bytes < context || training_bytes_ < context)
-    refuse(file, "has " + std::to_string(bytes.size()) + " bytes, so that 10 % for validation are " +
+    refuse(file, "has " + std::to_string(size) + " bytes, so that 10 % for validation are " +
                      std::to_string(validation_bytes) + ", and one sequence is " + std::to_string(context) +
                      " bytes; give a text of at least " + std::to_string(10 * context) + " bytes or a smaller context");
-  refuse_binary(file, bytes);
-  digest_ = hash_of(bytes);
+  byte_hasher digest;
+  const std::vector<std::uint64_t> training = count_bytes(file_, 0, training_bytes_, digest),
+                                   validation = count_bytes(file_, training_bytes_, size, digest);
+  refuse_control_characters(file_, training, validation);
+  digest_ = digest.digest();
   validation_pieces_ = validation_bytes / context;
   validation_rows_ = std::min(validation_rows, validation_pieces_);
-  std::vector<std::uint64_t> counts(256);
-  for (std::size_t i = 0; i < training_bytes_; ++i) ++counts[static_cast<unsigned char>(bytes[i])];
-  unigram_entropy_ = entropy_of_counts(counts);
+  unigram_entropy_ = entropy_of_counts(training);
 }
 
 token_batch text_source::empty_batch(std::size_t rows) const {

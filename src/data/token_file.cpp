@@ -104,7 +104,7 @@ void token_file::open_npy() {
   size_ = size_of(header.type);
   is_signed_ = header.type == npy_type::int32 || header.type == npy_type::int64;
   data_at_ = npy.data_at();
-  if (data_at_ + count_ * size_ != file_.size()) refuse(path(), "has changed while it was opened; try again");
+  file_.require_same(npy.file());
 }
 
 void token_file::read(std::uint64_t first, std::span<std::int64_t> ids) const {

@@ -525,16 +525,16 @@ void convolve_planes(thread_pool& pool, std::size_t images, std::size_t channels
 }
 
 /// Where the rows (channel of a group, ky, kx) of the unfolded images begin in the planes of the group.
-std::vector<std::size_t> offsets_in_planes(const convolution_geometry& g, const plane_layout& layout) {
+pooled_vector<std::size_t> offsets_in_planes(const convolution_geometry& g, const plane_layout& layout) {
   const window_geometry& w = g.windows;
-  std::vector<std::size_t> offsets(g.inner());
+  pooled_vector<std::size_t> offsets(g.inner());
   for (std::size_t p = 0; p < offsets.size(); ++p)
     offsets[p] = p / w.window() * layout.size() + layout.offset(p % w.window() / w.kernel_width, p % w.kernel_width);
   return offsets;
 }
 /// The same in unfolded images.
-std::vector<std::size_t> offsets_in_rows(const convolution_geometry& g, std::size_t columns) {
-  std::vector<std::size_t> offsets(g.inner());
+pooled_vector<std::size_t> offsets_in_rows(const convolution_geometry& g, std::size_t columns) {
+  pooled_vector<std::size_t> offsets(g.inner());
   for (std::size_t p = 0; p < offsets.size(); ++p) offsets[p] = p * columns;
   return offsets;
 }
@@ -556,7 +556,7 @@ class chain_factors {
         for (std::size_t p = 0; p < inner_; ++p) to[p * rows + r] = weight[(row + r) * inner_ + p];
     });
   }
-  positions_job<T> job(const vector_cut& cut, const std::vector<std::size_t>& offsets, std::size_t image_planes,
+  positions_job<T> job(const vector_cut& cut, const pooled_vector<std::size_t>& offsets, std::size_t image_planes,
                        std::size_t group_planes, const T* bias) const {
     return {active_kernels<T>().chain,
             panels_,
@@ -708,7 +708,7 @@ template <class T>
 void convolve(thread_pool& pool, const convolution_geometry& g, const T* x, const T* weight, const T* bias, T* y) {
   const window_geometry& w = g.windows;
   const plane_layout layout = planes_of_windows(w);
-  const std::vector<std::size_t> offsets = offsets_in_planes(g, layout);
+  const pooled_vector<std::size_t> offsets = offsets_in_planes(g, layout);
   const chain_factors<T> factors(pool, g, weight);
   convolve_planes<T>(
       pool, g.images, w.channels, layout, {x, w.channels * w.pixels(), w.pixels()},
@@ -720,7 +720,7 @@ template <class T>
 void convolve_unfolded(thread_pool& pool, const convolution_geometry& g, const T* unfolded, const T* weight,
                        const T* bias, T* y) {
   const std::size_t positions = g.windows.positions(), columns = g.images * positions;
-  const std::vector<std::size_t> offsets = offsets_in_rows(g, columns);
+  const pooled_vector<std::size_t> offsets = offsets_in_rows(g, columns);
   const chain_factors<T> factors(pool, g, weight);
   factors.job({1, positions, positions, active_kernels<T>().lanes}, offsets, positions, g.inner() * columns, bias)
       .run(pool, g.images, unfolded, y);
@@ -734,7 +734,7 @@ void convolve_input_gradient(thread_pool& pool, const convolution_geometry& g, c
   const plane_layout layout = planes_of_gradient(w);
   const row_panels panels(g.group_channels(), kernels.sum_rows);
   const std::size_t depth = g.group_outputs(), length = w.window() * depth;
-  std::vector<std::size_t> offsets(w.window());
+  pooled_vector<std::size_t> offsets(w.window());
   for (std::size_t place = 0; place < w.window(); ++place)
     offsets[place] =
         layout.offset(w.kernel_height - 1 - place / w.kernel_width, w.kernel_width - 1 - place % w.kernel_width);
@@ -766,7 +766,7 @@ void convolve_weight_gradient(thread_pool& pool, const convolution_geometry& g, 
                               T* dweight, bool accumulate) {
   const window_geometry& w = g.windows;
   const plane_layout layout = planes_of_windows(w);
-  const std::vector<std::size_t> offsets = offsets_in_planes(g, layout);
+  const pooled_vector<std::size_t> offsets = offsets_in_planes(g, layout);
   const std::size_t image_planes = w.channels * layout.size(),
                     image_elements = image_planes + weight_gradient_job<T>::image_turned(g);
   const std::size_t together = most_cached_images(g.images, image_elements);
@@ -799,7 +799,7 @@ void convolve_weight_gradient(thread_pool& pool, const convolution_geometry& g, 
   weight_gradient_job<T> job(g, together);
   for_each_few(g.images, together, [&](std::size_t first, std::size_t count) {
     const std::size_t columns = count * w.positions();
-    const std::vector<std::size_t> offsets = offsets_in_rows(g, columns);
+    const pooled_vector<std::size_t> offsets = offsets_in_rows(g, columns);
     job.add(pool, count, from_image(dy, first),
             {.images = 1,
              .lines = 1,

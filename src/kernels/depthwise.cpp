@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <vector>
 
+#include "buffer_pool.hpp"
 #include "kernels/cpu.hpp"
 
 namespace binade::kernels {
@@ -28,7 +28,7 @@ class padded_plane {
  private:
   const window_geometry& g_;
   std::size_t width_;
-  std::vector<T> values_;
+  pooled_vector<T> values_;
 };
 
 /// out[ox] = fma(weight, in[ox stride], out[ox])
@@ -93,7 +93,7 @@ void depthwise_input_gradient(thread_pool& pool, const window_geometry& g, std::
   const std::size_t width = g.width + 2 * g.padding, height = g.height + 2 * g.padding;
   pool.parallel_for(images * g.channels, [&](std::size_t index) {
     const std::size_t image = index / g.channels, channel = index % g.channels;
-    std::vector<T> padded(height * width, T(0));  // what falls on the padding is left behind
+    pooled_vector<T> padded(height * width, T(0));  // what falls on the padding is left behind
     T* const sums = padded.data();
     multiversion([&, sums, image, channel]() BINADE_KERNEL_BODY {
       const T* const plane = dy + (channel * images + image) * g.positions();
@@ -121,7 +121,7 @@ void depthwise_weight_gradient(thread_pool& pool, const window_geometry& g, std:
                                std::size_t dy_distance, T* dweight, bool accumulate) {
   pool.parallel_for(g.channels, [&](std::size_t channel) {
     padded_plane<T> plane(g);
-    std::vector<T> chains(g.window(), T(0));
+    pooled_vector<T> chains(g.window(), T(0));
     for (std::size_t image = 0; image < images; ++image) {
       plane.fill(x + (image * g.channels + channel) * g.pixels());
       const T* const d = dy + channel * dy_distance + image * g.positions();

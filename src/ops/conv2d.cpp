@@ -143,8 +143,8 @@ class unfolded_input {
 };
 
 /// One product per group: the matrices of a group begin at these distances from those of the one before.
-std::vector<gemm_place> group_places(std::size_t groups, const gemm_place& first, const gemm_place& distance) {
-  std::vector<gemm_place> places(groups);
+pooled_vector<gemm_place> group_places(std::size_t groups, const gemm_place& first, const gemm_place& distance) {
+  pooled_vector<gemm_place> places(groups);
   for (std::size_t group = 0; group < groups; ++group)
     places[group] = {first.a + group * distance.a, first.b + group * distance.b, first.c + group * distance.c};
   return places;

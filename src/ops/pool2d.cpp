@@ -73,7 +73,8 @@ template <class T>
 variable<T> max_pool2d(graph<T>& pass, const variable<T>& x, const pool2d_settings& settings) {
   const pool_shape s = checked_shape("max_pool2d", x, settings);
   tensor<T> y = tensor<T>::uninitialized(pooled(x, s));
-  const auto winners = std::make_shared<std::vector<std::uint32_t>>(y.size());  // pixel of each result in its plane
+  const auto winners = std::allocate_shared<pooled_vector<std::uint32_t>>(
+      pool_allocator<std::uint32_t>(), y.size());  // pixel of each result in its plane
   pass.pool().parallel_for(s.planes, [&, out = y.data()](std::size_t plane) {
     const T* const in = x.value().data() + plane * s.pixels();
     s.for_each_window([&](std::size_t window, const auto& visit) {

@@ -45,7 +45,7 @@ saved_activation::saved_activation(thread_pool& pool, const tensor<float>& x, co
   packed_size_ = packed_size(values.size(), width);
   packed_ = buffer_pool::instance().take(packed_size_);
   with_code_type(width, [&]<class Code>(Code*) {
-    std::vector<Code> codes(values.size());
+    pooled_vector<Code> codes(values.size());
     scales_ = encode_in_pieces(values, view(), q, noise, std::span(codes), pieces_of(pool));
     pack(codes, width, packed_layout::dense, {reinterpret_cast<std::uint8_t*>(packed_.get()), packed_size_});
   });
@@ -56,7 +56,7 @@ tensor<float> saved_activation::restored(thread_pool& pool) const {
   tensor<float> result = tensor<float>::uninitialized(shape_);
   const int width = quantizer_.elem.format.width;
   with_code_type(width, [&]<class Code>(Code*) {
-    std::vector<Code> codes(result.size());
+    pooled_vector<Code> codes(result.size());
     unpack({reinterpret_cast<const std::uint8_t*>(packed_.get()), packed_size_}, width, packed_layout::dense, codes);
     decode_in_pieces(std::span<const Code>(codes), scales_, view(), quantizer_, result.values(), pieces_of(pool));
   });

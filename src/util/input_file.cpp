@@ -29,6 +29,8 @@ input_file::input_file(std::filesystem::path file, std::string_view what) : file
   }
   size_ = static_cast<std::uint64_t>(status.st_size);
   written_ = status.st_mtim;
+  device_ = status.st_dev;
+  number_ = status.st_ino;
 }
 
 input_file::~input_file() {
@@ -55,6 +57,13 @@ void input_file::require_unchanged() const {
     throw std::runtime_error(cannot + "it became shorter while it was read");
   if (status.st_mtim.tv_sec != written_.tv_sec || status.st_mtim.tv_nsec != written_.tv_nsec)
     throw std::runtime_error(cannot + "somebody wrote to it while it was read");
+}
+
+void input_file::require_same(const input_file& other) const {
+  if (device_ == other.device_ && number_ == other.number_ && size_ == other.size_ &&
+      written_.tv_sec == other.written_.tv_sec && written_.tv_nsec == other.written_.tv_nsec)
+    return;
+  throw std::runtime_error(file_.string() + " cannot be used: it changed while it was opened");
 }
 
 std::string input_file::read_all() const {

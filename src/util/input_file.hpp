@@ -35,6 +35,9 @@ class input_file {
 
   /// @throws std::runtime_error that names the file if somebody wrote to it or shortened it since it was opened
   void require_unchanged() const;
+  /// Of a file that was opened twice by one name.
+  /// @throws std::runtime_error that names it if it was replaced or written to between the two
+  void require_same(const input_file& other) const;
   /// @throws std::invalid_argument that names the file and gunzip if it begins as files of gzip do
   void refuse_gzip() const;
 
@@ -46,6 +49,7 @@ class input_file {
   int descriptor_ = -1;
   std::uint64_t size_ = 0;
   timespec written_{};
+  std::uint64_t device_ = 0, number_ = 0;
 };
 
 }  // namespace binade

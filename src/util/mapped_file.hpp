@@ -35,6 +35,8 @@ class mapped_file {
   /// All of them.  @throws as bytes()
   std::span<const std::byte> bytes() const;
 
+  /// @throws as input_file::require_same()
+  void require_same(const input_file& other) const { file_.require_same(other); }
   /// @throws as input_file::refuse_gzip()
   void refuse_gzip() const { file_.refuse_gzip(); }
 

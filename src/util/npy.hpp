@@ -53,6 +53,7 @@ class npy_file {
   explicit npy_file(std::filesystem::path file);
 
   const std::filesystem::path& path() const { return file_.path(); }
+  const input_file& file() const { return file_; }
   const npy_header& header() const { return header_; }
   /// The byte of the file where the elements begin; they end where the file does.
   std::uint64_t data_at() const { return data_at_; }

@@ -245,4 +245,4 @@ def test_a_disk_that_fails_under_a_mapped_file_ends_the_run_with_a_reason(progra
     process.send_signal(signal.SIGBUS)
     stderr = process.communicate(timeout=30)[1]
     assert process.returncode == 1
-    assert "binade: error: a data file that is mapped into memory could not be read" in stderr
+    assert "binade: error: a file that is mapped into memory (data or a store) could not be read" in stderr

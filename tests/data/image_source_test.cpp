@@ -313,13 +313,15 @@ TEST_F(images, sets_that_do_not_fit_are_refused) {
   few.classes = 3;
   flat.deviation = {0};
   two.mean = {0, 0};
-  labelled_images wide = numbered(2);
+  labelled_images wide = numbered(2), short_of_pixels = numbered(2);
+  --short_of_pixels.runs[0].count;
   wide.height = 3;
   wide.width = 2;
   EXPECT_EQ(refused(numbered(4), numbered(2), good), "");
   expect_part(refused({}, numbered(2), good), "there are none for training");
   expect_part(refused(numbered(4), {.channels = 1, .height = 2, .width = 3}, good), "there are none for validation");
   expect_part(refused(numbered(4), wide, good), "differ in size");
+  expect_part(refused(short_of_pixels, numbered(2), good), "are not those of 2 images");
   expect_part(refused(numbered(4), numbered(2), few), "is 3; valid is 0..2");
   expect_part(refused(numbered(4), numbered(2), flat), "not more than 0");
   expect_part(refused(numbered(4), numbered(2), two), "2 means or deviations are given for 1 channels");

@@ -67,6 +67,15 @@ TEST_F(mapping, of_a_file_that_somebody_writes_to_or_shortens_is_refused) {
   EXPECT_EQ(message(in), file.string() + " cannot be used: it became shorter while it was read");
 }
 
+TEST_F(mapping, is_told_from_another_file_of_that_name) {
+  const mapped_file in(file, "a file");
+  in.require_same(binade::input_file(file, "a file"));
+  std::filesystem::rename(file, file.string() + ".old");
+  write("0123456789");
+  EXPECT_THROW(in.require_same(binade::input_file(file, "a file")), std::runtime_error);
+  std::filesystem::remove(file.string() + ".old");
+}
+
 TEST_F(mapping, of_what_is_no_file_is_refused) {
   EXPECT_THROW(mapped_file("/dev/zero", "a file"), std::invalid_argument);
   EXPECT_THROW(mapped_file(file.string() + ".none", "a file"), std::invalid_argument);
