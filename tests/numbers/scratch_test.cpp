@@ -2,40 +2,22 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include "binade/quantize.hpp"
 #include "binade/text.hpp"
-
-namespace {
-std::atomic<std::size_t> allocations{0}, releases{0};
-}  // namespace
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  void* const block = std::malloc(size == 0 ? 1 : size);
-  if (block == nullptr) throw std::bad_alloc();
-  return block;
-}
-void operator delete(void* block) noexcept {
-  ++releases;
-  std::free(block);
-}
-void operator delete(void* block, std::size_t) noexcept {
-  operator delete(block);
-}
+#include "counted_allocations.hpp"
 
 namespace {
 
 using binade::detail::scratch_blocks;
 using binade::detail::scratch_vector;
+using binade::test::allocations;
+using binade::test::releases;
 
 TEST(scratch, a_list_takes_the_memory_of_the_last_one_of_its_size) {
   if (BINADE_ADDRESS_SANITIZER) GTEST_SKIP() << "under the address sanitizer every list is of the system";
