@@ -41,10 +41,16 @@ struct quantize_counters {
   double sum_magnitude = 0;  ///< sum of |x| over the same; in float32 in a lane, in double from there on
   double sum_growth = 0;     ///< sum of |value| - |x| over the same; likewise
 
-  /// Elements of finite values whose rounding changed them, to another number than zero.
+  /// Elements whose rounding changed them, to another number than zero, or to NaN where that is the scale of their
+  /// group.
   constexpr std::uint64_t rounded() const { return count - nans - saturated - underflowed - exact; }
-  /// Growth of magnitudes: the sum of |value| - |x| over that of |x|; 0 where all are zero.
-  constexpr double bias() const { return sum_magnitude == 0 ? 0 : sum_growth / sum_magnitude; }
+  /// Growth of magnitudes: the sum of |value| - |x| over that of |x|; 0 where all are zero, NaN where a sum is
+  /// infinite.
+  constexpr double bias() const {
+    if (sum_magnitude == 0) return 0;
+    return sum_magnitude <= std::numeric_limits<double>::max() ? sum_growth / sum_magnitude
+                                                               : std::numeric_limits<double>::quiet_NaN();
+  }
   /// Of the angle between x and its values; 1 where both are zero, 0 where one is.
   double cosine() const {
     const double norms = std::sqrt(sum_sq) * std::sqrt(sum_sq_value);

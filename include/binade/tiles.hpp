@@ -35,10 +35,10 @@ enum class tile_product : std::uint8_t {
 };
 /// How a + b or a b + s is rounded.
 ///
-/// The formats `toward_zero` and `nearest` round to have fewer digits than float32 by two at least.  Toward zero, they
-/// cut off what float32 cut off.  To nearest even, the sum is rounded to odd in float32 first: of the two neighbours
-/// that the sum rounded down and up gives, where they differ, the one with the last bit set.  Rounding that once more
-/// gives what rounding the exact sum gives.
+/// The formats `toward_zero` and `nearest` round to have fewer digits than float32 by two at least, and no normal
+/// number that is subnormal in float32.  Toward zero, they cut off what float32 cut off.  To nearest even, the sum is
+/// rounded to odd in float32 first: of the two neighbours that the sum rounded down and up gives, where they differ,
+/// the one with the last bit set.  Rounding that once more gives what rounding the exact sum gives.
 enum class tile_sum : std::uint8_t {
   native,  ///< to nearest even in the type itself
   toward_zero,
@@ -245,7 +245,9 @@ struct sum_way {
         (e.rounding != rounding_mode::nearest_even && e.rounding != rounding_mode::toward_zero))
       return false;
     const float_format& f = e.format.floating;
-    return f.is_signed && f.has_zero && f.has_negative_zero && f.has_subnormals && f.fits_float() && f.precision >= 2;
+    // Where float32's numbers are normal the format's must be: a subnormal one has fewer digits to drop.
+    return f.is_signed && f.has_zero && f.has_negative_zero && f.has_subnormals && f.fits_float() && f.precision >= 2 &&
+           f.min_exponent() >= -126;
   }
 };
 

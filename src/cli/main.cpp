@@ -75,8 +75,8 @@ void explain_failing_mappings() {
   struct sigaction action {};
   action.sa_handler = [](int) {
     constexpr std::string_view text =
-        "binade: error: a data file that is mapped into memory could not be read: its disk failed, or it became "
-        "shorter\n";
+        "binade: error: a file that is mapped into memory (data or a store) could not be read: its disk failed, or it "
+        "became shorter\n";
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text.data(), text.size());
     ::_exit(exit_code::failed_while_running);
   };

@@ -496,7 +496,8 @@ constexpr std::size_t slack = 64;
 
 /// As many images at a time as have cached_elements.
 std::size_t most_cached_images(std::size_t images, std::size_t image_elements) {
-  return std::clamp<std::size_t>(cached_elements / image_elements, 1, images);
+  const std::size_t some = std::max<std::size_t>(1, cached_elements / std::max<std::size_t>(1, image_elements));
+  return std::min(some, std::max<std::size_t>(1, images));
 }
 
 /// Calls body(first, count) for neighbouring images.

@@ -74,7 +74,7 @@ class madam_rule final : public update_rule<T> {
     const double correction = static_cast<double>(correction_) * static_cast<double>(correction_);
     const auto ratio = [g, v, factor, correction](std::size_t i) BINADE_KERNEL_BODY {
       const double x = static_cast<double>(g[i]) * factor, second = static_cast<double>(v[i]) / correction;
-      return x == 0 ? 0 : x * x / second;
+      return x == 0 || second == 0 ? 0 : x * x / second;  // a mean that is too small for its type tells nothing
     };
     return {.gradient_ratio = std::sqrt(kernels::sum_terms<double>(pool, target.gradient.size(), ratio) /
                                         static_cast<double>(target.gradient.size()))};

@@ -42,7 +42,7 @@ quantize_counters count_changes(std::span<const float> before, std::span<const f
       c.nonzero += change != 0;
       c.infinities += std::isinf(change);
       c.saturated += std::isinf(change);
-      c.underflowed += change != 0 && kept == 0;
+      c.underflowed += std::isfinite(change) && change != 0 && kept == 0;
       c.exact += std::isfinite(change) && change == kept;
       if (!std::isfinite(change) || !std::isfinite(kept)) continue;
       c.amax = std::max(c.amax, float(std::fabs(change)));

@@ -165,7 +165,8 @@ struct study_store::state {
   }
   void add_details() {
     if (has_details()) return;
-    SQLite::Transaction transaction(database);
+    SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+    if (has_details()) return;  // somebody else was faster
     for (const auto& [name, type] : detail_columns)
       database.exec(std::string("ALTER TABLE quantization ADD COLUMN ") + name + " " + type);
     transaction.commit();

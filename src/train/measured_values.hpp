@@ -42,7 +42,8 @@ class measured_values {
         if (key.second != alarm.quantity) continue;
         const double value = row.first / row.second;
         is_known = true;
-        beyond += alarm.below ? value != 0 && value < alarm.limit : value > alarm.limit;
+        beyond +=
+            alarm.below ? value != 0 && !(value >= alarm.limit) : !(value <= alarm.limit);  // also where it is NaN
       }
       if (is_known)
         result.push_back(

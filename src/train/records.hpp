@@ -63,7 +63,7 @@ struct counter_record {
   std::optional<rounding_details> details = {};  ///< none of a loss scale, and of a store that is older than they are
 };
 
-/// Elements whose rounding changed them, to another number than zero.
+/// Elements whose rounding changed them, to another number than zero, or to NaN where that is the scale of their group.
 /// @pre row.details
 inline std::int64_t rounded_of(const counter_record& row) {
   return row.count - row.details->nans - row.saturated - row.underflowed - row.details->exact;

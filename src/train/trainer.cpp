@@ -88,7 +88,7 @@ class counter_rows {
   static rounding_details details_of(const kernels::rounding_counts& counts) {
     constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
     const quantize_counters& c = counts.counters;
-    const bool has_scale = counts.largest_value > 0 && c.count > 0;
+    const bool has_scale = counts.largest_value > 0 && c.count > 0 && c.smallest_scale <= c.largest_scale;
     rounding_details d{.nans = static_cast<std::int64_t>(c.nans),
                        .infinities = static_cast<std::int64_t>(c.infinities),
                        .exact = static_cast<std::int64_t>(c.exact),
@@ -251,12 +251,13 @@ struct trainer::state {
       const variable<float>& p = parameters[i].value;
       const tensor<float> exact = p.gradient();
       p.clear_gradient();
-      if (gradients[i].empty()) continue;
-      p.add_gradient(gradients[i], pool);
-      if (exact.empty()) continue;
-      const float *const g = std::as_const(gradients[i]).data(), *const f = exact.data();
+      if (gradients[i].empty() && exact.empty()) continue;
+      if (!gradients[i].empty()) p.add_gradient(gradients[i], pool);
+      const tensor<float> none = tensor<float>::zeros(p.shape());  // an expert that one of the two sends no token to
+      const float* const g = (gradients[i].empty() ? none : std::as_const(gradients[i])).data();
+      const float* const f = (exact.empty() ? none : exact).data();
       const double factor = 1 / scale.scale();
-      const auto sum = [&](const auto& term) { return kernels::sum_terms<double>(pool, exact.size(), term); };
+      const auto sum = [&](const auto& term) { return kernels::sum_terms<double>(pool, none.size(), term); };
       const double error = sum([g, f, factor](std::size_t j) BINADE_KERNEL_BODY {
         const double e = static_cast<double>(g[j]) * factor - static_cast<double>(f[j]);
         return e * e;
@@ -345,10 +346,10 @@ trainer::step_result trainer::step(bool count, bool shadow) {
   std::optional<update_measurement> update;
   if (count) update.emplace(s.network->parameters(), s.scale.scale(), s.pool, measured);
   s.optimizer.round_gradients(s.pool, observer);
-  if (shadow) s.compare_with_float32(measured);
   const double scaled_norm = gradient_norm(s.network->parameters(), s.pool);
   record.gradient_norm = scaled_norm / s.scale.scale();
   const bool overflowed = s.scale.is_on() && !(finite_gradients && std::isfinite(scaled_norm));
+  if (shadow && !overflowed) s.compare_with_float32(measured);
   if (overflowed) {
     ++s.skipped;
     result.finite = std::isfinite(record.loss);

@@ -24,7 +24,7 @@ COMMANDS = [
     (["study", "FILE", "--out", "out", "--data", "empty.txt"], 2, "empty.txt is empty"),
     (["study", "FILE", "--out", "out", "--data", "short.txt"], 2, "give a text of at least 320 bytes"),
     (["study", "FILE", "--out", "out", "--data", "binary.txt"], 2, "is binary: byte 3 is NUL"),
-    (["study", "FILE", "--out", "out", "--data", "full"], 2, "full is a folder"),
+    (["study", "FILE", "--out", "out", "--data", "full"], 2, "full is no regular file; give a plain text file"),
     (["study", "FILE", "--out", "out", "--data", "/dev/zero"], 2, "no regular file"),
     (["study", "FILE", "--out", "damaged"], 1, "damaged/study.db: file is not a database"),
     (["report", "damaged"], 1, "damaged/study.db: file is not a database"),

@@ -106,8 +106,9 @@ TEST(initialization, orthogonal_has_an_orthonormal_shorter_side) {
 }
 
 TEST(initialization, constants_are_constant) {
-  for (const double v : made("zeros", {3, 4}).values()) EXPECT_EQ(v, 0);
-  for (const double v : made("ones", {5}).values()) EXPECT_EQ(v, 1);
+  const auto zeros = made("zeros", {3, 4}), ones = made("ones", {5});
+  for (const double v : zeros.values()) EXPECT_EQ(v, 0);
+  for (const double v : ones.values()) EXPECT_EQ(v, 1);
 }
 
 TEST(initialization, text_is_read_back) {

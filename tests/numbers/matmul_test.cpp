@@ -574,6 +574,17 @@ TEST(matmul, tiles_give_the_steps_of_every_chain) {
     }
 }
 
+// Their normal numbers reach below float32's: there a float32 has fewer digits to drop.
+TEST(matmul, elements_with_normal_numbers_below_those_of_float32_are_rounded_step_by_step) {
+  const matmul_shape s{1, 2, 1};
+  const std::vector<float> a{0x5p-70f, 0x1p-70f}, b{0x1p-66f, 0x1p-66f};
+  for (const char* text : {"e8m2:bias=141/rtz", "e8m2:bias=141", "e8m7:bias=132", "f32:mul=e8m7:bias=132"}) {
+    const accumulator sum = parse_accumulator(text);
+    EXPECT_EQ(product(a, b, s, sum)[0], by_steps(sum, a, b)) << text;
+    EXPECT_EQ(product(a, b, s, sum)[0], 0x1.8p-134f) << text;
+  }
+}
+
 /// s + x where x is about a tie's distance from s, and more and less, at the ends of binades and within.
 TEST(matmul, sums_of_two_numbers_of_11_digits_are_rounded_once) {
   std::mt19937 random(71);
