@@ -241,7 +241,7 @@ TYPED_TEST(vision, gradients_of_conv2d_are_chains_in_the_written_order) {
     const tensor<T> dy = this->random_.template values<T>(first.shape());
     const written_gradients<T> want(x.value(), weight.value(), c.settings, dy);
     on_each_isa([&] {
-      for (const std::size_t threads : {1, 2, 3}) {
+      for (const std::size_t threads : {1u, 2u, 3u}) {
         thread_pool pool(threads);
         graph<T> pass(pool);
         const variable<T> a(x.value(), true), w(weight.value(), true);
@@ -405,7 +405,7 @@ TEST(vision_recipe, inputs_quantized_in_pieces_are_those_quantized_whole) {
         return std::pair(convolution_result{y.value(), x.gradient(), weight.gradient()}, histories.past());
       };
       const auto [whole, past] = run(1, true);
-      for (const std::size_t threads : {1, 2, 3}) {
+      for (const std::size_t threads : {1u, 2u, 3u}) {
         const auto [pieces, same_past] = run(threads, false);
         expect_equal(pieces.y, whole.y);
         expect_equal(pieces.x_gradient, whole.x_gradient);
