@@ -646,7 +646,8 @@ TEST(matmul, exact_sums_of_e4m3_leave_the_doubles_when_k_no_longer_fits) {
 #ifdef BINADE_WIDE_256
 TEST(matmul, tiles_are_taken_where_no_sum_can_overflow) {
   if (!detail::has_tiles())
-    GTEST_SKIP() << "this processor has no vectors for tiles, or BINADE_VECTOR_BITS forbids them";
+    GTEST_SKIP() << "tiles take vectors of 256 bits and FMA: such a processor, and no BINADE_VECTOR_BITS below 256, "
+                    "end this skip";
   const auto takes = [](const char* text, float a, float b, std::size_t k) {
     const accumulator sum = parse_accumulator(text);
     return detail::plan_of_chains({{1, k, 1}, sum, {}, detail::chunk_ends(k, sum.stages[0].chunk)},

@@ -55,7 +55,9 @@ std::size_t allocations_of_step(training& trained) {
 class allocations_of : public testing::TestWithParam<tested> {
  protected:
   void SetUp() override {
-    if (BINADE_ADDRESS_SANITIZER) GTEST_SKIP() << "under the address sanitizer lists of scales are of the system";
+    if (BINADE_ADDRESS_SANITIZER)
+      GTEST_SKIP()
+          << "under the address sanitizer lists of scales are of the system: a build without it ends this skip";
     run = GetParam().run;
     const std::unique_ptr<data_source> source = open_source(run);
     const std::size_t before = allocations;
