@@ -8,8 +8,6 @@ ratio of medians, and between which values 80 % of the single ratios lie. Baseli
 
 import argparse
 import os
-import pathlib
-import platform
 import statistics
 import time
 import warnings
@@ -19,6 +17,7 @@ from typing import Any, Callable
 import numpy as np
 
 import binade
+from step_timing import cpu_name
 
 ROUNDS = 9
 # Arrays of 256 MB where a call is as fast as memory; the slower ones get what takes them about a second.
@@ -33,14 +32,6 @@ class Row:
     elements: int = LARGE
     agrees: str = "equal"  # or "grid": stochastic rounding with other noise; "": another computation
     ours: str = ""  # the spec that has the baseline's choices, where that is not `spec`
-
-
-def cpu_name():
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 def numpy_rows():
