@@ -3,7 +3,8 @@
 // One iteration times each of them once, in turn, on the same operands.  The output is judged first: by a scalar chain
 // of std::fma, bit for bit, on sampled elements.  GF: GFLOP/s at the median time, 2 m n k operations; vs: median time
 // of the other over ours, so above 1 ours is faster.  Times of one thread are processor time; with two threads they are
-// by the clock, and what else is at work on the machine is in them.
+// by the clock, each after a call that is not timed on a process that was idle; what else is at work on the machine is
+// in them.
 
 #include <benchmark/benchmark.h>
 
@@ -100,14 +101,14 @@ void compare(benchmark::State& state, const product_shape& shape, isa level, std
   if (!p.is_right()) return state.SkipWithError("the product is wrong");
   const double operations = 2.0 * double(shape.m) * double(shape.n) * double(shape.k);
   const int repetitions = std::max(1, int(2e8 / operations));  // about two milliseconds per sample, or more
-  const auto clock = threads == 1 ? thread_seconds : wall_seconds;
+  const auto timed = [&](const auto& call) { return seconds_on(threads, call, repetitions); };
   std::vector<double> ours, eigen, openblas;
   for (auto _ : state) {
-    eigen.push_back(seconds([&] { p.eigen(); }, repetitions, clock));
+    eigen.push_back(timed([&] { p.eigen(); }));
 #ifdef BINADE_HAS_OPENBLAS
-    openblas.push_back(seconds([&] { p.openblas(); }, repetitions, clock));
+    openblas.push_back(timed([&] { p.openblas(); }));
 #endif
-    ours.push_back(seconds([&] { p.ours(); }, repetitions, clock));
+    ours.push_back(timed([&] { p.ours(); }));
     state.SetIterationTime(ours.back());
   }
   const double our_median = median(ours);

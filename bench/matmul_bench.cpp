@@ -4,7 +4,7 @@
 // One iteration times both once, in turn, on the same operands.  Two outputs are compared with the reference's steps
 // first.  GF: GFLOP/s at the median time, two operations per step (multiply and add); vs_eigen: Eigen's median time
 // over ours, 1 where both are as fast.  Times of one thread are processor time; with two threads they are by the clock,
-// and what else is at work on the machine is in them.
+// each after a call that is not timed on a process that was idle; what else is at work on the machine is in them.
 
 #include <benchmark/benchmark.h>
 
@@ -80,11 +80,10 @@ void compare(benchmark::State& state, const row& r, const matmul_shape& s, std::
   eigen();
   if (out.front() != expected(sum, a, b, s, 0, 0) || out.back() != expected(sum, a, b, s, s.m - 1, s.n - 1))
     return state.SkipWithError("the values are wrong");
-  const auto clock = threads == 1 ? thread_seconds : wall_seconds;
   std::vector<double> our_times, eigen_times;
   for (auto _ : state) {
-    eigen_times.push_back(seconds(eigen, 1, clock));
-    our_times.push_back(seconds(ours, 1, clock));
+    eigen_times.push_back(seconds_on(threads, eigen, 1));
+    our_times.push_back(seconds_on(threads, ours, 1));
     state.SetIterationTime(our_times.back());
   }
   const double our_median = median(our_times);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <ctime>
+#include <thread>
 #include <vector>
 
 namespace binade::bench {
@@ -26,6 +27,31 @@ double seconds(const Call& call, int repetitions, double (*clock)() = thread_sec
   const double begin = clock();
   for (int i = 0; i < repetitions; ++i) call();
   return (clock() - begin) / repetitions;
+}
+
+/// Returns once this process is idle: threads of a library spin for some milliseconds after its last call, on
+/// processors that the next call needs.
+inline void wait_until_idle() {
+  const auto used = [] {
+    timespec now{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return double(now.tv_sec) + 1e-9 * double(now.tv_nsec);
+  };
+  constexpr std::chrono::milliseconds pause(5);
+  for (double before = used(), now = 0;; before = now) {
+    std::this_thread::sleep_for(pause);
+    now = used();
+    if (now - before < 1e-4) return;
+  }
+}
+/// Seconds per call of what runs on some threads: of the processor for one, and for more by the clock, after a call
+/// that is not timed, which wakes them.
+template <class Call>
+double seconds_on(std::size_t threads, const Call& call, int repetitions) {
+  if (threads == 1) return seconds(call, repetitions);
+  wait_until_idle();
+  call();
+  return seconds(call, repetitions, wall_seconds);
 }
 
 /// The value that a fraction of all lies below.
