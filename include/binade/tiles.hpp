@@ -29,9 +29,10 @@ namespace binade::detail {
 /// What becomes of a product before it is added.
 enum class tile_product : std::uint8_t {
   exact,
-  single,       ///< rounded to float32
-  by_addition,  ///< rounded to nearest even in a shorter format, in one fused addition
-  in_place      ///< the same to odd first, and then as sums
+  single,           ///< rounded to float32
+  by_addition,      ///< rounded to nearest even in a shorter format, in one fused addition
+  with_subnormals,  ///< the same of subnormal numbers too, and with the sign of zeros
+  in_place          ///< rounded to odd first, and then as sums
 };
 /// How a + b or a b + s is rounded.
 ///
@@ -44,6 +45,10 @@ enum class tile_sum : std::uint8_t {
   toward_zero,
   nearest_in_place,     ///< in the bits of float32, where the format has float32's smallest exponent
   nearest_by_addition,  ///< with a number added that has the format's ulp, where no subnormal number is rounded
+  /// The same of subnormal numbers too, with a number added that has no smaller ulp than those, and with the sign of
+  /// zeros.  Their bits could be rounded in place as float32's subnormal numbers, of operands scaled down: multiplying
+  /// those takes some processors a hundred cycles.
+  nearest_with_subnormals,
   /// The same of x + s rounded to nearest even in float32 first, where both have 11 digits at most, and x no more than
   /// s.  With up to 12 binades between their leading digits, float32 holds the sum.  With more, the smaller is below
   /// 2^-12 of the larger's leading digit, which is how near a tie can be: float32 rounds the sum to no tie.
@@ -53,7 +58,8 @@ enum class tile_sum : std::uint8_t {
 /// The digits of float32 that roundings drop.
 struct tile_rounding {
   int dropped = 0, dropped_of_product = 0;
-  float one = 1;  ///< not a constant: a compiler that knew it could fuse 1 (a b) + s
+  float least = 0, least_of_product = 0;  ///< smallest normal numbers
+  float one = 1;                          ///< not a constant: a compiler that knew it could fuse 1 (a b) + s
 };
 
 /// Sums the products of a tile.
@@ -88,6 +94,10 @@ BINADE_LANE doubles fused(doubles a, doubles b, doubles s) {
 }
 BINADE_LANE floats fused(floats a, floats b, floats s) {
   return _mm256_fmadd_ps(a, b, s);
+}
+/// a, or b > 0 with the sign of a if that is larger.
+BINADE_LANE floats at_least(floats a, floats b) {
+  return number(with_sign_of(greatest(both(bits(a), every(0x7fffffffu)), bits(b)), a));
 }
 /// @pre the processor rounds toward zero
 BINADE_LANE floats fused_toward_zero(floats a, floats b, floats s) {
@@ -130,6 +140,9 @@ BINADE_LANE doubles fused(doubles a, doubles b, doubles s) {
 }
 BINADE_LANE floats fused(floats a, floats b, floats s) {
   return _mm512_fmadd_ps(a, b, s);
+}
+BINADE_LANE floats at_least(floats a, floats b) {
+  return _mm512_range_ps(a, b, 0b0011);
 }
 BINADE_LANE floats fused_toward_zero(floats a, floats b, floats s) {
   return _mm512_fmadd_round_ps(a, b, s, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
@@ -212,6 +225,7 @@ struct sum_way {
   int dropped = 0;
   int shift = 0;  ///< the binades that operands go down, so that the smallest normal number is float32's
   bool rounds_subnormals = false;
+  float least = 0;   ///< the smallest normal number
   term_range range;  ///< of the sums
 
   /// @pre the terms are finite
@@ -230,13 +244,14 @@ struct sum_way {
     way.dropped = 23 - f.trailing_bits();
     // Sums of multiples of the quantum that are subnormal are in the format: rounding leaves them.
     way.rounds_subnormals = terms.lowest < quantum;
-    if (way.rounds_subnormals) way.shift = f.min_exponent() + 126;
-    if (e.rounding == rounding_mode::toward_zero)
-      way.sum = tile_sum::toward_zero;
-    else if (!way.rounds_subnormals && vector_bits() >= 512 && highest + way.dropped < 127)
-      way.sum = tile_sum::nearest_by_addition;
-    else
-      way.sum = tile_sum::nearest_in_place;
+    way.least = float(exact_double(false, 1, f.min_exponent()));
+    const bool is_nearest = e.rounding != rounding_mode::toward_zero;
+    if (is_nearest && vector_bits() >= 512 && highest + way.dropped < 127) {
+      way.sum = way.rounds_subnormals ? tile_sum::nearest_with_subnormals : tile_sum::nearest_by_addition;
+    } else {
+      way.sum = is_nearest ? tile_sum::nearest_in_place : tile_sum::toward_zero;
+      if (way.rounds_subnormals) way.shift = f.min_exponent() + 126;
+    }
     return way;
   }
   static bool takes(const element& e) {
@@ -255,7 +270,8 @@ struct sum_way {
 struct product_way {
   tile_product product = tile_product::exact;
   int dropped = 0;
-  int shift = 0;
+  int shift = 0;     ///< if in place
+  float least = 0;   ///< the smallest normal number
   term_range range;  ///< of the rounded products
 
   /// @pre the operands are finite
@@ -277,8 +293,10 @@ struct product_way {
     if (s.product.rounding != rounding_mode::nearest_even) return {};
     way.dropped = 23 - f.trailing_bits();
     if (rounds_subnormals) way.shift = f.min_exponent() + 126;
-    const bool has_adder = !rounds_subnormals && way.range.highest + way.dropped < 127;
-    way.product = has_adder ? tile_product::by_addition : tile_product::in_place;
+    way.least = float(exact_double(false, 1, f.min_exponent()));
+    way.product = way.range.highest + way.dropped >= 127 ? tile_product::in_place
+                  : rounds_subnormals                    ? tile_product::with_subnormals
+                                                         : tile_product::by_addition;
     return way;
   }
 
@@ -289,13 +307,17 @@ struct product_way {
     // Subnormal products of a single would be rounded elsewhere.
     if (product == tile_product::single) return sum.shift == 0 && (has_directions || sum.sum == tile_sum::native);
     const bool is_nearest = sum.sum == tile_sum::nearest_in_place || sum.sum == tile_sum::nearest_by_addition;
-    if (is_nearest && (has_directions || product == tile_product::by_addition) && sum.dropped >= 24 - 11 &&
+    if (is_nearest && (has_directions || product != tile_product::in_place) && sum.dropped >= 24 - 11 &&
         sum.dropped <= dropped && !sum.rounds_subnormals && sum.range.highest + sum.dropped < 127)
       sum.sum = tile_sum::nearest_twice;
-    // By addition products of -0 become +0, which no sum tells: where none is rounded to zero, none is -0.
-    const bool by_addition = product == tile_product::by_addition && sum.shift == 0 && !sum.rounds_subnormals &&
-                             (has_directions || sum.sum == tile_sum::native || sum.sum == tile_sum::nearest_twice);
-    if (by_addition) return true;
+    const bool goes_by_addition = product != tile_product::in_place && sum.shift == 0 &&
+                                  (has_directions || sum.sum == tile_sum::native || sum.sum == tile_sum::nearest_twice);
+    if (goes_by_addition) {
+      // Products of -0 become +0, which no sum tells: where none is rounded to zero, none is -0.
+      if (sum.rounds_subnormals) product = tile_product::with_subnormals;
+      return true;
+    }
+    if (sum.sum == tile_sum::nearest_with_subnormals) return false;
     product = tile_product::in_place;
     if (!has_directions && sum.sum != tile_sum::nearest_in_place) return false;
     // Where the shift is that of the products alone, subnormal float32 numbers have their digits, and sums need them.
@@ -313,12 +335,14 @@ tile_kernel<float> kernel_of(tile_sum sum) {
     if (sum == tile_sum::native) return lanes_16::kernel_of<float, Product, tile_sum::native>();
     if (sum == tile_sum::toward_zero) return lanes_16::kernel_of<float, Product, tile_sum::toward_zero>();
     if (sum == tile_sum::nearest_in_place) return lanes_16::kernel_of<float, Product, tile_sum::nearest_in_place>();
-    if constexpr (Product == tile_product::by_addition || Product == tile_product::in_place)
+    if (sum == tile_sum::nearest_with_subnormals)
+      return lanes_16::kernel_of<float, Product, tile_sum::nearest_with_subnormals>();
+    if constexpr (Product != tile_product::exact && Product != tile_product::single)
       if (sum == tile_sum::nearest_twice) return lanes_16::kernel_of<float, Product, tile_sum::nearest_twice>();
     return lanes_16::kernel_of<float, Product, tile_sum::nearest_by_addition>();
   }
   // One direction is for both roundings.
-  if constexpr (Product == tile_product::by_addition)
+  if constexpr (Product == tile_product::by_addition || Product == tile_product::with_subnormals)
     if (sum == tile_sum::nearest_twice) return lanes_8::kernel_of<float, Product, tile_sum::nearest_twice>();
   if constexpr (Product != tile_product::in_place)
     if (sum == tile_sum::native) return lanes_8::kernel_of<float, Product, tile_sum::native>();
@@ -329,6 +353,7 @@ tile_kernel<float> kernel_of(tile_sum sum) {
 inline tile_kernel<float> kernel_of(tile_product product, tile_sum sum) {
   if (product == tile_product::single) return kernel_of<tile_product::single>(sum);
   if (product == tile_product::by_addition) return kernel_of<tile_product::by_addition>(sum);
+  if (product == tile_product::with_subnormals) return kernel_of<tile_product::with_subnormals>(sum);
   if (product == tile_product::in_place) return kernel_of<tile_product::in_place>(sum);
   return kernel_of<tile_product::exact>(sum);
 }
@@ -342,6 +367,7 @@ inline tile_fold fold_of(tile_sum sum) {
     if (sum == tile_sum::native) return lanes_16::fold_tile<tile_sum::native>;
     if (sum == tile_sum::toward_zero) return lanes_16::fold_tile<tile_sum::toward_zero>;
     if (sum == tile_sum::nearest_in_place) return lanes_16::fold_tile<tile_sum::nearest_in_place>;
+    if (sum == tile_sum::nearest_with_subnormals) return lanes_16::fold_tile<tile_sum::nearest_with_subnormals>;
     return lanes_16::fold_tile<tile_sum::nearest_by_addition>;
   }
   if (sum == tile_sum::native) return lanes_8::fold_tile<tile_sum::native>;
@@ -385,18 +411,21 @@ inline std::optional<tile_plan<float>> plan_of_chains(const product_plan& plan, 
   auto sum = sum_way::of(first.running, product->range, chunk);
   if (!sum || !product->join(*sum) || !scale_down(tiles, sum->shift, of_a, of_b)) return {};
   tiles.kernel = kernel_of(product->product, sum->sum);
-  tiles.rounding = {.dropped = sum->dropped, .dropped_of_product = product->dropped};
+  tiles.rounding = {.dropped = sum->dropped,
+                    .dropped_of_product = product->dropped,
+                    .least = sum->least,
+                    .least_of_product = product->least};
   if (vector_bits() < 512) tiles.direction = direction_of(sum->sum);
   if (!has_fold) return tiles;
   auto fold = sum_way::of(last.running, sum->range, (k + chunk - 1) / chunk);
   if (!fold) return {};
   if (sum->shift != 0 && fold->sum != tile_sum::native) {  // on numbers that are scaled down: in the same format only
     if (last.running.format != first.running.format) return {};
-    if (fold->sum == tile_sum::nearest_by_addition) fold->sum = tile_sum::nearest_in_place;
+    if (fold->sum != tile_sum::toward_zero) fold->sum = tile_sum::nearest_in_place;
   }
   if (sum->shift == 0 && fold->shift != 0) return {};
   tiles.fold = fold_of(fold->sum);
-  tiles.fold_rounding = {.dropped = fold->dropped};
+  tiles.fold_rounding = {.dropped = fold->dropped, .least = fold->least};
   if (vector_bits() < 512) tiles.fold_direction = direction_of(fold->sum);
   return tiles;
 }

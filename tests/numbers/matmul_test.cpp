@@ -609,6 +609,29 @@ TEST(matmul, sums_of_two_numbers_of_11_digits_are_rounded_once) {
   }
 }
 
+/// Products and sums around half-way points of subnormal numbers of e5m10, of either sign, zeros included.
+TEST(matmul, subnormal_numbers_and_the_signs_of_zeros_are_rounded_once) {
+  std::mt19937 random(73);
+  const auto number = [&] {
+    const float half_ways = float(random() % (random() % 2 == 0 ? 8 : 8192));
+    float x = half_ways * 0x1p-25f;
+    if (random() % 3 == 0) x = std::nextafter(x, random() % 2 == 0 ? 1.0f : -1.0f);
+    return random() % 2 == 0 ? x : -x;
+  };
+  const matmul_shape s{20000, 3, 1};
+  std::vector<float> a;
+  for (std::size_t i = 0; i < s.m * s.k; ++i) a.push_back(number());
+  const std::vector<float> b{1, -1, 1};
+  for (const char* text : {"e5m10", "e5m10/rtz", "e5m10:mul=e5m10", "f32:mul=e5m10", "e5m7:mul=e5m10", "e5m10:mul=e5m7",
+                           "e8m10:mul=e5m10", "e5m10:mul=f32", "e5m10:chunk=2", "e5m10:chunk=1->e5m7"}) {
+    const accumulator sum = parse_accumulator(text);
+    const std::vector<float> got = product(a, b, s, sum);
+    for (std::size_t i = 0; i < s.m; ++i)
+      ASSERT_TRUE(same(got[i], by_steps(sum, row_of(a, s, i), b)))
+          << text << " " << a[3 * i] << " " << a[3 * i + 1] << " " << a[3 * i + 2];
+  }
+}
+
 TEST(matmul, tiles_give_exact_sums) {
   std::mt19937 random(67);
   const accumulator sum = parse_accumulator("exact");
