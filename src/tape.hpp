@@ -191,12 +191,12 @@ class graph {
     tape_.record(std::move(backward));
   }
   /// The result of an operation on the operands.
-  /// @param backward  called with the gradient of the result if one arrived
+  /// @param backward  called once with the gradient of the result, if one arrived: what it saved it may use up
   template <class Backward>
   variable<T> result(tensor<T> value, std::initializer_list<const variable<T>*> operands, Backward backward) {
     variable<T> output(std::move(value), differentiates(operands));
     if (output.requires_gradient())
-      record([output = output.without_value(), backward = std::move(backward)] {
+      record([output = output.without_value(), backward = std::move(backward)]() mutable {
         if (!output.gradient().empty()) backward(output.gradient());
       });
     return output;

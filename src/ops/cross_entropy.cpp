@@ -96,23 +96,23 @@ language_model_loss<T> cross_entropy(graph<T>& pass, const variable<T>& logits, 
   pooled_vector<std::int32_t> saved(targets.begin(), targets.end());
   variable<T> loss = pass.result(
       tensor<T>::full({1}, mean), {&logits},
-      [&pool, logits, probabilities, log_sums, saved = std::move(saved), predicted, rows, columns, vocabulary,
-       smoothing, coefficient](const tensor<T>& gradient) {
+      [&pool, logits = logits.without_value(), probabilities = std::move(probabilities), log_sums,
+       saved = std::move(saved), predicted, rows, columns, vocabulary, smoothing,
+       coefficient](const tensor<T>& gradient) mutable {
         // d loss / d logit = p (1 + 2 z_loss log Z) - smoothing / vocabulary - (1 - smoothing at the target)
-        tensor<T> logits_gradient = tensor<T>::uninitialized(logits.shape());
+        tensor<T> logits_gradient = std::move(probabilities);
         const T factor = gradient[0] / T(predicted), even = smoothing / T(vocabulary), rest = T(1) - smoothing;
-        kernels::for_each_row(
-            pool, rows, columns,
-            [p = probabilities.data(), log_sums = log_sums.data(), target = saved.data(), dx = logits_gradient.data(),
-             factor, even, rest, coefficient, columns, vocabulary](std::size_t row) BINADE_KERNEL_BODY {
-              const T* __restrict const a = p + row * columns;
-              T* __restrict const d = dx + row * columns;
-              const std::size_t used = target[row] == no_target ? 0 : vocabulary;
-              const T slope = T(1) + T(2) * coefficient * log_sums[row];
-              for (std::size_t j = 0; j < used; ++j) d[j] = (a[j] * slope - even) * factor;
-              for (std::size_t j = used; j < columns; ++j) d[j] = T(0);
-              if (used != 0) d[target[row]] = (a[target[row]] * slope - even - rest) * factor;
-            });
+        kernels::for_each_row(pool, rows, columns,
+                              [dx = logits_gradient.data(), log_sums = log_sums.data(), target = saved.data(), factor,
+                               even, rest, coefficient, columns, vocabulary](std::size_t row) BINADE_KERNEL_BODY {
+                                T* const d = dx + row * columns;  // of the probabilities that lie there
+                                const std::size_t used = target[row] == no_target ? 0 : vocabulary;
+                                const T slope = T(1) + T(2) * coefficient * log_sums[row];
+                                const T at_target = used == 0 ? T(0) : (d[target[row]] * slope - even - rest) * factor;
+                                for (std::size_t j = 0; j < used; ++j) d[j] = (d[j] * slope - even) * factor;
+                                for (std::size_t j = used; j < columns; ++j) d[j] = T(0);
+                                if (used != 0) d[target[row]] = at_target;
+                              });
         logits.add_gradient(std::move(logits_gradient), pool);
       });
   return {std::move(loss), std::move(positions), predicted, plain, z_loss};
