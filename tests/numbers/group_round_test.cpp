@@ -225,6 +225,9 @@ TEST(groups, of_two_levels_decide_next_to_ties) {
       }
     }
     judge("nvfp4", x, {1, x.size(), 1}, 0);
+    std::vector<float> columns(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) columns[i % 16 * 64 + i / 16] = x[i];
+    judge("nvfp4", columns, {1, 16, 64}, 0);
   }
 }
 
@@ -233,8 +236,9 @@ TEST(groups, that_are_columns_follow_the_rules_of_one_group) {
   std::uint64_t seed = 2000;
   for (const axis_view& view :
        {axis_view{1, 64, 1024}, axis_view{2, 70, 48}, axis_view{1, 33, 1063}, axis_view{3, 5, 20}})
-    for (const char* text :
-         {"mxfp4", "mxfp8_e5m2", "e5m2/spec@block(32,ceil)", "e2m1fn@block(5)", "e5m10@block(24,even)"})
+    for (const char* text : {"mxfp4", "mxfp8_e5m2", "e5m2/spec@block(32,ceil)", "e2m1fn@block(5)",
+                             "e5m10@block(24,even)", "nvfp4", "e2m1fn@block(16,e4m3fn)@tensor(f32,static=1)",
+                             "e4m3fn@block(7,e5m2)@tensor", "e5m10@block(24,e4m3fn)@tensor"})
       for (const content what : contents) {
         ++seed;
         judge(text, array_of(what, view.size(), seed), view, seed % 5);
