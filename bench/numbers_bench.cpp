@@ -275,12 +275,15 @@ const bool registered = [] {
       for (const char* text : {"e4m3fn", "e5m2", "e2m1fn"})
         row("quantize against scalar code/" + std::string(text) + where, text, count, 0u, scalar_loop, plain_quantize,
             values_are_right);
-    for (const char* text : {"e4m3fn/sr", "e4m3fn/sr:16", "e4m3fn/sr:8", "e8m7/sr:16"})
+    for (const char* text :
+         {"e4m3fn/sr", "e4m3fn/sr:16", "e4m3fn/sr:8", "e8m7/sr:16", "e2m1fn/sr@block(16,e4m3fn)@tensor"})
       row("quantize/" + std::string(text) + where, text, count, 0u, noise_alone, plain_quantize, values_are_right);
     for (const char* text :
          {"mxfp4", "mxfp8_e4m3", "e4m3fn@block(32)", "e4m3fn@tensor", "e4m3fn@row", "nvfp4", "hadamard(32)+mxfp4"})
       row("quantize/" + std::string(text) + where, text, count, 0u, element_alone, plain_quantize, values_are_right);
-    row("quantize/mxfp4 along columns" + where, "mxfp4", count, 1024u, element_alone, plain_quantize, values_are_right);
+    for (const char* text : {"mxfp4", "nvfp4"})
+      row("quantize/" + std::string(text) + " along columns" + where, text, count, 1024u, element_alone, plain_quantize,
+          values_are_right);
     row(
         "counted/mxfp4" + where, "mxfp4", count, 0u, element_alone,
         [](bench_case& c) { quantize(c.x, c.view, c.q, {}, c.out, &c.counters); }, values_are_right);

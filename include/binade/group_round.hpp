@@ -66,8 +66,8 @@ class group_rounder {
     return size % 16 == 0 ? of_any(q, size, outer) : std::nullopt;
   }
   /// One for groups that are columns of this many rows.
-  static std::optional<group_rounder> of_columns(const quantizer& q, std::size_t size) {
-    return q.levels == 1 ? of_any(q, size, {}) : std::nullopt;
+  static std::optional<group_rounder> of_columns(const quantizer& q, std::size_t size, const outer_scale& outer = {}) {
+    return of_any(q, size, outer);
   }
 
   /// to[i]: the value that x[i] becomes, or its code if To is not float; to may be x.  Returns how many NaNs got code 0
@@ -245,20 +245,27 @@ class group_rounder {
                      bool streams) const {
 #ifdef BINADE_WIDE_256
     if (vector_bits() >= 512)
-      return lanes_.saturates() ? lanes_16::round_columns<lanes_16::by_powers<true>>(lanes_, powers_, x, rows, stride,
-                                                                                     count / 16, to, scales, streams)
-                                : lanes_16::round_columns<lanes_16::by_powers<false>>(lanes_, powers_, x, rows, stride,
-                                                                                      count / 16, to, scales, streams);
+      return with_rule<lanes_16::by_powers<true>, lanes_16::by_powers<false>, lanes_16::by_quotients>(
+          [&]<class Rule>(const auto& constants) {
+            return lanes_16::round_columns<Rule>(lanes_, constants, x, rows, stride, count / 16, to, scales, streams);
+          });
     if (vector_bits() >= 256)
-      return lanes_.saturates() ? lanes_8::round_columns<lanes_8::by_powers<true>>(lanes_, powers_, x, rows, stride,
-                                                                                   count / 8, to, scales, streams)
-                                : lanes_8::round_columns<lanes_8::by_powers<false>>(lanes_, powers_, x, rows, stride,
-                                                                                    count / 8, to, scales, streams);
+      return with_rule<lanes_8::by_powers<true>, lanes_8::by_powers<false>, lanes_8::by_quotients>(
+          [&]<class Rule>(const auto& constants) {
+            return lanes_8::round_columns<Rule>(lanes_, constants, x, rows, stride, count / 8, to, scales, streams);
+          });
 #endif
-    return lanes_.saturates() ? lanes_1::round_columns<lanes_1::by_powers<true>>(lanes_, powers_, x, rows, stride,
-                                                                                 count, to, scales, streams)
-                              : lanes_1::round_columns<lanes_1::by_powers<false>>(lanes_, powers_, x, rows, stride,
-                                                                                  count, to, scales, streams);
+    return with_rule<lanes_1::by_powers<true>, lanes_1::by_powers<false>, lanes_1::by_quotients>(
+        [&]<class Rule>(const auto& constants) {
+          return lanes_1::round_columns<Rule>(lanes_, constants, x, rows, stride, count, to, scales, streams);
+        });
+  }
+  /// Calls loop with the rule.
+  template <class Saturating, class Other, class Quotients, class Loop>
+  bool with_rule(Loop loop) const {
+    if (quotients_) return loop.template operator()<Quotients>(*quotients_);
+    return lanes_.saturates() ? loop.template operator()<Saturating>(powers_)
+                              : loop.template operator()<Other>(powers_);
   }
 
   /// Batches of usual groups.

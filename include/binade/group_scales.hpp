@@ -159,9 +159,9 @@ class scaled_walk {
                            (quantizer_.levels == 1 ||
                             (outer_.size() == 1 && finder.rounds_quotients() && outer_[0].scale == outer_[0].scale)) &&
                            (!finder.rounds_quotients() || finder.divides_in_float() || has_short_scales_);
-    const auto find = [&](std::size_t first, std::size_t count) {
-      if (are_alike) return set_groups(amax.values().data(), first, count);
-      for (std::size_t k = first; k < first + count; ++k) set_group(k, scale_of(k, amax[k]));
+    const auto find = [&](std::size_t first, std::size_t count, std::size_t step) {
+      if (are_alike) return set_groups(amax.values().data(), first, count, step);
+      for (std::size_t k = first; k < first + count * step; k += step) set_group(k, scale_of(k, amax[k]));
     };
     const axis_view& view = grid_.view;
     if (view.inner == 1) {
@@ -173,7 +173,7 @@ class scaled_walk {
         const std::size_t rows = std::min(together, tile_rows - row), begin = row * tile_row;
         const std::size_t end = std::min(view.size(), begin + rows * tile_row);
         if (needs_amax) amax.rows(begin, end);
-        find(row * grid_.per_row(), rows * grid_.per_row());
+        find(row * grid_.per_row(), rows * grid_.per_row(), 1);
         visit_all(begin, end, visit);
       }
       return;
@@ -183,15 +183,15 @@ class scaled_walk {
       for (std::size_t o = 0; o < view.outer; ++o)
         for (std::size_t tile = 0; tile < grid_.per_row(); ++tile) {
           if (needs_amax) amax.strip(o, tile);
-          for (std::size_t row = 0; row < view.inner; row += grid_.tile_rows)
-            find(grid_.index(o * view.inner + row, tile), 1);
+          find(grid_.index(o * view.inner, tile), (view.inner + grid_.tile_rows - 1) / grid_.tile_rows,
+               grid_.per_row());
           visit_strip(o, tile, visit);
         }
       return;
     }
     // Tiles that reach across several o: all scales first.
     if (needs_amax) amax.all();
-    find(0, grid_.count());
+    find(0, grid_.count(), 1);
     visit_known(visit);
   }
 
@@ -240,29 +240,42 @@ class scaled_walk {
   void reserve() {
     each_used([&](auto& numbers) { numbers.of_group.assign(grid_.count(), 0); });
   }
-  /// set_group() of many groups with one outer scale, or none.
-  void set_groups(const float* amax, std::size_t first, std::size_t count) {
-    float* const stored = stored_.of_group.data() + first;
-    const scale_finder& finder = levels_.inner_finder();
-    if (finder.rounds_quotients()) {
-      const double outer = quantizer_.levels == 2 ? double(outer_[0].scale) : 1;
-      const double divisor = finder.divisor(outer), inverse = 1 / divisor;
-      quotients_.resize(count);
-      if (quantizer_.levels == 1 && finder.divides_in_float())
-        for (std::size_t k = 0; k < count; ++k) quotients_[k] = amax[first + k] / float(divisor);
-      else
-        lane_odd_quotient(amax + first, &divisor, &inverse, count, quotients_.data(), count);
-      array_rounder(finder.storage()).quantize(quotients_.data(), nullptr, stored, count);
-      finder.find_by_quotients(amax + first, outer, stored, stored, count);
-    } else {
-      levels_.inner(amax + first, stored, count);
+  /// set_group() of groups first, first + step and so on with one outer scale, or none.
+  void set_groups(const float* amax_of_all, std::size_t first, std::size_t count, std::size_t step) {
+    const float* amax = amax_of_all + first;
+    float* stored = stored_.of_group.data() + first;
+    if (step != 1) {
+      gathered_.resize(2 * count);
+      for (std::size_t k = 0; k < count; ++k) gathered_[k] = amax[k * step];
+      amax = gathered_.data();
+      stored = gathered_.data() + count;
     }
+    find_scales(amax, stored, count);
+    if (step != 1)
+      for (std::size_t k = 0; k < count; ++k) stored_.of_group[first + k * step] = stored[k];
+    const std::size_t end = first + count * step;
     if (quantizer_.levels == 2)
-      for (std::size_t k = 0; k < count; ++k) product_.of_group[first + k] = levels_.product(stored[k], outer_[0]);
+      for (std::size_t k = first; k < end; k += step)
+        product_.of_group[k] = levels_.product(stored_.of_group[k], outer_[0]);
     if (has_inverse_product_)
-      for (std::size_t k = first; k < first + count; ++k) inverse_product_.of_group[k] = 1 / product_.of_group[k];
+      for (std::size_t k = first; k < end; k += step) inverse_product_.of_group[k] = 1 / product_.of_group[k];
     if (has_inverse_)
-      for (std::size_t k = 0; k < count; ++k) inverse_.of_group[first + k] = 1 / stored[k];
+      for (std::size_t k = first; k < end; k += step) inverse_.of_group[k] = 1 / stored_.of_group[k];
+  }
+  /// Scales of groups with one outer scale, or none, from their amax.
+  void find_scales(const float* amax, float* stored, std::size_t count) {
+    const scale_finder& finder = levels_.inner_finder();
+    if (!finder.rounds_quotients()) return levels_.inner(amax, stored, count);
+    const double outer = quantizer_.levels == 2 ? double(outer_[0].scale) : 1;
+    const double divisor = finder.divisor(outer), inverse = 1 / divisor;
+    quotients_.resize(count);
+    if (quantizer_.levels == 1 && finder.divides_in_float())
+      for (std::size_t k = 0; k < count; ++k) quotients_[k] = amax[k] / float(divisor);
+    else
+      lane_odd_quotient(amax, &divisor, &inverse, count, quotients_.data(), count);
+    if (!scale_rounder_) scale_rounder_.emplace(finder.storage());
+    scale_rounder_->quantize(quotients_.data(), nullptr, stored, count);
+    finder.find_by_quotients(amax, outer, stored, stored, count);
   }
   void set_group(std::size_t k, float inner) {
     stored_.of_group[k] = inner;
@@ -435,7 +448,8 @@ class scaled_walk {
   scale_grid grid_;
   bool has_multiplier_, has_inverse_product_, has_short_scales_, has_inverse_;
   scratch_vector<outer_scale> outer_;
-  scratch_vector<float> quotients_;
+  scratch_vector<float> quotients_, gathered_;
+  std::optional<array_rounder> scale_rounder_ = {};  ///< of quotients to scales, where they are rounded
   group_numbers<float> stored_, inverse_, multiplier_;
   group_numbers<double> product_, inverse_product_;
 };

@@ -74,11 +74,11 @@ inline std::size_t neighbours_in_group(const axis_view& view, const quantizer& q
   if (q.levels == 2 && q.scalings[1].per != granularity::tensor) return 0;
   return view.outer == 1 || view.length % s.tile_cols == 0 ? s.tile_cols : 0;
 }
-/// What rounds groups that are columns in memory, if they are, with a power of two as the scale of each.
-inline std::optional<group_rounder> rounder_of_columns(const axis_view& view, const quantizer& q) {
+/// The rows of groups that are columns in memory; else 0.
+inline std::size_t rows_in_group(const axis_view& view, const quantizer& q) {
   const scaling& s = q.scalings[0];
-  if (q.levels != 1 || s.per != granularity::tile || s.tile_rows != 1 || view.inner < 16) return std::nullopt;
-  return group_rounder::of_columns(q, s.tile_cols);
+  if (q.levels == 0 || s.per != granularity::tile || s.tile_rows != 1 || view.inner < 16 || view.size() == 0) return 0;
+  return q.levels == 2 && q.scalings[1].per != granularity::tensor ? 0 : s.tile_cols;
 }
 /// Rounds all columns of groups of `size`; returns how many NaNs got code 0.
 /// @param scales  null, or where scales go, numbered as groups   @param streams  as for group_rounder
@@ -97,14 +97,17 @@ std::uint64_t round_all_columns(const group_rounder& rounder, std::size_t size, 
     }
   return refused;
 }
-/// The scale of the outer level, that of the tensor.
-inline outer_scale outer_of(std::span<const float> x, const axis_view& view, const quantizer& q,
-                            const known_scales* known) {
-  if (known != nullptr && known->outer) return *known->outer;
+/// What is known of the scales, with that of the tensor where it is the outer one of two.
+/// @param found  where that scale is kept if it was not known
+inline const known_scales* with_outer_scale(std::span<const float> x, const axis_view& view, const quantizer& q,
+                                            const known_scales* known, known_scales& found) {
+  if (q.levels != 2 || q.scalings[1].per != granularity::tensor || x.empty()) return known;
+  if (known != nullptr && known->outer) return known;
   const scaling& s = q.scalings[1];
   group_amax amax(x.data(), grid_of(s, view), s);
   if (s.rule != scale_rule::static_scale) amax.all();
-  return scale_levels(q).outer(amax[0]);
+  found.outer = scale_levels(q).outer(amax[0]);
+  return &found;
 }
 
 /// quantize() by a Hadamard transform of blocks and groups that follow each other, piece by piece in the nearest cache;
@@ -189,24 +192,39 @@ inline void count_groups(const group_rounder& rounder, const quantizer& q, const
   }
 }
 
-/// Rounds columns of groups of `size`, with powers of two as scales, and counts.
+/// Rounds columns of groups of the inner level and counts.
 /// @param out  x or memory apart from it
-inline void count_columns(const group_rounder& rounder, std::size_t size, std::span<const float> x,
-                          const axis_view& view, std::span<float> out, counter& counters) {
+inline void count_columns(const group_rounder& rounder, const quantizer& q, const outer_scale& outer, std::size_t size,
+                          std::span<const float> x, const axis_view& view, std::span<float> out, counter& counters) {
   const std::size_t row = view.inner, repeats = std::max<std::size_t>(1, 1024 / row);
   std::vector<float> scales(repeats * row), values(out.data() == x.data() ? std::min(size, view.length) * row : 0);
+  std::vector<double> products(q.levels == 2 ? scales.size() : 0);
+  std::vector<float> scaled(products.size());
+  const scale_levels levels(q);
+  const auto repeat = [&](auto& list) {
+    for (std::size_t at = row; at < list.size(); at += row) std::copy_n(list.data(), row, list.data() + at);
+  };
   for (std::size_t o = 0; o < view.outer; ++o)
     for (std::size_t j = 0; j < view.length; j += size) {
       const std::size_t first = (o * view.length + j) * row, rows = std::min(size, view.length - j);
       const float* const from = x.data() + first;
       float* const to = values.empty() ? out.data() + first : values.data();
       rounder.columns(from, rows, row, row, to, scales.data(), false);
+      if (q.levels == 2)
+        for (std::size_t i = 0; i < row; ++i) {
+          products[i] = levels.product(scales[i], outer);
+          scales[i] = float(products[i]);
+        }
       const bool are_exact = counters.note_scales(scales.data(), row) >= least_exact_scale;
-      for (std::size_t k = 1; k < std::min(repeats, rows); ++k)
-        std::copy_n(scales.data(), row, scales.data() + k * row);
+      repeat(scales);
+      repeat(products);
       for (std::size_t done = 0; done < rows; done += repeats) {
         const std::size_t at = done * row, count = std::min(repeats, rows - done) * row;
-        if (are_exact)
+        if (q.levels == 2) {
+          run_best_fused<odd_quotient_body>(from + at, static_cast<const double*>(products.data()), std::size_t(1),
+                                            scaled.data(), count);
+          counters.add_scaled(from + at, scales.data(), scaled.data(), to + at, count);
+        } else if (are_exact)
           counters.add_powers(from + at, scales.data(), to + at, count);
         else
           counters.add(from + at, scales.data(), to + at, count);
@@ -229,25 +247,25 @@ BINADE_LOOP_FUNCTION void quantize_part(std::span<const float> x, const axis_vie
   }
   if (q.levels == 0 && counters == nullptr) return quantize_unscaled(x, q.elem, source, out, streams);
 
-  const std::size_t size = neighbours_in_group(view, q);
-  if (size != 0 && x.size() >= size && (known == nullptr || known->inner.empty())) {
+  known_scales found;
+  known = with_outer_scale(x, view, q, known, found);
+  const outer_scale outer = known != nullptr && known->outer ? *known->outer : outer_scale{};
+  const bool finds_inner = known == nullptr || known->inner.empty();
+  if (const std::size_t size = neighbours_in_group(view, q); size != 0 && x.size() >= size && finds_inner) {
     const std::size_t done = x.size() / size * size;
-    const outer_scale outer = q.levels == 2 ? outer_of(x, view, q, known) : outer_scale{};
     if (const std::optional<group_rounder> rounder = group_rounder::of(q, size, outer)) {
       if (counters == nullptr)
         (*rounder)(x.data(), x.size() / size, out.data(), nullptr, streams);
       else
         count_groups(*rounder, q, outer, size, x.first(done), out.first(done), *counters);
       if (done == x.size()) return;
-      const known_scales of_rest{.outer = outer};
-      return quantize_part(x.subspan(done), {1, x.size() - done, 1}, q, source, out.subspan(done), counters, &of_rest);
+      return quantize_part(x.subspan(done), {1, x.size() - done, 1}, q, source, out.subspan(done), counters, known);
     }
   }
 
-  if (known == nullptr || known->inner.empty())
-    if (const std::optional<group_rounder> columns = rounder_of_columns(view, q)) {
-      const std::size_t rows = q.scalings[0].tile_cols;
-      if (counters != nullptr) return count_columns(*columns, rows, x, view, out, *counters);
+  if (const std::size_t rows = rows_in_group(view, q); rows != 0 && finds_inner)
+    if (const std::optional<group_rounder> columns = group_rounder::of_columns(q, rows, outer)) {
+      if (counters != nullptr) return count_columns(*columns, q, outer, rows, x, view, out, *counters);
       return void(round_all_columns<float>(*columns, rows, x.data(), view, out.data(), nullptr, streams));
     }
 
@@ -283,9 +301,11 @@ BINADE_LOOP_FUNCTION void encode_part(std::span<const float> x, const axis_view&
   if (q.levels == 0)
     return with_codes(result.codes, e.format.width, x.size(),
                       [&](auto& codes) { encode_unscaled(x, e, source, refused, codes.data()); });
-  if (const std::size_t size = neighbours_in_group(view, q);
-      size != 0 && x.size() % size == 0 && (known == nullptr || known->inner.empty())) {
-    const outer_scale outer = q.levels == 2 ? outer_of(x, view, q, known) : outer_scale{};
+  known_scales found;
+  known = with_outer_scale(x, view, q, known, found);
+  const outer_scale outer = known != nullptr && known->outer ? *known->outer : outer_scale{};
+  const bool finds_inner = known == nullptr || known->inner.empty();
+  if (const std::size_t size = neighbours_in_group(view, q); size != 0 && x.size() % size == 0 && finds_inner)
     if (const std::optional<group_rounder> rounder = group_rounder::of(q, size, outer)) {
       std::vector<float> scales(x.size() / size);
       with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
@@ -296,16 +316,16 @@ BINADE_LOOP_FUNCTION void encode_part(std::span<const float> x, const axis_view&
       if (q.levels == 2) encode_scales(q.scalings[1].format, {outer.scale}, result.outer_scales);
       return;
     }
-  }
-  if (known == nullptr || known->inner.empty())
-    if (const std::optional<group_rounder> columns = rounder_of_columns(view, q)) {
+  if (const std::size_t rows = rows_in_group(view, q); rows != 0 && finds_inner)
+    if (const std::optional<group_rounder> columns = group_rounder::of_columns(q, rows, outer)) {
       std::vector<float> scales(plain_grid_of(q.scalings[0], view).count());
       with_codes(result.codes, e.format.width, x.size(), [&](auto& codes) {
         if constexpr (sizeof(codes[0]) <= sizeof(std::uint32_t))
-          refused +=
-              round_all_columns(*columns, q.scalings[0].tile_cols, x.data(), view, codes.data(), scales.data(), false);
+          refused += round_all_columns(*columns, rows, x.data(), view, codes.data(), scales.data(), false);
       });
-      return encode_scales(q.scalings[0].format, scales, result.scales);
+      encode_scales(q.scalings[0].format, scales, result.scales);
+      if (q.levels == 2) encode_scales(q.scalings[1].format, {outer.scale}, result.outer_scales);
+      return;
     }
   chunk_rounder rounder(q);
   std::uint32_t noise_buffer[scaled_walk::longest];

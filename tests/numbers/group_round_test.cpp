@@ -88,15 +88,16 @@ expected by_rules(const quantizer& q, const std::vector<float>& x, const axis_vi
       result.scales.push_back(inner);
       for (std::size_t j = first; j < end; ++j) {
         const float v = x[at(j)];
+        const std::uint32_t noise = is_stochastic(q.elem.rounding) ? noise_at({}, at(j), q.elem.noise_bits) : 0;
         if (q.levels == 1) {
-          result.values[at(j)] = rescaled(round(q.elem, v / inner), inner);
-          if (v == v) result.codes[at(j)] = encode(q.elem, v / inner);
+          result.values[at(j)] = rescaled(round(q.elem, v / inner, noise), inner);
+          if (v == v) result.codes[at(j)] = encode(q.elem, v / inner, noise);
         } else {
           detail::with_quotient(v, product, [&](const auto& quotient) {
             const double on_grid =
-                q.elem.format.visit([&](const auto& f) { return detail::rounded_value(f, q.elem, quotient, 0); });
+                q.elem.format.visit([&](const auto& f) { return detail::rounded_value(f, q.elem, quotient, noise); });
             result.values[at(j)] = detail::rescaled_exactly(float(on_grid), product);
-            if (v == v) result.codes[at(j)] = detail::encode_number(q.elem, quotient, 0);
+            if (v == v) result.codes[at(j)] = detail::encode_number(q.elem, quotient, noise);
           });
         }
       }
@@ -225,6 +226,9 @@ TEST(groups, of_two_levels_decide_next_to_ties) {
       }
     }
     judge("nvfp4", x, {1, x.size(), 1}, 0);
+    std::vector<float> columns(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) columns[i % 16 * 64 + i / 16] = x[i];
+    judge("nvfp4", columns, {1, 16, 64}, 0);
   }
 }
 
@@ -233,12 +237,53 @@ TEST(groups, that_are_columns_follow_the_rules_of_one_group) {
   std::uint64_t seed = 2000;
   for (const axis_view& view :
        {axis_view{1, 64, 1024}, axis_view{2, 70, 48}, axis_view{1, 33, 1063}, axis_view{3, 5, 20}})
-    for (const char* text :
-         {"mxfp4", "mxfp8_e5m2", "e5m2/spec@block(32,ceil)", "e2m1fn@block(5)", "e5m10@block(24,even)"})
+    for (const char* text : {"mxfp4", "mxfp8_e5m2", "e5m2/spec@block(32,ceil)", "e2m1fn@block(5)",
+                             "e5m10@block(24,even)", "nvfp4", "e2m1fn@block(16,e4m3fn)@tensor(f32,static=1)",
+                             "e4m3fn@block(7,e5m2)@tensor", "e5m10@block(24,e4m3fn)@tensor"})
       for (const content what : contents) {
         ++seed;
         judge(text, array_of(what, view.size(), seed), view, seed % 5);
       }
+}
+
+// Rows and columns of groups whose elements go up or down by noise; static scales leave them beyond the largest value.
+TEST(groups, of_two_levels_rounded_by_noise_follow_the_rules_of_one_element) {
+  std::uint64_t seed = 4000;
+  for (const axis_view& view : {axis_view{1, 4096 + 3 * 32 + 5, 1}, axis_view{9, 256, 1}, axis_view{1, 64, 256},
+                                axis_view{2, 70, 48}, axis_view{3, 21, 5}})
+    for (const char* text :
+         {"e2m1fn/sr@block(16,e4m3fn)@tensor", "e2m1fn/sr:8@block(16,e4m3fn)@tensor",
+          "e2m1fn/sr:20@block(16,e4m3fn)@tensor(f32,static=0.0009765625)",
+          "e4m3fn/sr@block(7,e5m2)@tensor(f32,static=1)", "e4m3fnuz/sr@block(16,e4m3fn)@tensor",
+          "e5m2/sr/infinity@block(16,e4m3fn)@tensor(f32,static=0.000001)", "e5m10/sr:31@block(24,e4m3fn)@tensor",
+          "e2m1fn/srb@block(16,e4m3fn)@tensor", "e4m3/sr/nan@block(16,e4m3fn,static=0.5)@tensor(f32,static=1)"})
+      for (const content what : contents) {
+        ++seed;
+        judge(text, array_of(what, view.size(), seed), view, seed % 5);
+      }
+}
+
+/// Quotients that float64 rounds to a whole number of 2^-32 ulps, with the noise that goes up just there.
+TEST(groups, of_two_levels_cut_quotients_before_noise_is_added) {
+  const element e = parse_quantizer("e2m1fn/sr").elem;
+  const detail::stochastic_grid grid = detail::stochastic_grid::of(e);
+  sequence random{99};
+  int found = 0;
+  for (int k = 0; k < 1 << 23; ++k) {
+    const auto x = std::bit_cast<float>(0x3f800000 | (random.bits() & 0x7fffff));
+    const double s = double(std::bit_cast<float>(0x3f000000 | (random.bits() & 0x7fffff))) * double(8 + k % 8) / 16;
+    const double q = double(x) / s, ulps = std::ldexp(q, q < 2 ? 33 : q < 4 ? 32 : 31);
+    if (ulps != std::floor(ulps)) continue;
+    ++found;
+    const auto up = std::uint32_t(0 - std::uint64_t(ulps));
+    for (const std::uint32_t noise : {up - 1, up, up + 1}) {
+      const float want = detail::with_quotient(x, s, [&](const auto& quotient) {
+        return float(detail::rounded_value(e.format.floating, e, quotient, noise));
+      });
+      ASSERT_EQ(round(e, grid.rounded_quotient(x, s, noise), noise), want) << x << " / " << s << ", noise " << noise;
+    }
+  }
+  EXPECT_GT(found, 4);
 }
 
 // Stores around the caches ask for an alignment, and are followed by others.

@@ -585,6 +585,7 @@ TEST(counters, put_every_element_in_one_class_whatever_the_loop) {
                                    "e5m2",
                                    "int8@row",
                                    "e2m1fn/sr:8@block(16)",
+                                   "e2m1fn/sr@block(16,e4m3fn)@tensor",
                                    "e4m3fn@tensor(static=0.01)",
                                    "e4m3fn@tile(4,64)",
                                    "e8m7",
