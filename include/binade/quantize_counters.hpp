@@ -158,15 +158,25 @@ class counter {
   void add_pieces(const float* x, const float* scales, const float* by, const float* values, std::size_t count) {
     for (std::size_t done = 0; done < count;) {
       const std::size_t here = std::min(count - done, chunk - next_ % chunk);
-      run_best<count_body<Way>>(this, x + done, scales + done, by + done, values + done, here);
-      if (sampled_from_)
-        run_best<sampled_sum_body>(&sums_, *sampled_from_ + next_, x + done, values + done, here);
+      bool is_finite = least_ == -largest_;
+      if (is_finite)
+        run_best<finite_count_body<Way>>(this, x + done, scales + done, by + done, values + done, here, &is_finite);
+      if (!is_finite) run_best<count_body<Way>>(this, x + done, scales + done, by + done, values + done, here);
+      if (is_finite)
+        add_sums<true>(x + done, values + done, here);
       else
-        run_best<sum_body>(&sums_, next_ % lanes, x + done, values + done, here);
+        add_sums<false>(x + done, values + done, here);
       done += here;
       next_ += here;
       if (next_ % chunk == 0) close();
     }
+  }
+  template <bool AreFinite>
+  void add_sums(const float* x, const float* values, std::size_t count) {
+    if (sampled_from_)
+      run_best<sampled_sum_body<AreFinite>>(&sums_, *sampled_from_ + next_, x, values, count);
+    else
+      run_best<sum_body<AreFinite>>(&sums_, next_ % lanes, x, values, count);
   }
   /// To float32, toward zero.
   static float cut(double x) {
@@ -182,10 +192,12 @@ class counter {
     double square[lanes] = {}, error[lanes] = {}, value_square[lanes] = {};
     float magnitude[lanes] = {}, growth[lanes] = {};
 
+    /// @tparam AreFinite  both are known to be
+    template <bool AreFinite>
     BINADE_ALWAYS_INLINE void add(std::size_t lane, float x, float value) {
       const std::uint32_t a = std::bit_cast<std::uint32_t>(x), b = std::bit_cast<std::uint32_t>(value);
       // A factor of 0 would make NaN of infinity; a mask does not.
-      const std::uint32_t both = std::max(a & 0x7fffffff, b & 0x7fffffff) < 0x7f800000 ? 0xffffffff : 0;
+      const std::uint32_t both = AreFinite || std::max(a & 0x7fffffff, b & 0x7fffffff) < 0x7f800000 ? 0xffffffff : 0;
       const double from = double(std::bit_cast<float>(a & both)), to = double(std::bit_cast<float>(b & both));
       const double difference = from - to;
       square[lane] += from * from;
@@ -254,51 +266,116 @@ class counter {
       self->counts_.amax = std::max(self->counts_.amax, std::bit_cast<float>(amax));
     }
   };
+  /// count_body where all elements and values are finite, which is found out on the way: else nothing is counted.
+  /// @pre the format's finite values are the same with either sign
+  template <way Way>
+  struct finite_count_body {
+    BINADE_ALWAYS_INLINE static void run(counter* self, const float* __restrict x, const float* __restrict scales,
+                                         const float* __restrict by, const float* __restrict values, std::size_t count,
+                                         bool* are_finite) {
+      std::uint32_t nonzero = 0, saturated = 0, underflowed = 0, exact = 0, subnormal = 0, top = 0, amax = 0,
+                    largest_value = 0;
+      const float largest = self->largest_, lowest_normal = self->lowest_normal_, top_binade = self->top_binade_;
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(x[i]) & 0x7fffffff,
+                            value = std::bit_cast<std::uint32_t>(values[i]) & 0x7fffffff;
+        amax = std::max(amax, magnitude);
+        largest_value = std::max(largest_value, value);
+        const float s = scales[i], size = std::bit_cast<float>(value);
+        const float scaled = Way == way::divide ? std::bit_cast<float>(magnitude) / s
+                             : Way == way::take ? std::fabs(by[i])
+                                                : std::bit_cast<float>(magnitude);
+        // As conditions, not as numbers: these stay in masks where the processor has them.
+        const bool is_nonzero = magnitude != 0, is_zero = value == 0,
+                   is_saturated = scaled > (Way == way::compare ? largest * s : largest);
+        nonzero += is_nonzero;
+        saturated += is_saturated;
+        underflowed += is_nonzero & is_zero & !is_saturated;
+        exact += (x[i] == values[i]) & !is_saturated;
+        subnormal += (size < lowest_normal * s) & !is_zero;
+        top += (size >= top_binade * s) & !is_zero;
+      }
+      *are_finite = std::max(amax, largest_value) < 0x7f800000;
+      if (!*are_finite) return;
+      self->counts_.nonzero += nonzero;
+      self->counts_.saturated += saturated;
+      self->counts_.underflowed += underflowed;
+      self->counts_.exact += exact;
+      self->counts_.subnormal += subnormal;
+      self->counts_.top_binade += top;
+      self->counts_.amax = std::max(self->counts_.amax, std::bit_cast<float>(amax));
+    }
+  };
+  template <bool AreFinite>
   struct sum_body {
     /// @param lane  of the first element
     BINADE_ALWAYS_INLINE static void run(lane_sums* into, std::size_t lane, const float* __restrict x,
                                          const float* __restrict values, std::size_t count) {
       lane_sums sums = *into;  // its own, so that it stays in registers
       std::size_t i = 0;
-      for (; i < count && lane % lanes != 0; ++i, ++lane) sums.add(lane, x[i], values[i]);
+      for (; i < count && lane % lanes != 0; ++i, ++lane) sums.template add<AreFinite>(lane, x[i], values[i]);
       for (; i + lanes <= count; i += lanes)
-        for (std::size_t l = 0; l < lanes; ++l) sums.add(l, x[i + l], values[i + l]);
-      for (lane = 0; i < count; ++i, ++lane) sums.add(lane, x[i], values[i]);
+        for (std::size_t l = 0; l < lanes; ++l) sums.template add<AreFinite>(l, x[i + l], values[i + l]);
+      for (lane = 0; i < count; ++i, ++lane) sums.template add<AreFinite>(lane, x[i], values[i]);
       *into = sums;
     }
   };
 
   /// Of 128 elements 32 neighbours: those whose number, 0 to 3, is the exclusive or of all digits of the 128 elements'
   /// number in base 4.  So in every matrix all columns and rows have their turn.
+  template <bool AreFinite>
   struct sampled_sum_body {
     /// @param first  number of the first element
     BINADE_ALWAYS_INLINE static void run(lane_sums* into, std::size_t first, const float* __restrict x,
                                          const float* __restrict values, std::size_t count) {
+      const std::size_t end = first + count;
+      std::size_t group = first / period;
+      if (first % period != 0) add_some(into, group++, first, x, values, count);
+      // Nothing in this loop takes a lane by a number that it computes: the sums stay in registers.
       lane_sums sums = *into;
-      for (std::size_t group = first / (4 * lanes); group * 4 * lanes < first + count; ++group) {
-        std::size_t digits = group ^ group >> 32;
-        for (int shift = 16; shift >= 2; shift /= 2) digits ^= digits >> shift;
-        const std::size_t from = (4 * group + digits % 4) * lanes;
-        if (from >= first && from + lanes <= first + count) {
-          for (std::size_t l = 0; l < lanes; ++l) sums.add(l, x[from - first + l], values[from - first + l]);
-          continue;
-        }
-        for (std::size_t i = std::max(from, first); i < std::min(from + lanes, first + count); ++i)
-          sums.add(i % lanes, x[i - first], values[i - first]);
+      for (; (group + 1) * period <= end; ++group) {
+        const std::size_t from = sample_of(group) - first;
+        for (std::size_t l = 0; l < lanes; ++l) sums.template add<AreFinite>(l, x[from + l], values[from + l]);
       }
       *into = sums;
+      if (group * period < end) add_some(into, group, first, x, values, count);
+    }
+
+   private:
+    static constexpr std::size_t period = 4 * lanes;
+
+    BINADE_ALWAYS_INLINE static std::size_t sample_of(std::size_t group) {
+      std::size_t digits = group ^ group >> 32;
+      for (int shift = 16; shift >= 2; shift /= 2) digits ^= digits >> shift;
+      return (4 * group + digits % 4) * lanes;
+    }
+    /// Those of a group that the piece has.
+    BINADE_ALWAYS_INLINE static void add_some(lane_sums* into, std::size_t group, std::size_t first, const float* x,
+                                              const float* values, std::size_t count) {
+      const std::size_t from = sample_of(group);
+      for (std::size_t i = std::max(from, first); i < std::min(from + lanes, first + count); ++i)
+        into->template add<AreFinite>(i % lanes, x[i - first], values[i - first]);
     }
   };
 
+  struct join_body {
+    BINADE_ALWAYS_INLINE static void run(lane_sums* of, counter_sums* joined) {
+      double magnitude[lanes], growth[lanes];
+      for (std::size_t l = 0; l < lanes; ++l) {
+        magnitude[l] = double(of->magnitude[l]);
+        growth[l] = double(of->growth[l]);
+      }
+      *joined = {reduction::join_lanes(of->square), reduction::join_lanes(of->error),
+                 reduction::join_lanes(of->value_square), reduction::join_lanes(magnitude),
+                 reduction::join_lanes(growth)};
+      *of = {};
+    }
+  };
   /// Ends a chunk: its lanes join, and the chunk joins the tree.
   void close() {
-    double magnitude[lanes], growth[lanes];
-    std::copy_n(sums_.magnitude, lanes, magnitude);
-    std::copy_n(sums_.growth, lanes, growth);
-    tree_.push({reduction::join_lanes(sums_.square), reduction::join_lanes(sums_.error),
-                reduction::join_lanes(sums_.value_square), reduction::join_lanes(magnitude),
-                reduction::join_lanes(growth)});
-    sums_ = {};
+    counter_sums joined;
+    run_best<join_body>(&sums_, &joined);
+    tree_.push(joined);
   }
 
   std::optional<std::size_t> sampled_from_;

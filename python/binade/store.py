@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterable, Mapping
 
-__all__ = ["SCHEMA_VERSION", "Study", "Trial", "as_arrays", "exponent_counts", "mean"]
+__all__ = ["SCHEMA_VERSION", "Study", "Trial", "as_arrays", "exponent_counts", "mean", "scale_changes"]
 
 SCHEMA_VERSION = 1  # what src/study/store.hpp writes
 FILE_NAME = "study.db"
@@ -165,6 +165,21 @@ class Study:
             for name, value in zip(names, row):
                 columns[name].append(value)
         return columns
+
+
+def scale_changes(rows: Mapping[str, list]) -> dict[tuple[str, str, str], float]:
+    """How many times in 100 steps the scales of an operand changed, by (site, gemm, operand), from the columns of
+    `Study.quantization`: its smallest or its largest scale, which are the scale where it has one, is another than in the row
+    before.  With `telemetry_every = 1` each step is compared with the one before; else this is the least that it can be,
+    since of the changes between two rows one is seen.  Operands with fewer than two rows with scales are left out."""
+    seen: dict[tuple[str, str, str], tuple[int, int, int, tuple]] = {}  # first step, last step, changes, scales
+    names = ("step", "site", "gemm", "operand", "smallest_scale", "largest_scale")
+    for step, *key, least, most in zip(*(rows[name] for name in names)):
+        if least is None or most is None:
+            continue
+        first, _, changes, before = seen.get(tuple(key), (step, step, 0, (least, most)))
+        seen[tuple(key)] = (first, step, changes + ((least, most) != before), (least, most))
+    return {key: 100 * changes / (last - first) for key, (first, last, changes, _) in seen.items() if last > first}
 
 
 def exponent_counts(text: str | None) -> dict[int | None, int]:

@@ -155,11 +155,14 @@ void measure_entropy(const graph<T>& pass, std::string_view site, const attentio
                      const tensor<T>& probabilities) {
   const auto& meter = pass.quantization().meter;
   if (!meter) return;
+  constexpr std::size_t lanes = reduction::lane_count;
   tensor<T> entropy = tensor<T>::uninitialized({s.count * s.length});
   kernels::for_each_row(
       pass.pool(), entropy.size(), s.length,
       [s, probabilities = probabilities.data(), out = entropy.data()](std::size_t row) BINADE_KERNEL_BODY {
-        const std::size_t extent = s.mask == row_mask::causal ? row % s.length + 1 : s.length;
+        const std::size_t seen = s.mask == row_mask::causal ? row % s.length + 1 : s.length;
+        // To the end of the lanes: what a query does not see is +0 and adds +0, and whole lanes are vectors.
+        const std::size_t extent = std::min(s.length, (seen + lanes - 1) / lanes * lanes);
         const T* const p = probabilities + row * s.length;
         out[row] = reduction::sum_terms<T>(
             extent, [p](std::size_t i) BINADE_KERNEL_BODY { return p[i] > T(0) ? -(p[i] * math::log(p[i])) : T(0); });

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -647,6 +648,102 @@ TEST(matmul, tiles_give_exact_sums) {
       }
   }
 }
+
+/// Five products that leave no digit of the sums unused, then two of 1, which a sum without one more digit loses.
+struct seven_products {
+  std::vector<float> a, b;
+  float sum;  ///< the exact one, rounded once
+};
+/// Of (2^digits_a - 1) (2^digits_b - 1): the fifth sum is odd.
+seven_products products_around_float(int digits_a, int digits_b) {
+  const auto all_ones = [](int digits) { return std::ldexp(1.0f, digits) - 1; };
+  seven_products p{
+      .a = std::vector<float>(5, all_ones(digits_a)), .b = std::vector<float>(5, all_ones(digits_b)), .sum = 0};
+  p.a.insert(p.a.end(), {1, 1});
+  p.b.insert(p.b.end(), {1, 1});
+  p.sum = float(5 * std::int64_t(p.a[0]) * std::int64_t(p.b[0]) + 2);
+  return p;
+}
+/// The first five sum up to a tie of float32 that goes down to the even number; the units after it turn it up.
+/// @param bits  that the sums need: 53 or 54
+seven_products products_around_double(int bits) {
+  const int doubled = bits - 54;
+  const float x = 0x1p25f - 64, y = std::ldexp(7.0f, 23 + doubled);
+  const double tie = 5 * double(x) * double(y), ulp = std::ldexp(1.0, 30 + doubled);
+  return {.a = {x, x, x, x, x, 1, 1}, .b = {y, y, y, y, y, 1, 1}, .sum = float(tie + ulp / 2)};
+}
+
+TEST(matmul, exact_sums_of_24_digits_are_sums_of_float32_and_of_25_are_not) {
+  const accumulator sum = parse_accumulator("exact");
+  // Of k = 7 products below 2^(digits of a + of b) every sum is below 2^(digits + 3).
+  for (const auto& [digits_a, digits_b] : {std::pair(10, 11), {11, 11}, {12, 9}, {12, 10}}) {
+    const seven_products p = products_around_float(digits_a, digits_b);
+    EXPECT_TRUE(same(product(p.a, p.b, {1, 7, 1}, sum)[0], p.sum)) << digits_a + digits_b + 3 << " digits";
+  }
+}
+TEST(matmul, exact_sums_of_53_digits_are_sums_of_doubles_and_of_54_are_not) {
+  const accumulator sum = parse_accumulator("exact");
+  for (const int bits : {53, 54}) {
+    const seven_products p = products_around_double(bits);
+    const detail::number_extent a = detail::number_extent::of(p.a), b = detail::number_extent::of(p.b);
+    ASSERT_EQ(a.highest + b.highest + 3, bits);
+    ASSERT_EQ(a.lowest + b.lowest, 0);
+    ASSERT_GT(double(p.sum), 5 * double(p.a[0]) * double(p.b[0])) << "the units decide";
+    EXPECT_TRUE(same(product(p.a, p.b, {1, 7, 1}, sum)[0], p.sum)) << bits << " digits";
+  }
+}
+TEST(matmul, exact_sums_stay_within_the_exponents_of_float32) {
+  const accumulator sum = parse_accumulator("exact");
+  const auto sum_of = [&](std::vector<float> a, std::vector<float> b) {
+    return product(a, b, {1, a.size(), 1}, sum)[0];
+  };
+  // Two halves of the smallest subnormal number; two of it.
+  EXPECT_TRUE(same(sum_of({0x1p-75f, 0x1p-75f}, {0x1p-75f, 0x1p-75f}), 0x1p-149f));
+  EXPECT_TRUE(same(sum_of({0x1p-75f, 0x1p-75f}, {0x1p-74f, 0x1p-74f}), 0x1p-148f));
+  // Five of them pass float32's largest number, and three do not; likewise a binade lower, where all fit.
+  for (const float y : {0x1.f8p62f, 0x1.f8p61f}) {
+    const float x = 0x1.f8p62f, got = sum_of({x, x, x, x, x, -x, -x}, {y, y, y, y, y, y, y});
+    EXPECT_TRUE(same(got, float(3 * double(x) * double(y))));
+  }
+}
+
+#ifdef BINADE_WIDE_256
+/// The sum by tiles, if they take it.
+template <class Source>
+std::optional<float> exact_by_tiles(const std::vector<Source>& a, const std::vector<Source>& b) {
+  const detail::product_plan plan{{1, a.size(), 1}, parse_accumulator("exact"), {}, {a.size()}};
+  float out = 0;
+  if (!detail::sum_exactly_in_tiles(plan, std::span<const Source>(a), std::span<const Source>(b),
+                                    detail::number_extent::of(a), detail::number_extent::of(b), {&out, 1}, in_turn{}))
+    return std::nullopt;
+  return out;
+}
+
+TEST(matmul, tiles_take_exact_sums_of_up_to_53_digits) {
+  if (!detail::has_tiles())
+    GTEST_SKIP() << "tiles take vectors of 256 bits and FMA: such a processor, and no BINADE_VECTOR_BITS below 256, "
+                    "end this skip";
+  for (const seven_products& p :
+       {products_around_float(10, 11), products_around_float(11, 11), products_around_double(53)})
+    EXPECT_EQ(exact_by_tiles(p.a, p.b), p.sum);
+  const seven_products p = products_around_double(54);
+  EXPECT_EQ(exact_by_tiles(p.a, p.b), std::nullopt);
+}
+/// Operands in double, which elements times their scales are.
+TEST(matmul, exact_sums_of_operands_beyond_float32_are_not_sums_of_float32) {
+  if (!detail::has_tiles())
+    GTEST_SKIP() << "tiles take vectors of 256 bits and FMA: such a processor, and no BINADE_VECTOR_BITS below 256, "
+                    "end this skip";
+  const auto expect_both_ways = [](const std::vector<double>& a, const std::vector<double>& b, float sum) {
+    EXPECT_EQ(exact_by_tiles(a, b), sum) << a[0];
+    EXPECT_EQ(exact_by_tiles(b, a), sum) << a[0];
+  };
+  expect_both_ways({0x1p128, 0x1p127}, {0x1p-128, 0x1p-128}, 1.5f);
+  expect_both_ways({0x1p127, 0x1p126}, {0x1p-127, 0x1p-127}, 1.5f);
+  expect_both_ways({0x1p-150, 0x1p-149}, {0x1p100, 0x1p100}, 0x1.8p-49f);
+  expect_both_ways({0x1p-149, 0x1p-148}, {0x1p100, 0x1p100}, 0x1.8p-48f);
+}
+#endif
 
 /// The largest k for which exact sums of E4M3 products are sums of doubles: 448^2 < 2^18, all multiples of 2^-18.
 TEST(matmul, exact_sums_of_e4m3_leave_the_doubles_when_k_no_longer_fits) {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from binade.store import DETAILS, SCHEMA_VERSION, Study, Trial, as_arrays, exponent_counts, mean
+from binade.store import DETAILS, SCHEMA_VERSION, Study, Trial, as_arrays, exponent_counts, mean, scale_changes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -85,6 +85,19 @@ def test_columns_are_in_step_order_and_a_loss_that_is_no_number_is_none(folder):
         assert study.measurements(0)["value"] == []
         assert study.quantization(0)["nonzero"] == [90, 90] and study.quantization(0)["exact"] == [None, None]
         assert exponent_counts(study.quantization(0)["exponents"][0]) == {}
+
+
+def test_scale_changes_are_counted_from_row_to_row_of_each_operand(folder):
+    with sqlite3.connect(folder / "study.db") as db:
+        scales = [(0, "weight", 0.5, 2.0), (10, "weight", 0.5, 4.0), (20, "weight", 0.5, 4.0), (30, "weight", 0.25, 4.0), (40, "weight", 0.5, 4.0),
+                  (0, "input", 1, 1), (40, "input", 1, 1), (7, "grad_output", 1, 1), (8, "state", None, None), (9, "state", None, None)]
+        db.executemany(f"INSERT INTO quantization VALUES({', '.join('?' * 22)})",
+                       [(1, step, "head", "forward", operand, 100, 90, 1, 9, 3.5, math.inf, 0, 0, 60, 5, 30, least, most, None, 0, 1, "0 0 1")
+                        for step, operand, least, most in scales])
+    db.close()
+    with Study(folder) as study:
+        assert scale_changes(study.quantization(1)) == {("head", "forward", "weight"): 7.5, ("head", "forward", "input"): 0}
+        assert scale_changes(study.quantization(4)) == {}
 
 
 def test_the_best_learning_rate_is_never_one_where_a_seed_diverged(folder):

@@ -34,6 +34,16 @@ TEST(crc32c, gives_the_values_of_rfc_3720) {
   EXPECT_EQ(crc32c(std::string(32, '\xff')), 0x62A8AB43u);
   EXPECT_EQ(crc32c(ascending), 0x46DD794Eu);
 }
+TEST(crc32c, is_what_one_bit_after_the_other_gives_for_any_length) {
+  std::string bytes;
+  std::uint32_t want = 0xFFFFFFFFu;
+  for (std::uint32_t i = 0; i < 100; ++i) {
+    EXPECT_EQ(crc32c(bytes), want ^ 0xFFFFFFFFu) << bytes.size();
+    bytes += static_cast<char>(i * 151 % 256);
+    want ^= i * 151 % 256;
+    for (int bit = 0; bit < 8; ++bit) want = (want >> 1) ^ (want & 1 ? 0x82F63B78u : 0u);
+  }
+}
 
 // What TensorBoard 2.20's RecordWriter makes of event_pb2.Event messages of the same fields.
 TEST(event_file, has_the_bytes_of_tensorboards_own_writer) {
