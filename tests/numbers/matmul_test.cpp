@@ -694,7 +694,7 @@ TEST(matmul, exact_sums_of_53_digits_are_sums_of_doubles_and_of_54_are_not) {
 }
 TEST(matmul, exact_sums_stay_within_the_exponents_of_float32) {
   const accumulator sum = parse_accumulator("exact");
-  const auto sum_of = [&](std::vector<float> a, std::vector<float> b) {
+  const auto sum_of = [&](const std::vector<float>& a, const std::vector<float>& b) {
     return product(a, b, {1, a.size(), 1}, sum)[0];
   };
   // Two halves of the smallest subnormal number; two of it.
