@@ -3,7 +3,7 @@
 // One iteration times each of them once, in turn, on the same operands.  The output is judged first: by a scalar chain
 // of std::fma, bit for bit, on sampled elements.  GF: GFLOP/s at the median time, 2 m n k operations; vs: median time
 // of the other over ours, so above 1 ours is faster.  Times of one thread are processor time; with two threads they are
-// by the clock, each after some milliseconds of calls that are not timed, on a process that was idle; what else is at
+// by the clock, each after 50 milliseconds of calls that are not timed, on a process that was idle; what else is at
 // work on the machine is in them.
 
 #include <benchmark/benchmark.h>

@@ -4,7 +4,7 @@
 // One iteration times both once, in turn, on the same operands.  Two outputs are compared with the reference's steps
 // first.  GF: GFLOP/s at the median time, two operations per step (multiply and add); vs_eigen: Eigen's median time
 // over ours, 1 where both are as fast.  Times of one thread are processor time; with two threads they are by the clock,
-// each after some milliseconds of calls that are not timed, on a process that was idle; what else is at work on the
+// each after 50 milliseconds of calls that are not timed, on a process that was idle; what else is at work on the
 // machine is in them.
 
 #include <benchmark/benchmark.h>

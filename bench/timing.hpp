@@ -44,13 +44,13 @@ inline void wait_until_idle() {
     if (now - before < 1e-4) return;
   }
 }
-/// Seconds per call of what runs on some threads: of the processor for one, and for more by the clock, after some
-/// milliseconds of calls that are not timed, which wake the threads.
+/// Seconds per call of what runs on some threads: of the processor for one, and for more by the clock, after calls
+/// that are not timed, until the threads have woken up and gone to processors of their own.
 template <class Call>
 double seconds_on(std::size_t threads, const Call& call, int repetitions) {
   if (threads == 1) return seconds(call, repetitions);
   wait_until_idle();
-  for (const double end = wall_seconds() + 5e-3; wall_seconds() < end;) call();
+  for (const double end = wall_seconds() + 50e-3; wall_seconds() < end;) call();
   return seconds(call, repetitions, wall_seconds);
 }
 

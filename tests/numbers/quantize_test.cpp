@@ -665,7 +665,8 @@ TEST(counters, sampled_sums_are_of_the_same_quarter_however_the_array_is_cut) {
   const std::vector<float> ones(20000, 1);
   for (const bool all_finite : {true, false}) {
     std::vector<float> x = sample(ones.size(), 3, 9);
-    for (std::size_t k = 40; k < x.size() && !all_finite; k += 97) x[k] = k % 2 == 0 ? infinity : nan;
+    const float not_finite[] = {infinity, nan};
+    for (std::size_t k = 40; k < x.size() && !all_finite; k += 97) x[k] = not_finite[k % 2];
     const std::vector<float> values = quantized(x, {1, x.size(), 1}, unscaled({formats::e4m3fn}), no_noise);
     std::vector<double> squares, errors;
     std::vector<float> growths;
