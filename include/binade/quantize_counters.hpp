@@ -137,6 +137,17 @@ class counter {
   void add_scaled(const float* x, const float* scales, const float* scaled, const float* values, std::size_t count) {
     add_pieces<way::take>(x, scales, scaled, values, count);
   }
+  /// @param limits  of each element, limit() of what it is divided by
+  void add_limited(const float* x, const float* scales, const float* limits, const float* values, std::size_t count) {
+    add_pieces<way::limit>(x, scales, limits, values, count);
+  }
+  /// The largest magnitude that is not beyond the format when divided by this.
+  /// @pre the format's finite values are the same with either sign; the product of the largest and the divisor is exact
+  float limit(double divisor) const {
+    const double exact = double(largest_) * divisor;
+    const float near = float(exact);
+    return double(near) > exact ? std::bit_cast<float>(std::bit_cast<std::uint32_t>(near) - 1) : near;
+  }
 
   /// All counters.  Call it once, at the end.
   quantize_counters total() {
@@ -149,9 +160,9 @@ class counter {
   static constexpr std::size_t chunk = reduction::chunk_size, lanes = reduction::lane_count;
 
  private:
-  /// How an element over its scale is told to be beyond the format: divided, as it is given, or by the product of the
-  /// format's ends and the scale.
-  enum class way { divide, take, compare };
+  /// How an element over its scale is told to be beyond the format: divided, as it is given, by the product of the
+  /// format's ends and the scale, or by the largest magnitude that is not.
+  enum class way { divide, take, compare, limit };
 
   /// Pieces that end where chunks do: a part of a larger array may begin anywhere.
   template <way Way>
@@ -241,8 +252,12 @@ class counter {
         infinities += is_infinite;
         nonzero += is_nonzero;
         const float s = scales[i], scaled = Way == way::divide ? x[i] / s : Way == way::take ? by[i] : x[i];
-        const float upper = Way == way::compare ? largest * s : largest,
-                    lower = Way == way::compare ? least * s : least;
+        const float upper = Way == way::compare ? largest * s
+                            : Way == way::limit ? by[i]
+                                                : largest,
+                    lower = Way == way::compare ? least * s
+                            : Way == way::limit ? -by[i]
+                                                : least;
         // Comparisons with NaN are false.
         const std::uint32_t is_saturated = std::uint32_t(scaled > upper) | std::uint32_t(scaled < lower) | is_infinite;
         saturated += is_saturated;
@@ -287,7 +302,9 @@ class counter {
                                                 : std::bit_cast<float>(magnitude);
         // As conditions, not as numbers: these stay in masks where the processor has them.
         const bool is_nonzero = magnitude != 0, is_zero = value == 0,
-                   is_saturated = scaled > (Way == way::compare ? largest * s : largest);
+                   is_saturated = scaled > (Way == way::compare ? largest * s
+                                            : Way == way::limit ? by[i]
+                                                                : largest);
         nonzero += is_nonzero;
         saturated += is_saturated;
         underflowed += is_nonzero & is_zero & !is_saturated;

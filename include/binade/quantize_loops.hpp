@@ -161,8 +161,7 @@ inline constexpr float least_exact_scale = 0x1p-60f;
 inline void count_groups(const group_rounder& rounder, const quantizer& q, const outer_scale& outer, std::size_t size,
                          std::span<const float> x, std::span<float> out, counter& counters) {
   constexpr std::size_t longest = counter::chunk, most_groups = longest / 16;
-  float values[longest], scales[longest], scaled[longest], inner[most_groups];
-  double product[most_groups], inverse_product[most_groups];
+  float values[longest], scales[longest], limits[longest], inner[most_groups], limit[most_groups];
   const scale_levels levels(q);
   // As much as stays in the nearest cache, in batches of 16 groups.
   const std::size_t step = size <= 64 ? 1024 / size * size : longest / size * size;
@@ -173,16 +172,16 @@ inline void count_groups(const group_rounder& rounder, const quantizer& q, const
     rounder(from, groups, to, &inner[0]);
     if (q.levels == 2) {
       for (std::size_t k = 0; k < groups; ++k) {
-        product[k] = levels.product(inner[k], outer);
-        inverse_product[k] = 1 / product[k];
-        inner[k] = float(product[k]);
+        const double product = levels.product(inner[k], outer);
+        limit[k] = counters.limit(product);
+        inner[k] = float(product);
       }
-      lane_odd_quotient(from, product, inverse_product, size, scaled, count);
+      run_best<spread_body>(&limit[0], size, &limits[0], count);
     }
     const float smallest = counters.note_scales(inner, groups);
     run_best<spread_body>(&inner[0], size, &scales[0], count);
     if (q.levels == 2)
-      counters.add_scaled(from, scales, scaled, to, count);
+      counters.add_limited(from, scales, limits, to, count);
     else if (smallest >= least_exact_scale)
       counters.add_powers(from, scales, to, count);
     else
@@ -198,8 +197,7 @@ inline void count_columns(const group_rounder& rounder, const quantizer& q, cons
                           std::span<const float> x, const axis_view& view, std::span<float> out, counter& counters) {
   const std::size_t row = view.inner, repeats = std::max<std::size_t>(1, 1024 / row);
   std::vector<float> scales(repeats * row), values(out.data() == x.data() ? std::min(size, view.length) * row : 0);
-  std::vector<double> products(q.levels == 2 ? scales.size() : 0);
-  std::vector<float> scaled(products.size());
+  std::vector<float> limits(q.levels == 2 ? scales.size() : 0);
   const scale_levels levels(q);
   const auto repeat = [&](auto& list) {
     for (std::size_t at = row; at < list.size(); at += row) std::copy_n(list.data(), row, list.data() + at);
@@ -212,19 +210,18 @@ inline void count_columns(const group_rounder& rounder, const quantizer& q, cons
       rounder.columns(from, rows, row, row, to, scales.data(), false);
       if (q.levels == 2)
         for (std::size_t i = 0; i < row; ++i) {
-          products[i] = levels.product(scales[i], outer);
-          scales[i] = float(products[i]);
+          const double product = levels.product(scales[i], outer);
+          limits[i] = counters.limit(product);
+          scales[i] = float(product);
         }
       const bool are_exact = counters.note_scales(scales.data(), row) >= least_exact_scale;
       repeat(scales);
-      repeat(products);
+      repeat(limits);
       for (std::size_t done = 0; done < rows; done += repeats) {
         const std::size_t at = done * row, count = std::min(repeats, rows - done) * row;
-        if (q.levels == 2) {
-          run_best_fused<odd_quotient_body>(from + at, static_cast<const double*>(products.data()), std::size_t(1),
-                                            scaled.data(), count);
-          counters.add_scaled(from + at, scales.data(), scaled.data(), to + at, count);
-        } else if (are_exact)
+        if (q.levels == 2)
+          counters.add_limited(from + at, scales.data(), limits.data(), to + at, count);
+        else if (are_exact)
           counters.add_powers(from + at, scales.data(), to + at, count);
         else
           counters.add(from + at, scales.data(), to + at, count);
