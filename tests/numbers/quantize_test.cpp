@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <random>
 #include <tuple>
 
 #include "binade/lane_round.hpp"
@@ -687,6 +688,47 @@ TEST(counters, sampled_sums_are_of_the_same_quarter_however_the_array_is_cut) {
       EXPECT_EQ(got.sum_growth, tree_sum<float>(growths)) << piece;
     }
   }
+}
+
+/// Elements next to the largest value times both scales, which is no float32 number, along rows and along columns.
+TEST(counters, of_two_levels_saturate_beyond_the_exact_product) {
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal;
+  const quantizer q = parse_quantizer("nvfp4");
+  std::size_t beyond = 0;
+  for (const axis_view view : {axis_view{1, 1024, 1}, axis_view{1, 16, 64}})
+    for (int trial = 0; trial < 200; ++trial) {
+      std::vector<float> x(1024);
+      for (float& v : x) v = normal(random);
+      const auto group_of = [&](std::size_t i) { return view.inner == 1 ? i / 16 : i % view.inner; };
+      const auto limits = [&] {
+        const encoded codes = encode(x, view, q, no_noise);
+        const double outer = std::bit_cast<float>(held<std::uint32_t>(codes.outer_scales)[0]);
+        std::vector<double> found;
+        for (const std::uint8_t code : held<std::uint8_t>(codes.scales))
+          found.push_back(6 * decode<double>(formats::e4m3fn, code) * outer);
+        return found;
+      };
+      const std::vector<double> limit = limits();
+      std::vector<bool> is_set(limit.size());
+      float most = 0;
+      for (const float v : x) most = std::max(most, std::fabs(v));
+      for (std::size_t i = 0; i < x.size(); ++i) {  // one of each group, not the largest
+        const float near = float(limit[group_of(i)]);
+        if (is_set[group_of(i)] || std::fabs(x[i]) > 0.5f * near || near >= most) continue;
+        is_set[group_of(i)] = true;
+        x[i] = trial % 2 == 0 ? near : -near;
+      }
+      if (limits() != limit) continue;  // it became the largest
+      std::uint64_t saturated = 0;
+      for (std::size_t i = 0; i < x.size(); ++i) saturated += double(std::fabs(x[i])) > limit[group_of(i)];
+      for (std::size_t i = 0; i < x.size(); ++i)
+        beyond += double(std::fabs(x[i])) > limit[group_of(i)] && std::fabs(x[i]) == float(limit[group_of(i)]);
+      quantize_counters got;
+      quantized(x, view, q, no_noise, &got);
+      ASSERT_EQ(got.saturated, saturated) << trial;
+    }
+  EXPECT_GT(beyond, 100u);
 }
 
 TEST(counters, of_an_unsigned_format_saturate_below_zero_and_do_not_underflow_there) {
