@@ -153,6 +153,17 @@ struct spread_body {
     each_in_runs(numbers, run, count, [=](float number, std::size_t i) BINADE_INLINE_LAMBDA { each[i] = number; });
   }
 };
+/// limits[k]: counter::limit() of scales[k] times the outer scale; scales[k] becomes that product, in float32.
+struct counted_product_body {
+  BINADE_ALWAYS_INLINE static void run(const scale_levels* levels, const outer_scale* outer, const counter* counters,
+                                       float* __restrict scales, float* __restrict limits, std::size_t count) {
+    for (std::size_t k = 0; k < count; ++k) {
+      const double product = levels->product(scales[k], *outer);
+      limits[k] = counters->limit(product);
+      scales[k] = float(product);
+    }
+  }
+};
 /// A group_rounder's powers of two from here on have exact products with the values of its format.
 inline constexpr float least_exact_scale = 0x1p-60f;
 
@@ -171,11 +182,7 @@ inline void count_groups(const group_rounder& rounder, const quantizer& q, const
     float* const to = out.data() == x.data() ? values : out.data() + first;
     rounder(from, groups, to, &inner[0]);
     if (q.levels == 2) {
-      for (std::size_t k = 0; k < groups; ++k) {
-        const double product = levels.product(inner[k], outer);
-        limit[k] = counters.limit(product);
-        inner[k] = float(product);
-      }
+      run_best<counted_product_body>(&levels, &outer, &std::as_const(counters), &inner[0], &limit[0], groups);
       run_best<spread_body>(&limit[0], size, &limits[0], count);
     }
     const float smallest = counters.note_scales(inner, groups);
@@ -200,7 +207,8 @@ inline void count_columns(const group_rounder& rounder, const quantizer& q, cons
   std::vector<float> limits(q.levels == 2 ? scales.size() : 0);
   const scale_levels levels(q);
   const auto repeat = [&](auto& list) {
-    for (std::size_t at = row; at < list.size(); at += row) std::copy_n(list.data(), row, list.data() + at);
+    for (std::size_t at = row; at < list.size(); at *= 2)
+      std::copy_n(list.data(), std::min(at, list.size() - at), list.data() + at);
   };
   for (std::size_t o = 0; o < view.outer; ++o)
     for (std::size_t j = 0; j < view.length; j += size) {
@@ -209,11 +217,7 @@ inline void count_columns(const group_rounder& rounder, const quantizer& q, cons
       float* const to = values.empty() ? out.data() + first : values.data();
       rounder.columns(from, rows, row, row, to, scales.data(), false);
       if (q.levels == 2)
-        for (std::size_t i = 0; i < row; ++i) {
-          const double product = levels.product(scales[i], outer);
-          limits[i] = counters.limit(product);
-          scales[i] = float(product);
-        }
+        run_best<counted_product_body>(&levels, &outer, &std::as_const(counters), scales.data(), limits.data(), row);
       const bool are_exact = counters.note_scales(scales.data(), row) >= least_exact_scale;
       repeat(scales);
       repeat(limits);
