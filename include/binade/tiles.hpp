@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <new>
@@ -30,10 +31,14 @@ namespace binade::detail {
 enum class tile_product : std::uint8_t {
   exact,
   single,           ///< rounded to float32
-  by_addition,      ///< rounded to nearest even in a shorter format, in one fused addition
-  with_subnormals,  ///< the same of subnormal numbers too, and with the sign of zeros
+  by_addition,      ///< rounded to nearest even in a format of at most 11 digits, in one fused addition
+  with_subnormals,  ///< the same of subnormal numbers too
+  by_binade,        ///< the same in a format of any digits
   in_place          ///< rounded to odd first, and then as sums
 };
+constexpr bool goes_by_addition(tile_product p) {
+  return p == tile_product::by_addition || p == tile_product::with_subnormals || p == tile_product::by_binade;
+}
 /// How a + b or a b + s is rounded.
 ///
 /// The formats `toward_zero` and `nearest` round to have fewer digits than float32 by two at least, and no normal
@@ -49,17 +54,34 @@ enum class tile_sum : std::uint8_t {
   /// zeros.  Their bits could be rounded in place as float32's subnormal numbers, of operands scaled down: multiplying
   /// those takes some processors a hundred cycles.
   nearest_with_subnormals,
+  nearest_short,  ///< the same of at most 11 digits, where no subnormal number is rounded
   /// The same of x + s rounded to nearest even in float32 first, where both have 11 digits at most, and x no more than
   /// s.  With up to 12 binades between their leading digits, float32 holds the sum.  With more, the smaller is below
   /// 2^-12 of the larger's leading digit, which is how near a tie can be: float32 rounds the sum to no tie.
-  nearest_twice
+  nearest_twice,
+  /// a b + s rounded to nearest even in float32 first, and then in place: half an ulp up, and cut off.  Where float32
+  /// rounds to a tie, which is rare if products have many more digits than the format, it is rounded to odd instead.
+  nearest_but_ties,
+  /// The same of formats whose subnormal numbers are rare, and rounded apart: the smallest normal number is scaled to
+  /// 2, so that a bit of float32 tells them.
+  nearest_but_rare
 };
+constexpr bool leaves_rare(tile_sum s) {
+  return s == tile_sum::nearest_but_ties || s == tile_sum::nearest_but_rare;
+}
+/// True if a sum may be -0, so that it tells the sign of a zero product.
+constexpr bool tells_zeros(tile_sum s) {
+  return s == tile_sum::toward_zero || s == tile_sum::nearest_in_place || s == tile_sum::nearest_with_subnormals;
+}
 
 /// The digits of float32 that roundings drop.
 struct tile_rounding {
   int dropped = 0, dropped_of_product = 0;
   float least = 0, least_of_product = 0;  ///< smallest normal numbers
-  float one = 1;                          ///< not a constant: a compiler that knew it could fuse 1 (a b) + s
+  // No constants: a compiler that knew one could fuse 1 (a b) + s, and makes two instructions of a comparison with
+  // size.
+  float one = 1;
+  std::uint32_t size = 0x40000000;  ///< the bit of float32's exponents from that of 2 on
 };
 
 /// Sums the products of a tile.
@@ -95,6 +117,10 @@ BINADE_LANE doubles fused(doubles a, doubles b, doubles s) {
 BINADE_LANE floats fused(floats a, floats b, floats s) {
   return _mm256_fmadd_ps(a, b, s);
 }
+/// a b - s.
+BINADE_LANE floats fused_minus(floats a, floats b, floats s) {
+  return _mm256_fmsub_ps(a, b, s);
+}
 /// a, or b > 0 with the sign of a if that is larger.
 BINADE_LANE floats at_least(floats a, floats b) {
   return number(with_sign_of(greatest(both(bits(a), every(0x7fffffffu)), bits(b)), a));
@@ -110,6 +136,15 @@ BINADE_LANE words fused_to_odd(words, floats a, floats b, floats s) {
   const floats up = fused(a, b, s), minus_down = _mm256_fnmsub_ps(same, b, s);
   const floats down = _mm256_xor_ps(minus_down, every(-0.0f));
   return bits(_mm256_blendv_ps(up, down, number(_mm256_slli_epi32(bits(down), 31))));
+}
+/// The same for now and then.  @pre the processor rounds to nearest
+BINADE_LANE words rarely_to_odd(words one_bit, floats a, floats b, floats s) {
+  // What is computed between the two changes of direction takes the results of the one, and gives those of the other.
+  const unsigned nearest = _mm_getcsr(), up = nearest | _MM_ROUND_UP;
+  asm volatile("ldmxcsr %3" : "+x"(a), "+x"(b), "+x"(s) : "m"(up));
+  words odd = fused_to_odd(one_bit, a, b, s);
+  asm volatile("ldmxcsr %1" : "+x"(odd) : "m"(nearest));
+  return odd;
 }
 /// The same of x + s.
 BINADE_LANE words sum_to_odd(words one_bit, floats one, floats x, floats s) {
@@ -141,6 +176,9 @@ BINADE_LANE doubles fused(doubles a, doubles b, doubles s) {
 BINADE_LANE floats fused(floats a, floats b, floats s) {
   return _mm512_fmadd_ps(a, b, s);
 }
+BINADE_LANE floats fused_minus(floats a, floats b, floats s) {
+  return _mm512_fmsub_ps(a, b, s);
+}
 BINADE_LANE floats at_least(floats a, floats b) {
   return _mm512_range_ps(a, b, 0b0011);
 }
@@ -152,6 +190,9 @@ BINADE_LANE words fused_to_odd(words one_bit, floats a, floats b, floats s) {
   const floats down = _mm512_fmadd_round_ps(a, b, s, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC),
                up = _mm512_fmadd_round_ps(a, b, s, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
   return chosen(has_bit(bits(down), one_bit), bits(down), bits(up));
+}
+BINADE_LANE words rarely_to_odd(words one_bit, floats a, floats b, floats s) {
+  return fused_to_odd(one_bit, a, b, s);
 }
 /// The same of x + s.
 BINADE_LANE words sum_to_odd(words one_bit, floats, floats x, floats s) {
@@ -247,12 +288,34 @@ struct sum_way {
     way.least = float(exact_double(false, 1, f.min_exponent()));
     const bool is_nearest = e.rounding != rounding_mode::toward_zero;
     if (is_nearest && vector_bits() >= 512 && highest + way.dropped < 127) {
-      way.sum = way.rounds_subnormals ? tile_sum::nearest_with_subnormals : tile_sum::nearest_by_addition;
+      way.sum = way.rounds_subnormals ? tile_sum::nearest_with_subnormals
+                : f.precision <= 11   ? tile_sum::nearest_short
+                                      : tile_sum::nearest_by_addition;
     } else {
       way.sum = is_nearest ? tile_sum::nearest_in_place : tile_sum::toward_zero;
       if (way.rounds_subnormals) way.shift = f.min_exponent() + 126;
     }
     return way;
+  }
+  bool rounds_as(const sum_way& other) const { return dropped == other.dropped && least == other.least; }
+  /// Rounds to odd where that is needed only, if that is rare: of the digits of a product that much smaller than the
+  /// sum as products are, a dozen are below half an ulp at least, and as many of float32's are.
+  /// @param fold  of these sums
+  void leave_rare(int digits_of_products, const sum_way& fold) {
+    const bool is_nearest = sum == tile_sum::nearest_in_place || sum == tile_sum::nearest_by_addition ||
+                            sum == tile_sum::nearest_short || sum == tile_sum::nearest_with_subnormals;
+    const int digits = 24 - dropped;
+    if (!is_nearest || dropped < 10 || digits_of_products < digits + 9) return;
+    const int up = 1 - std::ilogb(least);
+    // In the ulp of subnormal numbers, sums below 2^45 and 1.5 2^23 have an exact sum.
+    const bool adds_exactly = range.highest + up < 45 - digits;
+    if (!rounds_subnormals || up == 127) {
+      sum = tile_sum::nearest_but_ties;
+    } else if (adds_exactly && std::max(range.highest, fold.range.highest) + up < 127 &&
+               (fold.sum == tile_sum::native || fold.rounds_as(*this))) {
+      sum = tile_sum::nearest_but_rare;
+      shift = -up;
+    }
   }
   static bool takes(const element& e) {
     if (e == single_element) return true;
@@ -271,12 +334,14 @@ struct product_way {
   tile_product product = tile_product::exact;
   int dropped = 0;
   int shift = 0;     ///< if in place
+  int digits = 0;    ///< of the rounded products, at most
   float least = 0;   ///< the smallest normal number
   term_range range;  ///< of the rounded products
 
   /// @pre the operands are finite
   static std::optional<product_way> of(const accumulator_stage& s, const number_extent& a, const number_extent& b) {
     product_way way;
+    way.digits = a.digits + b.digits;
     if (!a.is_zero() && !b.is_zero()) way.range = {a.lowest + b.lowest, a.highest + b.highest};
     if (!s.rounds_products) return way;
     if (!sum_way::takes(s.product)) return {};
@@ -286,6 +351,7 @@ struct product_way {
     way.range = {std::max(way.range.lowest, quantum), std::max(way.range.highest, quantum)};
     if (way.range.highest > f.max_exponent()) return {};
     if (!rounds_subnormals && a.digits + b.digits <= f.precision) return way;
+    way.digits = f.precision;
     if (s.product == single_element) {
       way.product = tile_product::single;
       return way;
@@ -294,29 +360,28 @@ struct product_way {
     way.dropped = 23 - f.trailing_bits();
     if (rounds_subnormals) way.shift = f.min_exponent() + 126;
     way.least = float(exact_double(false, 1, f.min_exponent()));
-    way.product = way.range.highest + way.dropped >= 127 ? tile_product::in_place
-                  : rounds_subnormals                    ? tile_product::with_subnormals
-                                                         : tile_product::by_addition;
+    if (std::max(way.range.highest, b.highest) + way.dropped >= 127)
+      way.product = tile_product::in_place;
+    else if (f.precision > 11 || (rounds_subnormals && vector_bits() < 512))  // takes AVX2 fewer instructions
+      way.product = tile_product::by_binade;
+    else
+      way.product = rounds_subnormals ? tile_product::with_subnormals : tile_product::by_addition;
     return way;
   }
 
   /// Makes both ways go together, with one shift; false if they do not.
   bool join(sum_way& sum) {
     const bool has_directions = vector_bits() >= 512;  // each operation its own
+    const bool is_nearest = sum.sum == tile_sum::nearest_in_place || sum.sum == tile_sum::nearest_short;
+    if (is_nearest && (has_directions || product != tile_product::in_place) && sum.dropped >= 24 - 11 &&
+        digits <= 24 - sum.dropped && !sum.rounds_subnormals && sum.range.highest + sum.dropped < 127)
+      sum.sum = tile_sum::nearest_twice;
     if (product == tile_product::exact) return true;
     // Subnormal products of a single would be rounded elsewhere.
     if (product == tile_product::single) return sum.shift == 0 && (has_directions || sum.sum == tile_sum::native);
-    const bool is_nearest = sum.sum == tile_sum::nearest_in_place || sum.sum == tile_sum::nearest_by_addition;
-    if (is_nearest && (has_directions || product != tile_product::in_place) && sum.dropped >= 24 - 11 &&
-        sum.dropped <= dropped && !sum.rounds_subnormals && sum.range.highest + sum.dropped < 127)
-      sum.sum = tile_sum::nearest_twice;
-    const bool goes_by_addition = product != tile_product::in_place && sum.shift == 0 &&
-                                  (has_directions || sum.sum == tile_sum::native || sum.sum == tile_sum::nearest_twice);
-    if (goes_by_addition) {
-      // Products of -0 become +0, which no sum tells: where none is rounded to zero, none is -0.
-      if (sum.rounds_subnormals) product = tile_product::with_subnormals;
+    if (goes_by_addition(product) && sum.shift == 0 &&
+        (has_directions || sum.sum == tile_sum::native || sum.sum == tile_sum::nearest_twice))
       return true;
-    }
     if (sum.sum == tile_sum::nearest_with_subnormals) return false;
     product = tile_product::in_place;
     if (!has_directions && sum.sum != tile_sum::nearest_in_place) return false;
@@ -337,12 +402,21 @@ tile_kernel<float> kernel_of(tile_sum sum) {
     if (sum == tile_sum::nearest_in_place) return lanes_16::kernel_of<float, Product, tile_sum::nearest_in_place>();
     if (sum == tile_sum::nearest_with_subnormals)
       return lanes_16::kernel_of<float, Product, tile_sum::nearest_with_subnormals>();
-    if constexpr (Product != tile_product::exact && Product != tile_product::single)
+    if (sum == tile_sum::nearest_short) return lanes_16::kernel_of<float, Product, tile_sum::nearest_short>();
+    if constexpr (Product == tile_product::exact) {
+      if (sum == tile_sum::nearest_but_ties) return lanes_16::kernel_of<float, Product, tile_sum::nearest_but_ties>();
+      if (sum == tile_sum::nearest_but_rare) return lanes_16::kernel_of<float, Product, tile_sum::nearest_but_rare>();
+    }
+    if constexpr (Product != tile_product::single)
       if (sum == tile_sum::nearest_twice) return lanes_16::kernel_of<float, Product, tile_sum::nearest_twice>();
     return lanes_16::kernel_of<float, Product, tile_sum::nearest_by_addition>();
   }
   // One direction is for both roundings.
-  if constexpr (Product == tile_product::by_addition || Product == tile_product::with_subnormals)
+  if constexpr (Product == tile_product::exact) {
+    if (sum == tile_sum::nearest_but_ties) return lanes_8::kernel_of<float, Product, tile_sum::nearest_but_ties>();
+    if (sum == tile_sum::nearest_but_rare) return lanes_8::kernel_of<float, Product, tile_sum::nearest_but_rare>();
+  }
+  if constexpr (Product == tile_product::exact || goes_by_addition(Product))
     if (sum == tile_sum::nearest_twice) return lanes_8::kernel_of<float, Product, tile_sum::nearest_twice>();
   if constexpr (Product != tile_product::in_place)
     if (sum == tile_sum::native) return lanes_8::kernel_of<float, Product, tile_sum::native>();
@@ -354,6 +428,7 @@ inline tile_kernel<float> kernel_of(tile_product product, tile_sum sum) {
   if (product == tile_product::single) return kernel_of<tile_product::single>(sum);
   if (product == tile_product::by_addition) return kernel_of<tile_product::by_addition>(sum);
   if (product == tile_product::with_subnormals) return kernel_of<tile_product::with_subnormals>(sum);
+  if (product == tile_product::by_binade) return kernel_of<tile_product::by_binade>(sum);
   if (product == tile_product::in_place) return kernel_of<tile_product::in_place>(sum);
   return kernel_of<tile_product::exact>(sum);
 }
@@ -368,6 +443,7 @@ inline tile_fold fold_of(tile_sum sum) {
     if (sum == tile_sum::toward_zero) return lanes_16::fold_tile<tile_sum::toward_zero>;
     if (sum == tile_sum::nearest_in_place) return lanes_16::fold_tile<tile_sum::nearest_in_place>;
     if (sum == tile_sum::nearest_with_subnormals) return lanes_16::fold_tile<tile_sum::nearest_with_subnormals>;
+    if (sum == tile_sum::nearest_short) return lanes_16::fold_tile<tile_sum::nearest_short>;
     return lanes_16::fold_tile<tile_sum::nearest_by_addition>;
   }
   if (sum == tile_sum::native) return lanes_8::fold_tile<tile_sum::native>;
@@ -376,11 +452,14 @@ inline tile_fold fold_of(tile_sum sum) {
 }
 
 /// Powers of two for the operands, together 2^-shift, which take no digit from them; false if there are none.
-inline bool scale_down(tile_plan<float>& plan, int shift, const number_extent& a, const number_extent& b) {
+inline bool scale(tile_plan<float>& plan, int shift, const number_extent& a, const number_extent& b) {
   if (shift == 0) return true;
-  const auto most = [](const number_extent& e) { return e.is_zero() ? 126 : std::min(126, e.lowest + 149); };
-  const int of_a = std::min(shift, most(a)), of_b = shift - of_a;
-  if (shift < 0 || shift > 126 || of_b > most(b)) return false;
+  const auto of_operand = [](const number_extent& e, int wanted) {
+    return e.is_zero() ? std::clamp(wanted, -126, 126)
+                       : std::clamp(wanted, std::max(-126, e.highest - 128), std::min(126, e.lowest + 149));
+  };
+  const int of_a = of_operand(a, shift), of_b = of_operand(b, shift - of_a);
+  if (std::abs(shift) > 126 || of_a + of_b != shift) return false;
   plan.scale_of_a = float(exact_double(false, 1, -of_a));
   plan.scale_of_b = float(exact_double(false, 1, -of_b));
   plan.scale_of_sums = float(exact_double(false, 1, shift));
@@ -409,18 +488,20 @@ inline std::optional<tile_plan<float>> plan_of_chains(const product_plan& plan, 
   auto product = product_way::of(first, of_a, of_b);
   if (!product) return {};
   auto sum = sum_way::of(first.running, product->range, chunk);
-  if (!sum || !product->join(*sum) || !scale_down(tiles, sum->shift, of_a, of_b)) return {};
+  if (!sum || !product->join(*sum)) return {};
+  auto fold = has_fold ? sum_way::of(last.running, sum->range, (k + chunk - 1) / chunk) : sum;
+  if (!fold) return {};
+  if (product->product == tile_product::exact) sum->leave_rare(product->digits, *fold);
+  if (!scale(tiles, sum->shift, of_a, of_b)) return {};
   tiles.kernel = kernel_of(product->product, sum->sum);
   tiles.rounding = {.dropped = sum->dropped,
                     .dropped_of_product = product->dropped,
-                    .least = sum->least,
+                    .least = sum->sum == tile_sum::nearest_but_rare ? 2 : sum->least,
                     .least_of_product = product->least};
   if (vector_bits() < 512) tiles.direction = direction_of(sum->sum);
   if (!has_fold) return tiles;
-  auto fold = sum_way::of(last.running, sum->range, (k + chunk - 1) / chunk);
-  if (!fold) return {};
-  if (sum->shift != 0 && fold->sum != tile_sum::native) {  // on numbers that are scaled down: in the same format only
-    if (last.running.format != first.running.format) return {};
+  if (sum->shift != 0 && fold->sum != tile_sum::native) {  // on numbers that are scaled: in the same format only
+    if (!fold->rounds_as(*sum)) return {};
     if (fold->sum != tile_sum::toward_zero) fold->sum = tile_sum::nearest_in_place;
   }
   if (sum->shift == 0 && fold->shift != 0) return {};

@@ -528,6 +528,7 @@ constexpr const char* chains_for_tiles[] = {"f32",
                                             "e8m10",
                                             "e5m10",
                                             "e8m7",
+                                            "e8m13",
                                             "e8m13/rtz",
                                             "e5m10/rtz",
                                             "e8m21",
@@ -548,6 +549,8 @@ constexpr const char* chains_for_tiles[] = {"f32",
                                             "e8m10:mul=e5m7",
                                             "e5m10/rtz:mul=e5m10",
                                             "f32:mul=e5m10",
+                                            "f32:mul=e8m12",
+                                            "e8m13:mul=e5m12",
                                             "e5m10:mul=e8m7",
                                             "e5m10:mul=e5m10:chunk=20->f32",
                                             "e8m13/rtz:mul=e8m10",
@@ -608,6 +611,37 @@ TEST(matmul, sums_of_two_numbers_of_11_digits_are_rounded_once) {
     for (std::size_t i = 0; i < s.m; ++i)
       ASSERT_TRUE(same(got[i], by_steps(sum, row_of(a, s, i), b))) << text << " " << a[2 * i] << " " << a[2 * i + 1];
   }
+}
+
+/// s + x where x is a tie's distance from s and next to it, of 24 digits: what float32 rounds to a tie.  Within the
+/// normal numbers of e5m10, and down to its subnormal ones.
+TEST(matmul, sums_next_to_ties_of_float32_are_rounded_once) {
+  std::mt19937 random(79);
+  const auto sign = [&] { return random() % 2 == 0 ? 1.0f : -1.0f; };
+  const matmul_shape s{20000, 4, 1};
+  const std::vector<float> b{1, 1, 1, 0x1.fffffep-20f};  // 24 digits
+  for (const bool is_small : {false, true})
+    for (const int digits : {8, 11, 14}) {
+      std::vector<float> a;
+      for (std::size_t i = 0; i < s.m; ++i) {
+        const int exponent = is_small ? -int(random() % 14) - 12 : -int(random() % 4);
+        const float ulp = std::ldexp(1.0f, exponent - digits + 1), power = std::ldexp(1.0f, exponent);
+        const float start = power + float(random() % 3 == 0 ? random() % 2 : random() % (1u << (digits - 1))) * ulp;
+        float tie = (float(random() % 4) + 0.5f) * ulp;
+        if (random() % 4 != 0) tie = std::nextafter(tie, random() % 2 == 0 ? 1.0f : -1.0f);
+        a.insert(a.end(), {start * sign(), tie * sign(), float(random() % 64) / 128 * ulp * sign(), 0});
+      }
+      for (const char* text :
+           {"e8m10", "e8m7", "e5m10", "e5m7", "e8m13", "e5m13", "e8m10:chunk=2", "e5m10:chunk=3->f32",
+            "e8m10:chunk=3->e8m7", "e5m10:chunk=2->e5m7", "e8m10:mul=e8m7", "e5m10:mul=e5m7", "e5m10:mul=e5m10",
+            "e8m13:mul=e8m12", "f32:mul=e5m12", "e5m13:mul=e5m12"}) {
+        const accumulator sum = parse_accumulator(text);
+        const std::vector<float> got = product(a, b, s, sum);
+        for (std::size_t i = 0; i < s.m; ++i)
+          ASSERT_TRUE(same(got[i], by_steps(sum, row_of(a, s, i), b)))
+              << text << " " << a[4 * i] << " " << a[4 * i + 1] << " " << a[4 * i + 2];
+      }
+    }
 }
 
 /// Products and sums around half-way points of subnormal numbers of e5m10, of either sign, zeros included.
