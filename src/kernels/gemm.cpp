@@ -38,6 +38,8 @@ constexpr std::size_t in_place_column_panels = 4;
 constexpr std::size_t in_place_a_bytes = 32768;
 /// Up to this many bytes of rows that hold whole vectors, B is read where it is: it stays in the first-level cache.
 constexpr std::size_t in_place_b_bytes = 16384;
+/// From this many bytes of packed A, tiles fetch the next panel of A ahead: fewer are still in the second-level cache.
+constexpr std::size_t ahead_from_bytes = 262144;
 /// Panels of A per task, when there are tasks enough.
 constexpr std::size_t task_row_panels = 10;
 
@@ -58,7 +60,13 @@ struct tile_work {
   std::size_t out_stride;
   bool add;             ///< out += chain instead of out = chain
   std::size_t columns;  ///< columns of the tile that exist, (vectors - 1) * lanes < columns <= vectors * lanes
+  const char* ahead;    ///< fetched into the second-level cache meanwhile: ahead_step bytes at each step of k
+  std::size_t ahead_step;
 };
+
+/// How a tile reads A.  Adjacent: a_row is 1, as in packed panels, so that the rows of a are at constant offsets.
+/// Ahead: adjacent, and it fetches what comes next.
+enum class a_access { strided, adjacent, ahead };
 
 /// Calls f(0), f(1), ... f(count - 1) with constants: an unrolled loop, whatever the compiler thinks of unrolling.
 template <std::size_t Count, class F>
@@ -67,8 +75,7 @@ BINADE_ALWAYS_INLINE void unrolled(const F& f) {
       BINADE_KERNEL_BODY { (f(std::integral_constant<std::size_t, i>{}), ...); }(std::make_index_sequence<Count>{});
 }
 
-/// Adjacent: a_row is 1, as in packed panels, so that the rows of a are at constant offsets.
-template <class T, isa Level, bool Adjacent, std::size_t Rows, std::size_t Vectors>
+template <class T, isa Level, a_access Access, std::size_t Rows, std::size_t Vectors>
 BINADE_ALWAYS_INLINE void compute_tile(const tile_work<T>& work) {
   using ops = simd<T, Level>;
   constexpr std::size_t lanes = ops::lanes;
@@ -94,8 +101,13 @@ BINADE_ALWAYS_INLINE void compute_tile(const tile_work<T>& work) {
   }
 
   const T *a = work.a, *b = work.b;
-  const std::size_t a_row = Adjacent ? 1 : work.a_row;
+  const std::size_t a_row = Access == a_access::strided ? work.a_row : 1;
+  const char* ahead = work.ahead;
   for (std::size_t p = 0; p < work.depth; ++p, a += work.a_step, b += work.b_step) {
+    if constexpr (Access == a_access::ahead) {
+      __builtin_prefetch(ahead, 0, 2);
+      ahead += work.ahead_step;
+    }
     typename ops::vector b_row[Vectors];
     unrolled<Vectors>([&](auto v) BINADE_KERNEL_BODY { ops::load(b_row[v], b + v * lanes); });
     unrolled<Rows>([&](auto r) BINADE_KERNEL_BODY {
@@ -252,7 +264,7 @@ struct kernel_set {
   std::size_t lanes;
   std::size_t rows;  ///< the most rows of a tile: rows * vectors accumulators, b_row and one factor fill the registers
   using tile_table = std::array<std::array<tile_function, max_vectors + 1>, max_rows + 1>;  ///< [rows][vectors]
-  tile_table adjacent, strided;
+  std::array<tile_table, 3> tiles;                                                          ///< [a_access]
   pack_function straight, transposed;
 };
 
@@ -263,9 +275,9 @@ struct entry_points;
 #define BINADE_ENTRY_POINTS(level, target_attribute)                                                         \
   template <class T>                                                                                         \
   struct entry_points<T, level> {                                                                            \
-    template <bool Adjacent, std::size_t Rows, std::size_t Vectors>                                          \
+    template <a_access Access, std::size_t Rows, std::size_t Vectors>                                        \
     target_attribute static void tile(const tile_work<T>& work) {                                            \
-      compute_tile<T, level, Adjacent, Rows, Vectors>(work);                                                 \
+      compute_tile<T, level, Access, Rows, Vectors>(work);                                                   \
     }                                                                                                        \
     target_attribute static void straight(const pack_work<T>& work, std::size_t first, std::size_t last) {   \
       pack_straight<T, level>(work, first, last);                                                            \
@@ -284,13 +296,15 @@ BINADE_ENTRY_POINTS(isa::x86_64_v4, BINADE_TARGET_V4);
 template <class T, isa Level, std::size_t Rows>
 constexpr kernel_set<T> make_kernel_set() {
   using entries = entry_points<T, Level>;
-  kernel_set<T> set{simd<T, Level>::lanes, Rows, {}, {}, entries::straight, entries::transposed};
-  [&]<std::size_t... r>(std::index_sequence<r...>) {
-    ((set.adjacent[r + 1] = {nullptr, &entries::template tile<true, r + 1, 1>, &entries::template tile<true, r + 1, 2>},
-      set.strided[r + 1] = {nullptr, &entries::template tile<false, r + 1, 1>,
-                            &entries::template tile<false, r + 1, 2>}),
+  kernel_set<T> set{simd<T, Level>::lanes, Rows, {}, entries::straight, entries::transposed};
+  const auto fill = [&]<a_access Access, std::size_t... r>(std::index_sequence<r...>) {
+    ((set.tiles[std::size_t(Access)][r + 1] = {nullptr, &entries::template tile<Access, r + 1, 1>,
+                                               &entries::template tile<Access, r + 1, 2>}),
      ...);
-  }(std::make_index_sequence<Rows>{});
+  };
+  fill.template operator()<a_access::strided>(std::make_index_sequence<Rows>{});
+  fill.template operator()<a_access::adjacent>(std::make_index_sequence<Rows>{});
+  fill.template operator()<a_access::ahead>(std::make_index_sequence<Rows>{});
   return set;
 }
 
@@ -419,19 +433,33 @@ class block_product {
   void run(std::size_t row_panel_begin, std::size_t row_panel_end, std::size_t column_panel_begin,
            std::size_t column_panel_end) const {
     const bool packed = packed_a_ != nullptr, adjacent = packed || !a_.along_k, b_packed = packed_b_ != nullptr;
-    const auto& tile = adjacent ? kernels_.adjacent : kernels_.strided;
+    const bool fetch = packed && rows_.total * k_ * sizeof(T) >= ahead_from_bytes;
+    const a_access access = fetch ? a_access::ahead : adjacent ? a_access::adjacent : a_access::strided;
+    const auto& tile = kernels_.tiles[std::size_t(access)];
+    const std::size_t column_panels = column_panel_end - column_panel_begin;
     for (std::size_t p = 0; p < k_; p += k_block<T>) {
       const std::size_t depth = std::min(k_block<T>, k_ - p);
       const bool start = p == 0 && !route_.resume, end = p + depth == k_ && route_.finish;
       for (std::size_t row_panel = row_panel_begin; row_panel < row_panel_end; ++row_panel) {
         const std::size_t row = rows_.begin(row_panel), rows = rows_.width(row_panel);
-        for (std::size_t panel = column_panel_begin; panel < column_panel_end; ++panel) {
+        const T* const a = packed ? packed_a(row_panel, p) : a_.at(row, p);
+        // Each tile of this row of tiles fetches its part of the panel of A that is read after this one, or touches its
+        // own again where none is.
+        const T* next_a = a;
+        if (fetch && row_panel + 1 < row_panel_end) {
+          next_a = packed_a(row_panel + 1, p);
+        } else if (fetch && p + depth < k_) {
+          next_a = packed_a(row_panel_begin, p + depth);
+        }
+        const char* ahead = reinterpret_cast<const char*>(next_a);
+        const std::size_t ahead_step = next_a == a ? 0 : divide_up(rows * sizeof(T), column_panels);
+        const std::size_t ahead_part = depth * ahead_step;
+        for (std::size_t panel = column_panel_begin; panel < column_panel_end; ++panel, ahead += ahead_part) {
           const std::size_t column = columns_.begin(panel), width = columns_.width(panel);
           T* const rest = route_.rest + row * route_.rest_stride + column;
           tile[rows][width / kernels_.lanes](
               {.depth = depth,
-               .a = packed ? packed_a_ + packing<T>::offset(rows_, p) + rows_.template offset<T>(row_panel, depth)
-                           : a_.at(row, p),
+               .a = a,
                .a_row = adjacent ? 1 : a_.stride,
                .a_step = packed       ? rows
                          : a_.along_k ? 1
@@ -444,13 +472,20 @@ class block_product {
                .out = end ? route_.out + row * route_.out_stride + column : rest,
                .out_stride = end ? route_.out_stride : route_.rest_stride,
                .add = end && route_.add,
-               .columns = columns_.lines(panel)});
+               .columns = columns_.lines(panel),
+               .ahead = ahead,
+               .ahead_step = ahead_step});
         }
       }
     }
   }
 
  private:
+  /// A packed panel of A in the k block that begins at step p.
+  const T* packed_a(std::size_t row_panel, std::size_t p) const {
+    return packed_a_ + packing<T>::offset(rows_, p) + rows_.template offset<T>(row_panel, std::min(k_block<T>, k_ - p));
+  }
+
   const kernel_set<T>& kernels_;
   operand<T> a_, b_;
   panel_cut rows_, columns_;
