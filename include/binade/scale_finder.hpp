@@ -252,7 +252,7 @@ class scale_finder {
   /// 2^exponent, -149 <= exponent <= 127.
   BINADE_HD static constexpr float power_of_two(int exponent) {
     return std::bit_cast<float>(exponent >= -126 ? std::uint32_t(exponent + 127) << 23
-                                                 : std::uint32_t(1) << (exponent + 149));
+                                                 : std::uint32_t(1) << (exponent + 149));  // NOLINT
   }
   BINADE_HD constexpr float in_storage(float s) const {
     if (s < lowest_) return may_vanish_ ? stored(s) : lowest_;

@@ -52,7 +52,9 @@ inline int sign(const big& a) {
   return a.units.sign();
 }
 inline big absolute(const big& a) {
-  return {abs(a.units), a.exponent};
+  big result = a;
+  if (result.units < 0) result.units = -result.units;
+  return result;
 }
 
 /// A number that an operand or a result is: NaN, an infinity, a signed zero, or |value| = numerator / denominator, or
