@@ -298,14 +298,15 @@ struct sum_way {
     return way;
   }
   bool rounds_as(const sum_way& other) const { return dropped == other.dropped && least == other.least; }
-  /// Rounds to odd where that is needed only, if that is rare: of the digits of a product that much smaller than the
-  /// sum as products are, a dozen are below half an ulp at least, and as many of float32's are.
+  /// Rounds to odd where that is needed only, if that is rare: a dozen digits at least are below half an ulp, of most
+  /// products and of float32.
   /// @param fold  of these sums
+  /// @pre meet_ties() is false of the operands
   void leave_rare(int digits_of_products, const sum_way& fold) {
     const bool is_nearest = sum == tile_sum::nearest_in_place || sum == tile_sum::nearest_by_addition ||
                             sum == tile_sum::nearest_short || sum == tile_sum::nearest_with_subnormals;
     const int digits = 24 - dropped;
-    if (!is_nearest || dropped < 10 || digits_of_products < digits + 9) return;
+    if (!is_nearest || dropped < 10 || digits_of_products < digits + 12) return;
     const int up = 1 - std::ilogb(least);
     // In the ulp of subnormal numbers, sums below 2^45 and 1.5 2^23 have an exact sum.
     const bool adds_exactly = range.highest + up < 45 - digits;
@@ -451,6 +452,25 @@ inline tile_fold fold_of(tile_sum sum) {
   return lanes_8::fold_tile<tile_sum::nearest_in_place>;
 }
 
+/// Counts the numbers that are short: not zero, and of 12 digits at most.
+struct count_short_body {
+  BINADE_ALWAYS_INLINE static void run(const float* x, std::size_t count, std::size_t* shorts) {
+    std::size_t found = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint32_t bits = std::bit_cast<std::uint32_t>(x[i]);
+      found += (bits & 0xfff) == 0 && (bits & 0x7fffffff) != 0;
+    }
+    *shorts = found;
+  }
+};
+/// True if more than one product of 256 is of two short numbers, which often makes a tie with a sum of as few digits.
+inline bool meet_ties(std::span<const float> a, std::span<const float> b) {
+  std::size_t of_a = 0, of_b = 0;
+  run_best<count_short_body>(a.data(), a.size(), &of_a);
+  run_best<count_short_body>(b.data(), b.size(), &of_b);
+  return 256 * double(of_a) * double(of_b) > double(a.size()) * double(b.size());
+}
+
 /// Powers of two for the operands, together 2^-shift, which take no digit from them; false if there are none.
 inline bool scale(tile_plan<float>& plan, int shift, const number_extent& a, const number_extent& b) {
   if (shift == 0) return true;
@@ -491,7 +511,7 @@ inline std::optional<tile_plan<float>> plan_of_chains(const product_plan& plan, 
   if (!sum || !product->join(*sum)) return {};
   auto fold = has_fold ? sum_way::of(last.running, sum->range, (k + chunk - 1) / chunk) : sum;
   if (!fold) return {};
-  if (product->product == tile_product::exact) sum->leave_rare(product->digits, *fold);
+  if (product->product == tile_product::exact && !meet_ties(a, b)) sum->leave_rare(product->digits, *fold);
   if (!scale(tiles, sum->shift, of_a, of_b)) return {};
   tiles.kernel = kernel_of(product->product, sum->sum);
   tiles.rounding = {.dropped = sum->dropped,
